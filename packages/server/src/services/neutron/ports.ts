@@ -1,0 +1,96 @@
+/** What Neutron needs from a host's network stack. Implemented by `drivers/linux-net` and `drivers/fakes`. */
+
+/** The wanted state of one host: plain data, complete, level-triggered. Equal input means no command is run. */
+export interface HostNetworkState {
+  networks: WantedNetwork[]
+  ports: WantedPort[]
+  routers: WantedRouter[]
+  /** Rule sets by id; ports refer to them. */
+  securityGroups: WantedSecurityGroup[]
+}
+
+export interface WantedNetwork {
+  id: string
+  /** 1..16777215; unique in the cloud. VXLAN network identifier, and the seed of device names. */
+  segmentationId: number
+  mtu: number
+  external: boolean
+  subnets: WantedSubnet[]
+  /** Addresses that the host itself answers on the bridge (gateway when no router owns it, DHCP/DNS/metadata port). */
+  hostAddresses: { cidr: string }[]
+  /** Other hosts' VXLAN endpoints that carry this network. */
+  remotes: { address: string; macs: string[] }[]
+  /** Names answered by the network's resolver: fully qualified or bare, lower case. */
+  names: { name: string; addresses: string[] }[]
+}
+
+export interface WantedSubnet { id: string; cidr: string; gatewayIp?: string; dnsNameservers: string[]; hostRoutes: { destination: string; nexthop: string }[]; enableDhcp: boolean }
+
+export interface WantedPort {
+  id: string
+  networkId: string
+  mac: string
+  addresses: { ip: string; subnetId: string; prefixLength: number }[]
+  mtu: number
+  adminUp: boolean
+  portSecurity: boolean
+  allowedAddressPairs: { ip: string; mac: string }[]
+  securityGroupIds: string[]
+  /** Undefined: the port is bound to no sandbox now (its container is stopped); only the host side is kept. */
+  sandbox?: { workloadId: string; pid: number; netns: string }
+  /** Device name inside the sandbox: `eth0`, `eth1`, … */
+  device: string
+  /** The port whose subnet gateway becomes the default route. */
+  primary: boolean
+  dnsSearch?: string
+}
+
+export interface WantedRouter {
+  id: string
+  interfaces: { portId: string; networkId: string; mac: string; addresses: string[] }[]
+  gateway?: { portId: string; networkId: string; mac: string; addresses: string[]; gatewayIps: string[]; snat: boolean }
+  floatingIps: { address: string; fixedIp: string }[]
+  portForwardings: { address: string; protocol: 'tcp' | 'udp'; externalPort: number; internalIp: string; internalPort: number }[]
+  routes: { destination: string; nexthop: string }[]
+}
+
+export interface WantedSecurityGroup { id: string; stateful: boolean; rules: WantedRule[]; memberIps: string[] }
+
+export interface WantedRule {
+  id: string
+  direction: 'ingress' | 'egress'
+  etherType: 'IPv4' | 'IPv6'
+  protocol?: string
+  portMin?: number
+  portMax?: number
+  remoteCidr?: string
+  remoteGroupId?: string
+  remoteAddresses?: string[]
+}
+
+/** What was found on the host, and what was done about it. */
+export interface HostNetworkReport {
+  portsUp: string[]
+  portsFailed: { portId: string; reason: string }[]
+  commands: number
+  tookMs: number
+}
+
+export interface HostLeak { kind: 'bridge' | 'link' | 'netns' | 'nft' | 'vxlan' | 'route'; name: string; mark: string }
+
+/** One host's network stack. Everything it makes carries the cloud's mark. */
+export interface HostNetwork {
+  /**
+   * Plugs one port into a sandbox now: bridge, veth, address, routes, MTU, filter, resolv.conf; returns when
+   * packets may flow. Idempotent; the filter is in force before the link is up. The fast path of server create.
+   */
+  plug(network: WantedNetwork, port: WantedPort, securityGroups: WantedSecurityGroup[]): Promise<void>
+  /** Removes one port's devices and rules. Idempotent. */
+  unplug(portId: string): Promise<void>
+  /** Compares the host with `wanted`, repairs what differs in batches, reaps what bears our mark and is not wanted. */
+  sync(wanted: HostNetworkState): Promise<HostNetworkReport>
+  /** What bears this cloud's mark and is not in `wanted`. */
+  leaks(wanted: HostNetworkState): Promise<HostLeak[]>
+  /** Calls back when somebody else changed links or rules. */
+  watch(listener: () => void, signal: AbortSignal): Promise<void>
+}
