@@ -1,0 +1,57 @@
+/** What other services may ask of Neutron. */
+import type { Tx } from '#platform/db/database.ts'
+import type { WantedNetwork, WantedPort, WantedSecurityGroup } from './ports.ts'
+
+export interface NetworkInfo { id: string; name: string; projectId: string; shared: boolean; external: boolean; adminUp: boolean; mtu: number; subnetIds: string[] }
+
+export interface PortInfo {
+  id: string
+  networkId: string
+  networkName: string
+  projectId: string
+  mac: string
+  fixedIps: { subnetId: string; ip: string; version: 4 | 6 }[]
+  floatingIps: { address: string; fixedIp: string }[]
+  deviceId: string
+  deviceOwner: string
+  hostName: string
+  status: 'ACTIVE' | 'DOWN' | 'BUILD' | 'ERROR'
+  securityGroupIds: string[]
+  tag?: string
+}
+
+/** Everything a host needs to plug one port. */
+export interface PlugPlan { network: WantedNetwork; port: WantedPort; securityGroups: WantedSecurityGroup[]; resolvConf: string }
+
+export interface NeutronFacade {
+  /** The network if the project may use it (own, shared with it, external for admins). By id. */
+  networkFetch(id: string, viewer: { projectId: string; isAdmin: boolean }): Promise<NetworkInfo | undefined>
+  /** What a server without `networks` gets: the project's one network, else a shared one. Several: `conflict`, as Nova. */
+  networksAvailable(projectId: string): Promise<NetworkInfo[]>
+  /** `networks: auto`: the project's auto-allocated topology, made when absent. */
+  autoTopologyEnsure(projectId: string): Promise<NetworkInfo>
+  portFetch(id: string, viewer: { projectId: string; isAdmin: boolean }): Promise<PortInfo | undefined>
+  /**
+   * Makes (or adopts) a device's port in the caller's transaction. Idempotent by id. Throws Neutron's kinds
+   * (`conflict` IpAddressGenerationFailure / IpAddressInUse, `badRequest`, `overLimit`).
+   */
+  portEnsure(tx: Tx, port: {
+    id: string; networkId: string; projectId: string; deviceId: string; deviceOwner: string; hostName?: string
+    fixedIps?: { ip?: string; subnetId?: string }[]; mac?: string; securityGroups?: string[] /* ids or names */
+    dnsName?: string; adopted?: boolean; tag?: string
+  }): Promise<PortInfo>
+  /** Binds a device's ports to the host it was placed on. */
+  portsBind(deviceId: string, hostName: string): Promise<void>
+  /** The device's ports in attach order. */
+  portsOf(deviceId: string): Promise<PortInfo[]>
+  portsOfMany(deviceIds: string[]): Promise<Map<string, PortInfo[]>>
+  /** The plan for each port of a device, for the sandbox given. */
+  plugPlans(deviceId: string, sandbox: { workloadId: string; pid: number; netns: string }): Promise<PlugPlan[]>
+  /** Records what the host reported; publishes `neutron.port.changed`. */
+  portStatus(portId: string, status: 'ACTIVE' | 'DOWN' | 'ERROR'): Promise<void>
+  /** Deletes the ports the device made and lets go of adopted ones. Idempotent. */
+  portsRelease(tx: Tx, deviceId: string): Promise<void>
+  portRelease(tx: Tx, portId: string): Promise<void>
+  /** Checks names or ids of security groups for a project; throws `notFound`/`conflict` (ambiguous). Returns ids. */
+  securityGroupsResolve(projectId: string, namesOrIds: string[]): Promise<{ id: string; name: string }[]>
+}

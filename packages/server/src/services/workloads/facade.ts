@@ -1,0 +1,102 @@
+/** The one container model: what Nova, Zun, Heat, Magnum and Murano ask of workloads. */
+import type { Tx } from '#platform/db/database.ts'
+import type { ContainerMount, ContainerStats, ExecResult } from './ports.ts'
+
+/** The versioned container spec. Amounts: vCPUs, MiB, GiB, pids. */
+export interface WorkloadSpec {
+  version: 1
+  /** Glance image id. */
+  imageId: string
+  hostname: string
+  command?: string[]
+  entrypoint?: string[]
+  env: Record<string, string>
+  user?: string
+  workingDir?: string
+  tty?: boolean
+  stdinOpen?: boolean
+  resources: { vcpus: number; ramMiB: number; diskGiB: number; pids?: number }
+  /** Placement's resources when they differ from the above (flavor `resources:` extra specs). */
+  claim: Record<string, number>
+  mounts: ContainerMount[]
+  /** Files written before the command runs: keys, user data, config drive. Content is base64. */
+  files: { path: string; mode: number; content: string }[]
+  networkMode: 'tenant' | 'bridge' | 'host' | 'none' | `container:${string}`
+  publishedPorts?: { containerPort: number; protocol: 'tcp' | 'udp'; hostIp?: string; hostPort?: number }[]
+  links?: { workloadId: string; alias: string }[]
+  healthCheck?: { test: string[]; intervalMs?: number; timeoutMs?: number; retries?: number }
+  restartPolicy: { name: 'no' | 'always' | 'on-failure' | 'unless-stopped'; maximumRetries?: number }
+  capAdd?: string[]
+  capDrop?: string[]
+  devices?: { hostPath: string; containerPath: string; permissions: string }[]
+  privileged?: boolean
+  readOnly?: boolean
+  /** Where it may land. */
+  scheduling: { availabilityZone?: string; host?: string; hints?: Record<string, unknown>; requiredTraits?: string[]; forbiddenTraits?: string[]; properties?: Record<string, string> }
+  /** Labels shown on the container besides Quaystone's own. */
+  labels: Record<string, string>
+}
+
+/** The owner's wish. `suspended` is a stop that keeps memory when the engine can, else a pause. */
+export type Desired = 'running' | 'stopped' | 'paused' | 'suspended' | 'deleted'
+
+/** What is, as last seen or done. */
+export type WorkloadState =
+  | 'scheduling' | 'building' | 'running' | 'stopped' | 'paused' | 'suspended' | 'error' | 'deleting' | 'deleted'
+
+export interface Workload {
+  id: string
+  ownerService: string
+  projectId: string
+  userId: string
+  name: string
+  spec: WorkloadSpec
+  desired: Desired
+  state: WorkloadState
+  /** The step under way, for Nova's `OS-EXT-STS:task_state`: `scheduling`, `networking`, `block_device_mapping`, `spawning`, … */
+  step: string | null
+  hostName: string | null
+  containerId: string | null
+  pid: number
+  exitCode: number | null
+  oomKilled: boolean
+  /** Set in `error`, and on a stop that nobody asked for: code, sentence, explained details. */
+  fault: { code: number; message: string; details: string; at: number } | null
+  /** Grows with each order (start, reboot, rebuild …): an order is done when `doneGeneration` has reached it. */
+  generation: number
+  doneGeneration: number
+  launchedAt: number | null
+  terminatedAt: number | null
+  createdAt: number
+  updatedAt: number
+}
+
+export type WorkloadOrder =
+  | { do: 'start' } | { do: 'stop'; graceSeconds?: number } | { do: 'pause' } | { do: 'unpause' }
+  | { do: 'suspend' } | { do: 'resume' } | { do: 'reboot'; hard: boolean; graceSeconds?: number }
+  | { do: 'rebuild'; spec: WorkloadSpec } | { do: 'resize'; spec: WorkloadSpec } | { do: 'replug' } | { do: 'delete' }
+
+export interface HostInfo {
+  name: string; id: string; up: boolean; enabled: boolean; disabledReason: string | null; availabilityZone: string
+  vcpus: number; ramMiB: number; diskGiB: number; diskFreeGiB: number; runningWorkloads: number
+  engineVersion: string; apiVersion: string; architecture: string; kernel: string; address: string
+  startedAt: number; seenAt: number
+}
+
+/** Publishes `workloads.changed` (payload `{ id }`: look again) after each change. */
+export interface WorkloadsFacade {
+  /** Makes a workload in the caller's transaction. Idempotent by id. Its ports must exist (`neutron.portEnsure`). */
+  ensure(tx: Tx, workload: { id: string; ownerService: string; projectId: string; userId: string; name: string; spec: WorkloadSpec }): Promise<Workload>
+  /** Records an order and returns its generation; throws `conflict` when the state forbids it. */
+  order(tx: Tx, id: string, order: WorkloadOrder): Promise<number>
+  rename(tx: Tx, id: string, name: string): Promise<void>
+  fetch(id: string): Promise<Workload | undefined>
+  fetchMany(ids: string[]): Promise<Map<string, Workload>>
+  logs(id: string, tail?: number): Promise<Buffer>
+  exec(id: string, command: string[], options?: { user?: string; env?: Record<string, string>; stdin?: string }): Promise<ExecResult>
+  stats(id: string): Promise<ContainerStats>
+  /** Commits and exports the container into Glance image `imageId` (made by `glance.snapshotEnsure`). Long; idempotent. */
+  snapshot(id: string, imageId: string): Promise<void>
+  hosts(): Promise<HostInfo[]>
+  hostUpdate(name: string, change: { enabled?: boolean; disabledReason?: string | null; availabilityZone?: string }): Promise<HostInfo>
+}
