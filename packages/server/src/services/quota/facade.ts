@@ -1,0 +1,112 @@
+/** What other services may ask of quota: reserve with the row it is for, commit, cancel, release, read, set. */
+import type { Tx } from '#platform/db/database.ts'
+
+/**
+ * Resource class → amount, whole units only. Names are the OpenStack ones: `instances`, `cores`, `ram` (MiB),
+ * `volumes`, `gigabytes`, `snapshots`, `networks`, `subnets`, `ports`, `routers`, `floatingips`,
+ * `security_groups`, `security_group_rules`, `key_pairs`, `server_groups`, `image_bytes`, `clusters`, `secrets`, …
+ * A resource nobody registered is refused with reason `NOT_REGISTERED`.
+ */
+export type Amounts = Readonly<Record<string, number>>
+
+export interface ReserveRequest {
+  projectId: string
+  /** What to take. All of it or none of it. Zero entries are allowed and mean nothing. */
+  deltas: Amounts
+  /**
+   * Names the row this is for, such as `nova:server:<uuid>`: asking again with the same subject changes nothing and
+   * gives the first answer, whatever the deltas say. A second, independent charge for one row (a resize) takes its own
+   * subject, such as `nova:server:<uuid>:resize:<migration>`.
+   */
+  subject: string
+  /** May the owner of lent capacity take this back? Default `never`. Servers say `yes`; preemptible ones `preferred`. */
+  reclaimable?: 'never' | 'yes' | 'preferred'
+  /** Higher is kept longer among one project's own. Default 0. */
+  priority?: number
+  /** A reservation that is neither committed nor cancelled by then is given back. Default: ten minutes. */
+  ttlMs?: number
+  /** Refuse at once (default), or answer `waiting` and be served in fair order by a `quota.granted` event. */
+  whenFull?: 'refuse' | 'wait'
+}
+
+export interface Reservation {
+  subject: string
+  projectId: string
+  deltas: Amounts
+  /** `waiting` only with `whenFull: 'wait'`: nothing is held yet, do not start the work. */
+  state: 'reserved' | 'committed' | 'waiting'
+}
+
+export interface ReleaseRequest {
+  projectId: string
+  subject: string
+  /** Give back this part only; without it, all that the subject holds. */
+  deltas?: Amounts
+}
+
+/** One resource of one project, the Kilo numbers first. −1 means unlimited. */
+export interface ResourceUsage {
+  /** What a client that computes `limit − in_use` needs: own in exclusive mode, the ceiling in any other. */
+  limit: number
+  inUse: number
+  reserved: number
+  /** Granted to direct children. */
+  allocated: number
+  /** own − inUse − reserved − allocated; below zero means in debt. */
+  free: number
+  owned: number
+  pool: number
+  lent: number
+  borrowed: number
+  /** How much more a request could take now without anybody giving anything back. */
+  available: number
+}
+
+/** How one resource is held by one project; an absent field keeps its value. −1 means unlimited. */
+export interface ResourceLimit {
+  own?: number
+  pool?: number
+  lend?: number
+  borrow?: number
+  /** `null` goes back to own + borrow. */
+  ceiling?: number | null
+  weight?: number
+  tier?: number
+}
+
+export interface SetLimitsRequest {
+  projectId: string
+  limits: Readonly<Record<string, number | ResourceLimit>>
+  /** Skips the test against present usage only; never what was given to children. */
+  force?: boolean
+}
+
+export interface QuotaFacade {
+  /**
+   * Takes the amounts for the row that this transaction writes; nothing is held if the transaction rolls back.
+   * Throws `overLimit` with details `{ reason, resource, node, limit, used, reserved, asked, heldBy, remedy, … }`.
+   */
+  reserve(tx: Tx, request: ReserveRequest): Promise<Reservation>
+  /** The row exists: the reservation no longer expires. Idempotent; throws `gone` if it had expired. */
+  commit(tx: Tx, subject: string): Promise<void>
+  /** The work did not happen. Idempotent. */
+  cancel(tx: Tx, subject: string): Promise<void>
+  /** The row is gone, or shrank. Idempotent without `deltas`. */
+  release(tx: Tx, request: ReleaseRequest): Promise<void>
+  /** Every registered resource of one project. */
+  usage(projectId: string): Promise<Record<string, ResourceUsage>>
+  /** Resource → limit as its clients expect it (−1 unlimited). */
+  limits(projectId: string): Promise<Record<string, number>>
+  /** The limits that a project has before anybody sets one: the registered default at a root, 0 below. */
+  defaults(projectId: string): Promise<Record<string, number>>
+  /** Throws `badRequest` naming the allowed range, `notFound` for an unknown resource. Evicts nothing by itself. */
+  setLimits(request: SetLimitsRequest): Promise<void>
+  /** Back to the defaults; throws `badRequest` while children still hold a part of it. */
+  resetLimits(projectId: string): Promise<void>
+  /** Idempotent: the project exists, under this parent (null: a root). Called by whoever creates projects. */
+  ensureProject(tx: Tx, project: { projectId: string; parentId: string | null }): Promise<void>
+  /** Idempotent: the project is gone, its quota is its parent's again. */
+  forgetProject(tx: Tx, projectId: string): Promise<void>
+  /** Idempotent: services declare what they count, and what a root project may have of it by default. */
+  ensureResource(resource: { name: string; service: string; defaultLimit: number; unit?: string }): Promise<void>
+}
