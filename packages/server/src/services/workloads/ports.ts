@@ -41,6 +41,8 @@ export interface ContainerSpec {
   privileged?: boolean
   readOnly?: boolean
   stopSignal?: string
+  /** Hold the command back until the gate opens (see `openGate`). Default: exactly when `networkMode` is `none`. */
+  gated?: boolean
 }
 
 export type ContainerMount =
@@ -64,7 +66,17 @@ export interface ContainerStatus {
   privileged: boolean
   labels: Record<string, string>
   image: string
+  /** ENTRYPOINT and CMD as the user gave them (or the image), never the engine-side wrapper. */
+  command: string[]
+  networkMode: string
+  /** True when the container was made with a gate: after each (re)start its command waits for `openGate`. */
+  gated: boolean
 }
+
+/** A running container's network namespace: the PID of a process in it and the path of the namespace. */
+export interface Sandbox { pid: number; netns: string }
+/** Fills the network namespace. It may run again for the same container, after each restart. */
+export type BeforeCommand = (sandbox: Sandbox) => Promise<void>
 
 /** Facts read from an image in the engine. `hasCommand` false means: no ENTRYPOINT and no CMD. */
 export interface EngineImage { id: string; tags: string[]; sizeBytes: number; hasCommand: boolean; entrypoint: string[]; command: string[]; architecture: string }
@@ -76,12 +88,17 @@ export interface EngineInfo {
 
 export interface ExecResult { exitCode: number; output: Buffer }
 export interface ContainerStats { cpuTimeNs: number; memoryBytes: number; memoryMaxBytes: number; pids: number; blkReadBytes: number; blkWriteBytes: number }
+/**
+ * `action` is the engine's own word (`start`, `die`, `oom`, `pause`, `destroy`…). A `daemon` event with action
+ * `resync` comes at each (re)connection: events may have been missed, so compare everything.
+ */
 export interface EngineEvent { kind: 'container' | 'image' | 'daemon'; action: string; containerId?: string; workloadId?: string; exitCode?: number; atMs: number }
 
 /**
  * One container engine. Every method is idempotent (by label or id) unless it says otherwise, and throws
  * `Refusal` kinds: `notFound` (no such container/image), `conflict` (state forbids), `badRequest` (the engine
- * refused the spec: its sentence is passed on), `unavailable` (engine unreachable; retry later).
+ * refused the spec: its sentence is passed on), `unavailable` (engine unreachable or full; retry
+ * later), `internal` (the engine itself failed: its sentence is passed on).
  */
 export interface ContainerRuntime {
   info(signal?: AbortSignal): Promise<EngineInfo>
@@ -95,9 +112,18 @@ export interface ContainerRuntime {
   /**
    * Starts the container. With `beforeCommand`, the network namespace exists and is handed over
    * (`pid` of a process in it, `netns` path) and is filled before the container's own command runs.
-   * If `beforeCommand` throws, the container does not run its command and is stopped.
+   * If `beforeCommand` throws, the container does not run its command and is stopped. On a container that
+   * runs already, it finishes what a dead caller left: a waiting gate is opened, an open one is left alone.
    */
-  start(id: string, beforeCommand?: (sandbox: { pid: number; netns: string }) => Promise<void>): Promise<ContainerStatus>
+  start(id: string, beforeCommand?: BeforeCommand): Promise<ContainerStatus>
+  /**
+   * For restarts that the engine made by itself (restart policy, daemon restart): fills the new, empty network
+   * namespace and lets the command run. Returns false, without calling `beforeCommand`, when nothing waits
+   * (not gated, not running, already open). Fails as `start` does.
+   */
+  openGate(id: string, beforeCommand?: BeforeCommand): Promise<boolean>
+  /** True while a gated container runs and its command has not begun. */
+  gateWaiting(id: string): Promise<boolean>
   stop(id: string, graceSeconds: number): Promise<void>
   kill(id: string, signal?: string): Promise<void>
   pause(id: string): Promise<void>
@@ -119,8 +145,11 @@ export interface ContainerRuntime {
   getArchive(id: string, path: string): Promise<Readable>
 
   imageInspect(reference: string): Promise<EngineImage | undefined>
-  /** Loads a `docker save` tar (or OCI layout tar); returns the engine's ids of what it held. */
-  imageLoad(tar: Readable): Promise<EngineImage[]>
+  /**
+   * Loads a `docker save` tar (or OCI layout tar); returns what it held. Names inside the tar are ignored, since
+   * they could take another tenant's: pass `reference` to name the (single) image, or use `imageTag`.
+   */
+  imageLoad(tar: Readable, reference?: string): Promise<EngineImage[]>
   /** Makes an image from a root file system tar. */
   imageImport(tar: Readable, reference: string, changes: string[]): Promise<EngineImage>
   imageTag(id: string, reference: string): Promise<void>
