@@ -1,0 +1,35 @@
+/** Kysely on `pg`: a pool whose big integers are numbers, as everything of ours fits into 53 bits. */
+import { PostgresDialect } from 'kysely'
+import type { Dialect } from 'kysely'
+import pg from 'pg'
+import type { Log } from '#platform/log/log.ts'
+
+export interface PostgresOptions {
+  url: string
+  poolMax?: number
+  /** The schema to work in; the server's default when absent. */
+  schema?: string
+  log?: Log
+}
+
+const int8 = 20
+const numeric = 1700
+
+export interface PostgresPool { pool: pg.Pool; dialect: Dialect }
+
+export function openPostgres({ url, poolMax = 10, schema, log }: PostgresOptions): PostgresPool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolMax,
+    connectionTimeoutMillis: 10_000,
+    types: { getTypeParser: typeParser },
+    ...(schema === undefined ? {} : { options: `-c search_path=${schema}` }),
+  })
+  // Without a listener, a server that goes away under an idle connection would end the process.
+  pool.on('error', (error) => log?.warn({ err: error }, 'An idle database connection was lost; the next statement opens another'))
+  return { pool, dialect: new PostgresDialect({ pool }) }
+}
+
+/** 64-bit integers and sums of them (numeric) become numbers. */
+const typeParser: typeof pg.types.getTypeParser = (oid: number, format?: unknown) =>
+  oid === int8 || oid === numeric ? Number : pg.types.getTypeParser(oid, format as 'text')
