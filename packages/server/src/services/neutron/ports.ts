@@ -15,8 +15,19 @@ export interface WantedNetwork {
   segmentationId: number
   mtu: number
   external: boolean
+  /**
+   * Processes of the host itself reach the ports (a laptop's `up`). It needs a host address in the subnet, and
+   * the first network to claim a prefix wins: the host never has two meanings of one address.
+   */
+  reachableFromHost?: boolean
+  /** External only: what leaves the host through this network takes the host's own address. */
+  masquerade?: boolean
   subnets: WantedSubnet[]
-  /** Addresses that the host itself answers on the bridge (gateway when no router owns it, DHCP/DNS/metadata port). */
+  /**
+   * Addresses that the network's own namespace answers: the DHCP port's fixed IPs with their prefix length, and
+   * `169.254.169.254/32`. Resolver and metadata service listen there (`HostNetwork.namespaceOf`). On an external
+   * network they are the host's own addresses on it: the subnet's gateway.
+   */
   hostAddresses: { cidr: string }[]
   /** Other hosts' VXLAN endpoints that carry this network. */
   remotes: { address: string; macs: string[] }[]
@@ -24,8 +35,16 @@ export interface WantedNetwork {
   names: { name: string; addresses: string[] }[]
 }
 
-export interface WantedSubnet { id: string; cidr: string; gatewayIp?: string; dnsNameservers: string[]; hostRoutes: { destination: string; nexthop: string }[]; enableDhcp: boolean }
+export interface WantedSubnet {
+  id: string
+  cidr: string
+  gatewayIp?: string
+  dnsNameservers: string[]
+  hostRoutes: { destination: string; nexthop: string }[]
+  enableDhcp: boolean
+}
 
+/** A port of a container. Router and DHCP ports are not here: they are `WantedRouter` and `hostAddresses`. */
 export interface WantedPort {
   id: string
   networkId: string
@@ -34,6 +53,7 @@ export interface WantedPort {
   mtu: number
   adminUp: boolean
   portSecurity: boolean
+  /** `ip` is an address or a prefix; `mac` is the port's own when the user named none. */
   allowedAddressPairs: { ip: string; mac: string }[]
   securityGroupIds: string[]
   /** Undefined: the port is bound to no sandbox now (its container is stopped); only the host side is kept. */
@@ -54,14 +74,18 @@ export interface WantedRouter {
   routes: { destination: string; nexthop: string }[]
 }
 
+/** `memberIps`: fixed IPs and allowed address pairs of the group's ports on any host; groups named as `remoteGroupId` too. */
 export interface WantedSecurityGroup { id: string; stateful: boolean; rules: WantedRule[]; memberIps: string[] }
 
 export interface WantedRule {
   id: string
   direction: 'ingress' | 'egress'
   etherType: 'IPv4' | 'IPv6'
+  /** A name (`tcp`, `icmp`, `ipv6-icmp`, …) or a number as text; undefined or `any`: all. */
   protocol?: string
+  /** For ICMP: the type. */
   portMin?: number
+  /** For ICMP: the code. */
   portMax?: number
   remoteCidr?: string
   remoteGroupId?: string
@@ -72,6 +96,8 @@ export interface WantedRule {
 export interface HostNetworkReport {
   portsUp: string[]
   portsFailed: { portId: string; reason: string }[]
+  /** Networks and routers that could not be made whole, and what the host refused in part. */
+  problems: { kind: 'network' | 'router'; id: string; reason: string }[]
   commands: number
   tookMs: number
 }
@@ -81,14 +107,17 @@ export interface HostLeak { kind: 'bridge' | 'link' | 'netns' | 'nft' | 'vxlan' 
 /** One host's network stack. Everything it makes carries the cloud's mark. */
 export interface HostNetwork {
   /**
-   * Plugs one port into a sandbox now: bridge, veth, address, routes, MTU, filter, resolv.conf; returns when
+   * Plugs one port into a sandbox now: bridge, veth, address, routes, MTU, filter; returns when
    * packets may flow. Idempotent; the filter is in force before the link is up. The fast path of server create.
+   * `securityGroups` are the port's own and those that their rules name as remote.
    */
   plug(network: WantedNetwork, port: WantedPort, securityGroups: WantedSecurityGroup[]): Promise<void>
-  /** Removes one port's devices and rules. Idempotent. */
-  unplug(portId: string): Promise<void>
+  /** Removes one port's devices and rules. Idempotent. `networkId` saves the search after a restart. */
+  unplug(portId: string, networkId?: string): Promise<void>
   /** Compares the host with `wanted`, repairs what differs in batches, reaps what bears our mark and is not wanted. */
   sync(wanted: HostNetworkState): Promise<HostNetworkReport>
+  /** Path of the network's own namespace, where its resolver and metadata service listen (`nsenter --net=<path>`). */
+  namespaceOf(networkId: string): string
   /** What bears this cloud's mark and is not in `wanted`. */
   leaks(wanted: HostNetworkState): Promise<HostLeak[]>
   /** Calls back when somebody else changed links or rules. */
