@@ -32,9 +32,22 @@ export interface WorkloadSpec {
   privileged?: boolean
   readOnly?: boolean
   /** Where it may land. */
-  scheduling: { availabilityZone?: string; host?: string; hints?: Record<string, unknown>; requiredTraits?: string[]; forbiddenTraits?: string[]; properties?: Record<string, string> }
+  scheduling: WorkloadScheduling
   /** Labels shown on the container besides Quaystone's own. */
   labels: Record<string, string>
+}
+
+export interface WorkloadScheduling {
+  availabilityZone?: string
+  host?: string
+  /** `different_host`, `same_host`: a workload id or a list of them. Others are kept and mean nothing. */
+  hints?: Record<string, unknown>
+  /** The server group it belongs to: members are found by this id. */
+  group?: { id: string; policy: 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity'; maxPerHost?: number }
+  requiredTraits?: string[]
+  forbiddenTraits?: string[]
+  /** Image properties that bind it to a kind of host: `hw_architecture` (or `architecture`). */
+  properties?: Record<string, string>
 }
 
 /** The owner's wish. `suspended` is a stop that keeps memory when the engine can, else a pause. */
@@ -83,6 +96,13 @@ export interface HostInfo {
   startedAt: number; seenAt: number
 }
 
+/** Empty lists mean health. `hostsSilent` could not be asked, so nothing is known about them. */
+export interface DoctorReport {
+  leaks: { kind: 'container' | 'link' | 'claim' | 'address' | 'image'; host: string | null; id: string; explanation: string }[]
+  stuck: { workloadId: string; state: WorkloadState; step: string | null; sinceMs: number }[]
+  hostsSilent: string[]
+}
+
 /** Publishes `workloads.changed` (payload `{ id }`: look again) after each change. */
 export interface WorkloadsFacade {
   /** Makes a workload in the caller's transaction. Idempotent by id. Its ports must exist (`neutron.portEnsure`). */
@@ -98,5 +118,7 @@ export interface WorkloadsFacade {
   /** Commits and exports the container into Glance image `imageId` (made by `glance.snapshotEnsure`). Long; idempotent. */
   snapshot(id: string, imageId: string): Promise<void>
   hosts(): Promise<HostInfo[]>
+  /** What bears this cloud's mark and belongs to nobody, on hosts and in the books: for `quaystone doctor`. */
+  doctor(): Promise<DoctorReport>
   hostUpdate(name: string, change: { enabled?: boolean; disabledReason?: string | null; availabilityZone?: string }): Promise<HostInfo>
 }
