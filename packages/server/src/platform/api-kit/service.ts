@@ -1,6 +1,6 @@
 /** What a service is made of: a manifest that the door, the migrations, the runner and the catalog read. */
 import type { Route } from './route.ts'
-import type { Migration } from '../db/migrate.ts'
+import type { Migration } from '../db/migration.ts'
 import type { Controller } from '../controllers/controller.ts'
 
 export type FaultStyle = 'nova' | 'keystone' | 'neutron' | 'glance' | 'cinder' | 'heat' | 'placement' | 'magnum' | 'plain'
