@@ -4,13 +4,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Kysely, SelectQueryNode } from 'kysely'
 import type { KyselyPlugin } from 'kysely'
-import { SqlDatabase } from './database.ts'
-import type { Backend, Database, DatabaseDependencies } from './database.ts'
+import type { Database } from './database.ts'
 import { openPostgres } from './postgres-dialect.ts'
 import { SqliteFile, plainDialect, transactionDialect } from './sqlite-dialect.ts'
+import { SqlDatabase } from './sql-database.ts'
+import type { Backend, DatabaseDependencies } from './sql-database.ts'
 import type { Synchronous } from './sqlite-connection.ts'
-
-export type { Database, DialectName, Executor, TransactionOptions, Tx } from './database.ts'
 
 export interface DatabaseOptions extends DatabaseDependencies {
   url: string

@@ -1,0 +1,113 @@
+/** The bus between processes: NATS, by its own client. */
+import { connect } from '@nats-io/transport-node'
+import type { Msg, NatsConnection } from '@nats-io/transport-node'
+import { silentLog } from '#platform/log/log.ts'
+import type { Log } from '#platform/log/log.ts'
+import { answerOf, assertPattern, assertSubject, noResponder, replyOf, timedOut } from './bus.ts'
+import type { Bus, Handler, Reply, RequestOptions, Responder, Subscription } from './bus.ts'
+
+export interface NatsBusOptions {
+  /** `nats://host:4222`, or several with commas between. */
+  url: string
+  token?: string
+  /** Shown in the server's list of connections. */
+  name?: string
+  log?: Log
+}
+
+/** Responders of one pattern share this group, so that one of them gets each request. */
+const responders = 'responders'
+
+/** Connects, or fails with a sentence. Later losses are mended by the client, which keeps what is published meanwhile. */
+export async function createNatsBus({ url, token, name, log = silentLog }: NatsBusOptions): Promise<Bus> {
+  try {
+    const connection = await connect({ servers: url.split(','), token, name, maxReconnectAttempts: -1, reconnectTimeWait: 500 })
+    return new NatsBus(connection, log)
+  } catch (error) {
+    throw new Error(`NATS at ${url} does not answer: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+class NatsBus implements Bus {
+  readonly #connection: NatsConnection
+  readonly #log: Log
+
+  constructor(connection: NatsConnection, log: Log) {
+    this.#connection = connection
+    this.#log = log
+    void this.#watch()
+  }
+
+  publish(subject: string, data: unknown): void {
+    assertSubject(subject)
+    this.#connection.publish(subject, JSON.stringify(data))
+  }
+
+  subscribe(pattern: string, handler: Handler): Subscription {
+    assertPattern(pattern)
+    const complain = (error: unknown) => this.#log.error({ err: error, pattern }, 'A bus handler failed')
+    return this.#connection.subscribe(pattern, {
+      callback: (error, message) => {
+        if (error !== null) return complain(error)
+        try {
+          handler(dataOf(message), message.subject)?.catch(complain)
+        } catch (thrown) {
+          complain(thrown)
+        }
+      },
+    })
+  }
+
+  async request(subject: string, data: unknown, { timeoutMs }: RequestOptions): Promise<unknown> {
+    assertSubject(subject)
+    const message = await this.#ask(subject, data, timeoutMs)
+    return answerOf(dataOf(message) as Reply)
+  }
+
+  respond(pattern: string, responder: Responder): Subscription {
+    assertPattern(pattern)
+    return this.#connection.subscribe(pattern, {
+      queue: responders,
+      callback: (error, message) => {
+        if (error === null) void this.#answer(responder, message)
+        else this.#log.error({ err: error, pattern }, 'A request could not be received')
+      },
+    })
+  }
+
+  flush(): Promise<void> { return this.#connection.flush() }
+
+  async close(): Promise<void> {
+    if (!this.#connection.isClosed()) await this.#connection.drain()
+  }
+
+  async #ask(subject: string, data: unknown, timeoutMs: number): Promise<Msg> {
+    try {
+      return await this.#connection.request(subject, JSON.stringify(data), { timeout: timeoutMs })
+    } catch (error) {
+      const { name, cause } = error as { name?: string; cause?: { name?: string } }
+      const names = [name, cause?.name]
+      if (names.includes('NoRespondersError')) throw noResponder(subject)
+      if (names.includes('TimeoutError')) throw timedOut(subject, timeoutMs)
+      throw error
+    }
+  }
+
+  async #answer(responder: Responder, message: Msg): Promise<void> {
+    const reply = await replyOf(responder, dataOf(message), message.subject)
+    try {
+      message.respond(JSON.stringify(reply))
+    } catch (error) {
+      this.#log.warn({ err: error, subject: message.subject }, 'A reply could not be sent')
+    }
+  }
+
+  async #watch(): Promise<void> {
+    for await (const { type } of this.#connection.status()) {
+      if (type === 'disconnect') this.#log.warn('The bus is disconnected; trying again until it is back')
+      if (type === 'reconnect') this.#log.info('The bus is connected again')
+    }
+  }
+}
+
+const dataOf = (message: Msg): unknown => message.data.length === 0 ? undefined : message.json()
