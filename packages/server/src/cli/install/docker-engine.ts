@@ -1,0 +1,58 @@
+/** Finds a Docker Engine on this host, or installs and starts one; `up` and the tests begin here. */
+import { unavailable } from '#platform/errors/errors.ts'
+import { ensureDebianPackages } from './debian-packages.ts'
+import { pingEngine } from './engine-ping.ts'
+import type { InstallContext } from './install-context.ts'
+import { findProgram } from './run-step.ts'
+import { startDockerd } from './start-dockerd.ts'
+
+export interface EngineFound {
+  readonly socketPath: string
+}
+
+export interface EngineRequest {
+  /** The value of DOCKER_HOST, when set: then exactly that engine is used, and nothing is installed or started. */
+  readonly dockerHost: string | undefined
+  /** The log of a daemon that we have to start ourselves. */
+  readonly logFile: string
+}
+
+const usualSocket = '/var/run/docker.sock'
+/** Each program that Quaystone runs on a host, and the Debian package that has it. */
+const hostTools = { ip: 'iproute2', nft: 'nftables', busybox: 'busybox-static' }
+
+export async function ensureDockerEngine(context: InstallContext, request: EngineRequest): Promise<EngineFound> {
+  const socketPath = socketOf(request.dockerHost)
+  const answer = await pingEngine(socketPath)
+  if (answer === 'denied') {
+    throw unavailable(`This user may not use the Docker Engine at ${socketPath}; start with sudo, or join the group that owns the socket.`)
+  }
+  if (answer === 'absent' && request.dockerHost !== undefined) {
+    throw unavailable(`No Docker Engine answers at DOCKER_HOST=${request.dockerHost}; start it, or unset DOCKER_HOST to let Quaystone find one.`)
+  }
+  if (answer === 'absent') await installAndStart(context, { socketPath, logFile: request.logFile })
+  return { socketPath }
+}
+
+/** The kernel's own tools that the host's network and the built-in image need. */
+export async function ensureHostTools(context: InstallContext): Promise<void> {
+  const missing = Object.entries(hostTools).filter(([program]) => findProgram(program) === undefined)
+  if (missing.length > 0) await ensureDebianPackages(context, missing.map(([, name]) => name), 'the host network and the built-in image')
+}
+
+function socketOf(dockerHost: string | undefined): string {
+  if (dockerHost === undefined) return usualSocket
+  if (dockerHost.startsWith('unix://')) return dockerHost.slice('unix://'.length)
+  throw unavailable(`DOCKER_HOST=${dockerHost} is not a Unix socket, and containers get their network on this host; set it to unix:///path, or unset it.`)
+}
+
+async function installAndStart(context: InstallContext, start: { socketPath: string; logFile: string }): Promise<void> {
+  const installed = findProgram('dockerd') !== undefined
+  if (!installed) await ensureDebianPackages(context, ['docker.io'], 'running containers')
+  if (installed && !context.allowInstall) {
+    throw unavailable('Docker is installed but does not run, and nothing may be started (--no-install); start it ("service docker start" or "dockerd"), then start again.')
+  }
+  if (!context.isRoot) throw unavailable('Docker is installed but does not run, and starting it needs root: start with sudo, or start Docker first.')
+  context.say('no Docker Engine answers; starting the installed one')
+  await startDockerd(context, start)
+}
