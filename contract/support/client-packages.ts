@@ -1,0 +1,7 @@
+/** The official OpenStack clients, as Debian packages them, that the contract tests drive. */
+export const clientPackages = [
+  'python3-openstackclient',
+  'python3-openstacksdk',
+  'tempest',
+  'openssh-client',
+] as const
