@@ -19,7 +19,7 @@ export interface ProviderView {
 export interface PlacementFacade {
   /** Makes or updates a host's provider with its inventory and traits. Idempotent; returns its id. */
   providerEnsure(provider: { id: string; name: string; inventories: Record<string, Inventory>; traits: string[] }): Promise<void>
-  /** All providers with their use: the scheduler's snapshot. Served from memory when nothing changed. */
+  /** All providers with their use: the scheduler's snapshot. */
   providers(executor?: Executor): Promise<ProviderView[]>
   /**
    * Claims in the caller's transaction: all or nothing, refused (`conflict`, reason `no-capacity`) when the provider
@@ -27,5 +27,7 @@ export interface PlacementFacade {
    */
   claim(tx: Tx, claim: { consumerId: string; providerId: string; resources: ResourceAmounts; projectId: string; userId: string }): Promise<void>
   release(tx: Tx, consumerId: string): Promise<void>
+  /** Who holds anything, and of whom: to find claims that nobody owns any more. */
+  consumers(executor?: Executor): Promise<{ consumerId: string; providerId: string }[]>
   allocations(consumerId: string): Promise<{ providerId: string; resources: ResourceAmounts }[]>
 }

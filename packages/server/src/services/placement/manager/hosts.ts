@@ -1,0 +1,71 @@
+/** Hosts as providers: what workloads write, and the snapshot the scheduler reads. */
+import type { Database, Executor, Tx } from '#platform/db/database.ts'
+import type { Inventory, PlacementFacade, ProviderView } from '../facade.ts'
+import { generationsBump } from '../store/claims.ts'
+import { nameEnsure } from '../store/names.ts'
+import {
+  aggregatesOf, inventoriesList, inventoryDelete, inventoryWrite, providerFetch, providerInsert, providerUpdate, providersList,
+  traitsOf, traitsReplace,
+} from '../store/providers.ts'
+import { isSameInventory, toInventory, toRow } from './inventory.ts'
+import { isStandardTrait } from './standard-names.ts'
+
+type Wanted = Parameters<PlacementFacade['providerEnsure']>[0]
+
+export async function providerEnsure(db: Database, wanted: Wanted): Promise<void> {
+  const [known] = await providerViews(db, [wanted.id])
+  if (known !== undefined && isAsWanted(known, wanted)) return
+  await db.transaction((tx) => write(tx, wanted))
+}
+
+async function write(tx: Tx, wanted: Wanted): Promise<void> {
+  const known = await providerFetch(tx, wanted.id)
+  if (known === undefined) {
+    await providerInsert(tx, { id: wanted.id, name: wanted.name, generation: 0, parent_id: null, root_id: wanted.id })
+  } else if (known.name !== wanted.name) await providerUpdate(tx, wanted.id, { name: wanted.name })
+  await inventoriesEnsure(tx, wanted.id, wanted.inventories)
+  await traitsEnsure(tx, wanted.id, wanted.traits)
+  await generationsBump(tx, [wanted.id])
+}
+
+/** A class that is no longer offered but still used stays, so that nothing is counted twice. */
+async function inventoriesEnsure(tx: Tx, providerId: string, inventories: Record<string, Inventory>): Promise<void> {
+  for (const [resourceClass, inventory] of Object.entries(inventories)) {
+    await inventoryWrite(tx, toRow(providerId, resourceClass, inventory))
+  }
+  for (const row of await inventoriesList(tx, [providerId])) {
+    if (!(row.resource_class in inventories)) await inventoryDelete(tx, providerId, row.resource_class)
+  }
+}
+
+/** Custom traits that an operator set by hand stay; the standard ones are the host's to say. */
+async function traitsEnsure(tx: Tx, providerId: string, traits: readonly string[]): Promise<void> {
+  const byHand = (await traitsOf(tx, [providerId])).map(({ trait }) => trait).filter((trait) => !isStandardTrait(trait))
+  for (const trait of traits) if (!isStandardTrait(trait)) await nameEnsure(tx, 'placement_trait', trait)
+  await traitsReplace(tx, providerId, [...traits, ...byHand])
+}
+
+function isAsWanted(known: ProviderView, wanted: Wanted): boolean {
+  const names = Object.keys(wanted.inventories)
+  return known.name === wanted.name
+    && names.length === Object.keys(known.inventories).length
+    && names.every((name) => known.inventories[name] && isSameInventory(known.inventories[name], wanted.inventories[name]!))
+    && wanted.traits.every((trait) => known.traits.includes(trait))
+}
+
+/** Providers with their inventories, use, traits and aggregates, in four reads whatever their number. */
+export async function providerViews(executor: Executor, ids?: readonly string[]): Promise<ProviderView[]> {
+  const rows = await providersList(executor, ids)
+  const views = new Map(rows.map((row): [string, ProviderView] => [row.id, {
+    id: row.id, name: row.name, generation: row.generation, inventories: {}, used: {}, traits: [], aggregates: [],
+  }]))
+  for (const row of await inventoriesList(executor, ids)) {
+    const view = views.get(row.provider_id)
+    if (view === undefined) continue
+    view.inventories[row.resource_class] = toInventory(row)
+    view.used[row.resource_class] = row.used
+  }
+  for (const row of await traitsOf(executor, ids)) views.get(row.provider_id)?.traits.push(row.trait)
+  for (const row of await aggregatesOf(executor, ids)) views.get(row.provider_id)?.aggregates.push(row.aggregate_id)
+  return [...views.values()]
+}
