@@ -1,0 +1,137 @@
+/** Wires platform, drivers and services together: the only place that builds a cloud. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import { createBoundBus } from './bus.ts'
+import { readOverrides } from './policy-files.ts'
+import type { Config } from './config.ts'
+import type { Identity } from './data-dir.ts'
+import { services as allServices } from './services.ts'
+import { createAdminService } from './admin-service.ts'
+import type { Bus } from '#platform/bus/bus.ts'
+import { createOutboxRelay } from '#platform/bus/outbox-relay.ts'
+import type { Clock } from '#platform/clock/clock.ts'
+import { createRunner, type Runner } from '#platform/controllers/runner.ts'
+import { migrate } from '#platform/db/migrate.ts'
+import { openDatabase } from '#platform/db/open-database.ts'
+import type { Database } from '#platform/db/database.ts'
+import { createServer } from '#platform/http/server.ts'
+import type { BoundService } from '#platform/http/door.ts'
+import type { Log } from '#platform/log/log.ts'
+import { createMetrics, type Metrics } from '#platform/metrics/metrics.ts'
+import { createEnforcer } from '#platform/auth/policy-enforcer.ts'
+import type { ServiceInstance, ServiceManifest } from '#platform/api-kit/service.ts'
+import type { Facades, HostDirectory, ServiceDeps } from '#services/deps.ts'
+
+export interface CloudOptions {
+  config: Config
+  dataDir: string
+  identity: Identity
+  hosts: HostDirectory
+  clock: Clock
+  log: Log
+  /** What other services may need from outside at first boot; see `ServiceDeps.config`. */
+  extras?: Record<string, Record<string, unknown>>
+}
+
+export interface Cloud {
+  server: FastifyInstance
+  runner: Runner
+  db: Database
+  bus: Bus
+  facades: Facades
+  /** What a service's handlers receive, for the operator's commands and tests. */
+  api(service: string): any
+  close(): Promise<void>
+}
+
+interface Built { manifest: ServiceManifest; instance: ServiceInstance; bound: BoundService }
+
+/** Facades of lower levels only; a call upwards is a fault of the program and says so at start. */
+const facadesBelow = (level: number, built: Built[]): Facades =>
+  new Proxy({} as Facades, {
+    get: (_target, name) => {
+      const found = built.find(({ manifest }) => manifest.name === name)
+      if (found && found.manifest.level < level) return found.instance.facade
+      throw new Error(`A service of level ${level} may not call "${String(name)}": calls go down only`)
+    },
+  })
+
+const depsFor = (manifest: ServiceManifest, parts: Parts, built: Built[], bound: Pick<BoundService, 'policy'>): ServiceDeps => {
+  const { options, db, bus, metrics } = parts
+  const dataDir = join(options.dataDir, manifest.name)
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const section = (options.config as unknown as Record<string, object>)[manifest.name] ?? {}
+  return {
+    db, bus, metrics, dataDir, clock: options.clock, log: options.log.child({ service: manifest.name }),
+    policy: bound.policy, hosts: options.hosts, facades: facadesBelow(manifest.level, built),
+    cloudId: options.identity.cloudId, region: options.config.region, masterKey: options.identity.masterKey,
+    config: { ...section, ...options.extras?.[manifest.name] },
+  }
+}
+
+interface Parts { options: CloudOptions; db: Database; bus: Bus; metrics: Metrics }
+
+const build = (manifests: ServiceManifest[], parts: Parts): Built[] => {
+  const built: Built[] = []
+  for (const manifest of manifests) {
+    const overrides = readOverrides(join(parts.options.dataDir, 'policy'), manifest.name)
+    const policy = createEnforcer({
+      defaults: manifest.policies, overrides, enforceScope: parts.options.config.keystone.enforceScope,
+    })
+    const instance = manifest.create(depsFor(manifest, parts, built, { policy }))
+    built.push({ manifest, instance, bound: { manifest, api: instance.api, policy } })
+  }
+  return built
+}
+
+const catalogOf = (manifests: ServiceManifest[], region: string) =>
+  manifests.flatMap(({ catalog }) => catalog.map((entry) => ({ ...entry, region })))
+
+/** Opens the database, migrates, builds and seeds every service, and starts the loops. Listening is the caller's. */
+export const compose = async (options: CloudOptions): Promise<Cloud> => {
+  const { config, clock, log } = options
+  const db = await openDatabase({ url: config.database ?? `sqlite:${join(options.dataDir, 'quaystone.db')}`, log })
+  const bus = await createBoundBus(config)
+  const metrics = createMetrics()
+  const adminService = createAdminService()
+  const manifests = [...allServices, adminService].sort((a, b) => a.level - b.level)
+  await migrate(db, manifests.map(({ name, migrations }) => ({ service: name, migrations })))
+  const built = build(manifests, { options, db, bus, metrics })
+  const facades = facadesBelow(Infinity, built)
+  for (const { instance } of built) await instance.seed?.()
+  await facades.keystone.catalogEnsure(catalogOf(manifests, config.region))
+  const runner = createRunner({
+    controllers: built.flatMap(({ instance }) => instance.controllers), db, bus, clock, log, owner: options.identity.cloudId,
+  })
+  const relay = createOutboxRelay({ db, bus, clock, log })
+  const server = serverOf(built, options, facades, metrics)
+  for (const { instance } of built) await instance.start?.()
+  relay.start()
+  runner.start()
+  adminService.bind({ runner, services: manifests })
+  const close = async () => {
+    await server.close()
+    await runner.stop()
+    for (const { instance } of built.toReversed()) await instance.stop?.()
+    await relay.stop()
+    await bus.close()
+    await db.close()
+  }
+  const api = (name: string) => built.find(({ manifest }) => manifest.name === name)?.instance.api
+  return { server, runner, db, bus, facades, api, close }
+}
+
+const serverOf = (built: Built[], options: CloudOptions, facades: Facades, metrics: Metrics): FastifyInstance => {
+  const seconds = metrics.histogram({
+    name: 'quaystone_http_request_seconds', help: 'Time to answer', labels: ['route', 'method', 'status'] as const,
+  })
+  return createServer({
+    services: built.map(({ bound }) => bound), log: options.log, validator: facades.keystone, publicUrl: options.config.publicUrl,
+    observe: (route, method, status, took) => seconds.observe({ route, method, status: String(status) }, took),
+    pages: [
+      { path: '/metrics', handle: async () => ({ type: metrics.contentType, body: await metrics.text() }) },
+      { path: '/healthz', handle: () => ({ type: 'application/json', body: '{"status":"ok"}' }) },
+    ],
+  })
+}

@@ -1,0 +1,47 @@
+/** The one schema of the configuration: `quaystone.yaml` in the data directory, then flags. */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { T, type Static } from '#platform/api-kit/schema.ts'
+
+const text = (description: string, value?: string) => T.String({ description, ...(value === undefined ? {} : { default: value }) })
+const count = (description: string, value: number, minimum = 0) => T.Integer({ description, default: value, minimum })
+
+export const configSchema = T.Object({
+  listen: text('Address to listen on', '127.0.0.1'),
+  port: count('TCP port of all APIs', 5000),
+  publicUrl: T.Optional(text('URL under which clients see this server, when it is behind a proxy')),
+  database: T.Optional(text('sqlite:/path or postgresql://…; SQLite in the data directory when absent')),
+  nats: T.Optional(text('nats://host:4222 to share a bus between processes; in process when absent')),
+  region: text('Region name in the catalog', 'RegionOne'),
+  logLevel: text('debug, info, warn or error', 'info'),
+  docker: T.Object({
+    host: T.Optional(text('Docker Engine: unix:///path or tcp://host:port; found by itself when absent')),
+    hostName: T.Optional(text('Name of the local host in Nova and Neutron; the machine\'s own when absent')),
+  }, { default: {} }),
+  keystone: T.Object({
+    tokenMinutes: count('Life of a token, in minutes', 60, 1),
+    passwordRegex: T.Optional(text('Regular expression that new passwords must match')),
+    passwordRegexDescription: T.Optional(text('What the user is told when it does not match')),
+    maxProjectTreeDepth: count('Levels of projects below a domain', 16, 1),
+    argon2MemoryKiB: count('Memory cost of password hashes, KiB', 19_456, 8),
+    argon2Passes: count('Passes of password hashes', 2, 1),
+    enforceScope: T.Boolean({ description: 'Refuse tokens whose scope a rule does not name', default: true }),
+  }, { default: {} }),
+  nova: T.Object({
+    cpuAllocationRatio: T.Number({ description: 'Virtual CPUs per CPU', default: 16, minimum: 0.1 }),
+    ramAllocationRatio: T.Number({ description: 'Promised memory per memory', default: 1.5, minimum: 0.1 }),
+    diskAllocationRatio: T.Number({ description: 'Promised disk per disk', default: 1, minimum: 0.1 }),
+  }, { default: {} }),
+  neutron: T.Object({
+    privateCidr: text('CIDR of the first boot\'s private network', '10.77.0.0/22'),
+    publicCidr: text('CIDR of the first boot\'s public network', '172.24.4.0/24'),
+    globalMtu: count('MTU of tenant networks before encapsulation', 1500, 576),
+  }, { default: {} }),
+  quota: T.Object({ defaults: T.Record(T.String(), T.Integer({ minimum: -1 }), { description: 'Default limit of a resource', default: {} }) }, { default: {} }),
+})
+
+export type Config = Static<typeof configSchema>
+
+/** `$XDG_DATA_HOME/quaystone`, else `~/.local/share/quaystone`. */
+export const defaultDataDir = (environment: NodeJS.ProcessEnv): string =>
+  join(environment.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'quaystone')

@@ -1,0 +1,20 @@
+/** The program: reads the command line and hands over to a command. */
+import { Command } from 'commander'
+import { upCommand } from './cli/up.ts'
+import { controllersCommand } from './cli/controllers.ts'
+import { readVersion } from './cli/version.ts'
+import { failWith } from './cli/fail.ts'
+
+const program = new Command('quaystone')
+  .description('An OpenStack-compatible container cloud: Keystone, Glance, Neutron and Nova over Docker, in one process.')
+  .version(readVersion())
+  .showHelpAfterError('(quaystone --help lists the commands)')
+  .addCommand(upCommand(), { isDefault: false })
+  .addCommand(controllersCommand())
+  .addHelpText('after', '\nStart here:\n  $ ./quaystone up            a whole cloud on this machine\n  $ ./quaystone test          the whole test suite\n  $ ./quaystone bench         figures beside their baselines')
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  failWith(error)
+}
