@@ -17,6 +17,11 @@ const usage = `Usage: ./quaystone test [--layer N[,N…]] [--only PATTERN] [--ni
   --only PATTERN  only test files whose path matches this regular expression; without --layer, no gates
   --nightly       the slow tests too`
 
+class UsageError extends Error {}
+
+const isUsageError = (error: unknown): boolean =>
+  error instanceof UsageError || String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')
+
 interface Wanted {
   readonly layers: ReadonlySet<number> | undefined
   readonly only: RegExp | undefined
@@ -40,14 +45,22 @@ function readArguments(): Wanted {
   const layers = values.layer?.flatMap((list) => list.split(',')).map(readLayer)
   return {
     layers: layers && new Set(layers),
-    only: values.only === undefined ? undefined : new RegExp(values.only),
+    only: values.only === undefined ? undefined : readPattern(values.only),
     nightly: values.nightly || layers?.includes(9) === true,
+  }
+}
+
+function readPattern(text: string): RegExp {
+  try {
+    return new RegExp(text)
+  } catch (error) {
+    throw new UsageError(`--only: ${(error as Error).message}`)
   }
 }
 
 function readLayer(text: string): number {
   const found = runningOrder.find((layer) => String(layer.number) === text || layer.name === text)
-  if (found === undefined) throw new Error(`There is no layer "${text}".\n\n${usage}`)
+  if (found === undefined) throw new UsageError(`There is no layer "${text}".`)
   return found.number
 }
 
@@ -155,4 +168,10 @@ async function main(): Promise<number> {
   return suite.total.failed > 0 || suite.total.passed === 0 ? 1 : 0
 }
 
-process.exitCode = await main()
+try {
+  process.exitCode = await main()
+} catch (error) {
+  if (!isUsageError(error)) throw error
+  say.line(`${(error as Error).message}\n\n${usage}`)
+  process.exitCode = 2
+}

@@ -1,9 +1,9 @@
 /** Runs test files in one `node --test` process group with a hard time-out, prints failures as they come, and counts. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { join, relative } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { noCounts, type Counts, type FileEnd, type Outcome, type ReportLine } from './outcome.ts'
+import { noCounts, type Counts, type Outcome, type ReportLine } from './outcome.ts'
 import { killGroup } from './leftovers.ts'
 import { say } from './say.ts'
 
@@ -35,30 +35,36 @@ class Progress {
   }
 
   take(line: ReportLine): void {
-    if (line.kind === 'output') this.#output.set(line.file, ((this.#output.get(line.file) ?? '') + line.text).slice(-outputCharsMax))
-    else if (line.kind === 'file') this.#endFile(line)
-    else if (line.kind === 'test') this.#count(line)
+    const name = relative(this.#root, resolve(this.#root, line.file))
+    if (line.kind === 'output') this.#output.set(name, ((this.#output.get(name) ?? '') + line.text).slice(-outputCharsMax))
+    else if (line.kind === 'file') this.#endFile(name, line.durationMs)
+    else if (line.kind === 'test') this.#takeTest(name, line)
   }
 
-  #count(outcome: Outcome): void {
-    const name = relative(this.#root, outcome.file)
-    const empty = outcome.verdict === 'passed' && outcome.nesting === 0 && outcome.name.endsWith(name)
-    const verdict = empty ? 'failed' : outcome.verdict
+  /** A file that holds no test, cannot be loaded or ends its process is reported as a test with the file's own name. */
+  #takeTest(name: string, outcome: Outcome): void {
+    const isFile = outcome.nesting === 0 && outcome.name === name
+    if (!isFile) return this.#count(name, outcome)
+    const why = outcome.verdict === 'passed' ? 'It holds no test. Write one, or remove the file.' : outcome.why
+    this.#count(name, { ...outcome, name: '(the file)', verdict: 'failed', ownFailure: true, why })
+    this.#endFile(name, outcome.durationMs)
+  }
+
+  #count(file: string, outcome: Outcome): void {
+    const { name, verdict, why } = outcome
     this.counts[verdict] += 1
-    const ofFile = this.#perFile.get(outcome.file) ?? noCounts()
+    const ofFile = this.#perFile.get(file) ?? noCounts()
     ofFile[verdict] += 1
-    this.#perFile.set(outcome.file, ofFile)
-    if (empty) say.failure(name, '(the file)', 'It holds no test. Write one, or remove the file.')
-    else if (verdict === 'failed' && outcome.ownFailure) say.failure(name, outcome.name, outcome.why)
-    else if (verdict === 'skipped') say.line(`  skipped ${name}: ${outcome.name}${outcome.why === 'true' ? '' : ` (${outcome.why})`}`)
+    this.#perFile.set(file, ofFile)
+    if (verdict === 'failed' && outcome.ownFailure) say.failure(file, name, why)
+    else if (verdict === 'skipped') say.line(`  skipped ${file}: ${name}${why === 'true' ? '' : ` (${why})`}`)
   }
 
-  #endFile(end: FileEnd): void {
-    const name = relative(this.#root, end.file)
-    this.#waiting.delete(name)
-    const counts = this.#perFile.get(end.file) ?? noCounts()
-    if (counts.failed > 0) say.output(name, this.#output.get(end.file) ?? '')
-    say.file(name, counts, end.durationMs)
+  #endFile(file: string, durationMs: number): void {
+    this.#waiting.delete(file)
+    const counts = this.#perFile.get(file) ?? noCounts()
+    if (counts.failed > 0) say.output(file, this.#output.get(file) ?? '')
+    say.file(file, counts, durationMs)
   }
 }
 
@@ -72,7 +78,7 @@ function start(run: FilesRun): ChildProcess {
   ]
   return spawn(process.execPath, [...flags, ...run.files], {
     cwd: run.root,
-    env: run.env,
+    env: { ...run.env, NODE_TEST_CONTEXT: undefined }, // else a suite started from a test believes to be that test
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
