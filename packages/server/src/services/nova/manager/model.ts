@@ -1,0 +1,134 @@
+/** Nova's nouns as managers, stores and views pass them around. Times are milliseconds since the epoch. */
+import type { PowerState, TaskState, VmState } from '../states/server-state.ts'
+
+export interface Flavor {
+  /** The `flavorid` of the API: any string. */
+  id: string
+  name: string
+  description: string | null
+  vcpus: number
+  ramMiB: number
+  diskGiB: number
+  ephemeralGiB: number
+  swapMiB: number
+  rxtxFactor: number
+  isPublic: boolean
+  extraSpecs: Record<string, string>
+}
+
+export interface Fault { code: number; message: string; details: string; at: number }
+
+export interface SecurityGroupRef { id: string; name: string }
+
+export interface Server {
+  id: string
+  projectId: string
+  userId: string
+  name: string
+  description: string | null
+  hostname: string
+  imageId: string | null
+  flavor: Flavor
+  oldFlavor: Flavor | null
+  keyName: string | null
+  keyData: string | null
+  metadata: Record<string, string>
+  tags: string[]
+  userData: string | null
+  configDrive: boolean
+  diskConfig: 'AUTO' | 'MANUAL'
+  accessIpV4: string | null
+  accessIpV6: string | null
+  pinnedZone: string | null
+  zone: string | null
+  launchIndex: number
+  reservationId: string
+  lockedBy: 'owner' | 'admin' | null
+  lockedReason: string | null
+  groupId: string | null
+  hints: Record<string, unknown>
+  securityGroups: SecurityGroupRef[]
+  trustedCerts: string[] | null
+  vmState: VmState
+  taskState: TaskState | null
+  powerState: PowerState
+  forcedState: 'error' | null
+  progress: number
+  host: string | null
+  fault: Fault | null
+  awaited: number
+  createdAt: number
+  updatedAt: number
+  launchedAt: number | null
+  terminatedAt: number | null
+  deletedAt: number | null
+  deleted: boolean
+}
+
+export interface InstanceAction {
+  id: number
+  serverId: string
+  action: string
+  event: string
+  requestId: string
+  userId: string
+  projectId: string
+  generation: number | null
+  host: string | null
+  message: string | null
+  result: 'Success' | 'Error' | null
+  details: string | null
+  startedAt: number
+  finishedAt: number | null
+  updatedAt: number
+}
+
+export interface Keypair {
+  number: number
+  userId: string
+  name: string
+  type: 'ssh' | 'x509'
+  fingerprint: string
+  publicKey: string
+  createdAt: number
+}
+
+export interface ServerGroup {
+  id: string
+  projectId: string
+  userId: string
+  name: string
+  policy: string
+  rules: Record<string, number>
+  members: string[]
+  createdAt: number
+}
+
+export interface Aggregate {
+  number: number
+  uuid: string
+  name: string
+  zone: string | null
+  metadata: Record<string, string>
+  hosts: string[]
+  createdAt: number
+  updatedAt: number | null
+}
+
+export interface Migration {
+  number: number
+  uuid: string
+  serverId: string
+  projectId: string
+  userId: string
+  type: 'resize' | 'migration'
+  status: string
+  host: string
+  oldFlavorId: string
+  newFlavorId: string
+  createdAt: number
+  updatedAt: number
+}
+
+/** Who gave an order, for the action record. */
+export interface Orderer { requestId: string; userId: string; projectId: string; isAdmin: boolean }
