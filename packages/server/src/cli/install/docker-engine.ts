@@ -1,5 +1,5 @@
 /** Finds a Docker Engine on this host, or installs and starts one; `up` and the tests begin here. */
-import { unavailable } from '#platform/errors/errors.ts'
+import { isRefusal, unavailable } from '#platform/errors/errors.ts'
 import { ensureDebianPackages } from './debian-packages.ts'
 import { pingEngine } from './engine-ping.ts'
 import type { InstallContext } from './install-context.ts'
@@ -20,6 +20,7 @@ export interface EngineRequest {
 const usualSocket = '/var/run/docker.sock'
 /** Each program that Quaystone runs on a host, and the Debian package that has it. */
 const hostTools = { ip: 'iproute2', nft: 'nftables', busybox: 'busybox-static' }
+const optionalTools = { dropbear: 'dropbear-bin' }
 
 export async function ensureDockerEngine(context: InstallContext, request: EngineRequest): Promise<EngineFound> {
   const socketPath = socketOf(request.dockerHost)
@@ -34,10 +35,23 @@ export async function ensureDockerEngine(context: InstallContext, request: Engin
   return { socketPath }
 }
 
-/** The kernel's own tools that the host's network and the built-in image need. */
+/** The kernel's own tools that the host's network and the built-in image need; and an ssh server for that image if it can be. */
 export async function ensureHostTools(context: InstallContext): Promise<void> {
-  const missing = Object.entries(hostTools).filter(([program]) => findProgram(program) === undefined)
-  if (missing.length > 0) await ensureDebianPackages(context, missing.map(([, name]) => name), 'the host network and the built-in image')
+  const packagesFor = (tools: Readonly<Record<string, string>>): string[] =>
+    Object.entries(tools).flatMap(([program, name]) => (findProgram(program) === undefined ? [name] : []))
+  const missing = packagesFor(hostTools)
+  const wished = packagesFor(optionalTools)
+  if (missing.length > 0) await ensureDebianPackages(context, missing, 'the host network and the built-in image')
+  if (wished.length > 0 && context.allowInstall && context.isRoot) await tryToInstall(context, wished)
+}
+
+async function tryToInstall(context: InstallContext, packages: readonly string[]): Promise<void> {
+  try {
+    await ensureDebianPackages(context, packages, 'ssh into the built-in image')
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    context.say(`the built-in image will have no ssh server: ${error.message.split('\n')[0]}`)
+  }
 }
 
 function socketOf(dockerHost: string | undefined): string {
