@@ -1,0 +1,271 @@
+/** The hot numbers of the tree in flat arrays: what is visible, counted and used at each node, and the O(depth) walks. */
+import { minus, positive, UNLIMITED } from './amounts.ts'
+
+/**
+ * Eight doubles (a cache line) per node, one column per resource. Two indices always name a cell: `node`, `resource`.
+ *
+ * - visible: the capacity that starts here or is lent by children; leaf: own; inner: pool + what children lend.
+ * - counted: the use that meets it; leaf: all its use; inner: what spills past the children's private parts.
+ * - subtree: all use at and below the node.
+ * - private: the part of visible that is never lent.
+ * - bound: what counted may reach, visible + borrow. The root cannot borrow.
+ * - ceiling: what subtree may reach.
+ * - lendable: visible − private.
+ */
+const VISIBLE = 0, COUNTED = 1, SUBTREE = 2, PRIVATE = 3, BOUND = 4, CEILING = 5, LENDABLE = 6, BORROW = 7
+const STRIDE = 8
+
+export const NO_NODE = -1
+
+/** What configuration says of one cell. `base` is the capacity that starts here: own of a leaf, pool of an inner node. */
+export interface CellSettings {
+  base: number
+  lend: number
+  borrow: number
+  ceiling: number
+}
+
+/** What stops a walk: the subtree's hard cap, or the capacity that is visible and borrowable. */
+export type Barrier = 'ceiling' | 'bound'
+
+export interface Block { node: number; resource: number; barrier: Barrier }
+
+interface Column { cells: Float64Array; bases: Float64Array; lends: Float64Array }
+
+export class Ledger {
+  parents = new Int32Array(64).fill(NO_NODE)
+  readonly children: number[][] = []
+  readonly #columns: Column[] = []
+  readonly #free: number[] = []
+  #nodes = 0
+
+  get nodesMax(): number { return this.#nodes }
+  get resources(): number { return this.#columns.length }
+
+  addResource(): number {
+    const size = this.parents.length
+    this.#columns.push({
+      cells: new Float64Array(size * STRIDE), bases: new Float64Array(size), lends: new Float64Array(size),
+    })
+    return this.#columns.length - 1
+  }
+
+  /** A new node with nothing of anything; `configure` it next. */
+  addNode(parent: number): number {
+    const node = this.#free.pop() ?? this.#nodes++
+    if (node === this.parents.length) this.#grow()
+    this.children[node] = []
+    this.attach(node, parent)
+    return node
+  }
+
+  #grow(): void {
+    const size = this.parents.length * 2
+    const parents = new Int32Array(size).fill(NO_NODE)
+    parents.set(this.parents)
+    this.parents = parents
+    for (const column of this.#columns) {
+      column.cells = enlarged(column.cells, size * STRIDE)
+      column.bases = enlarged(column.bases, size)
+      column.lends = enlarged(column.lends, size)
+    }
+  }
+
+  /** The node must neither hold, lend nor use anything. Its number is free for another node afterwards. */
+  removeNode(node: number): void {
+    this.detach(node)
+    this.#free.push(node)
+  }
+
+  detach(node: number): void {
+    const siblings = this.children[this.parents[node]!]
+    siblings?.splice(siblings.indexOf(node), 1)
+    this.parents[node] = NO_NODE
+  }
+
+  attach(node: number, parent: number): void {
+    this.parents[node] = parent
+    if (parent !== NO_NODE) this.children[parent]!.push(node)
+  }
+
+  #cell(node: number, resource: number, field: number): number {
+    return this.#columns[resource]!.cells[node * STRIDE + field]!
+  }
+
+  visible(node: number, resource: number): number { return this.#cell(node, resource, VISIBLE) }
+  counted(node: number, resource: number): number { return this.#cell(node, resource, COUNTED) }
+  subtree(node: number, resource: number): number { return this.#cell(node, resource, SUBTREE) }
+  private(node: number, resource: number): number { return this.#cell(node, resource, PRIVATE) }
+  bound(node: number, resource: number): number { return this.#cell(node, resource, BOUND) }
+  ceiling(node: number, resource: number): number { return this.#cell(node, resource, CEILING) }
+  lendable(node: number, resource: number): number { return this.#cell(node, resource, LENDABLE) }
+  borrow(node: number, resource: number): number { return this.#cell(node, resource, BORROW) }
+  base(node: number, resource: number): number { return this.#columns[resource]!.bases[node]! }
+
+  /** How much the subtree uses of what belongs to others. */
+  overOwn(node: number, resource: number): number {
+    return positive(minus(this.counted(node, resource), this.visible(node, resource)))
+  }
+
+  /** What of the node's use its parent has to carry. */
+  spill(node: number, resource: number): number {
+    return positive(this.counted(node, resource) - this.private(node, resource))
+  }
+
+  /** Would `amount` more at `leaf` fit on the whole path? */
+  fits(leaf: number, resource: number, amount: number): boolean {
+    const cells = this.#columns[resource]!.cells, parents = this.parents
+    let spill = amount
+    for (let node = leaf; node !== NO_NODE; node = parents[node]!) {
+      const at = node * STRIDE
+      if (cells[at + SUBTREE]! + amount > cells[at + CEILING]!) return false
+      if (spill === 0) continue
+      const counted = cells[at + COUNTED]!
+      if (counted + spill > cells[at + BOUND]!) return false
+      spill = spillChange(counted, spill, cells[at + PRIVATE]!)
+    }
+    return true
+  }
+
+  /** Counts `amount` (negative: gives it back) at `leaf` without asking whether it fits; exactly its own inverse. */
+  apply(leaf: number, resource: number, amount: number): void {
+    const cells = this.#columns[resource]!.cells, parents = this.parents
+    let spill = amount
+    for (let node = leaf; node !== NO_NODE; node = parents[node]!) {
+      const at = node * STRIDE
+      cells[at + SUBTREE]! += amount
+      if (spill === 0) continue
+      const counted = cells[at + COUNTED]!
+      cells[at + COUNTED] = counted + spill
+      spill = spillChange(counted, spill, cells[at + PRIVATE]!)
+    }
+  }
+
+  /** Every place where `amount` more at `leaf` does not fit, from the leaf up. */
+  blocks(leaf: number, resource: number, amount: number): Block[] {
+    const blocks: Block[] = []
+    let spill = amount
+    for (let node = leaf; node !== NO_NODE; node = this.parents[node]!) {
+      if (this.subtree(node, resource) + amount > this.ceiling(node, resource)) {
+        blocks.push({ node, resource, barrier: 'ceiling' })
+      } else if (spill > 0 && this.counted(node, resource) + spill > this.bound(node, resource)) {
+        blocks.push({ node, resource, barrier: 'bound' })
+      }
+      spill = spillChange(this.counted(node, resource), spill, this.private(node, resource))
+    }
+    return blocks
+  }
+
+  /** What would be counted at `target`, `leaf` itself or above it, with `amount` more at `leaf`. */
+  countedWith(leaf: number, target: number, resource: number, amount: number): number {
+    let spill = amount
+    for (let node = leaf; node !== target && node !== NO_NODE; node = this.parents[node]!) {
+      spill = spillChange(this.counted(node, resource), spill, this.private(node, resource))
+    }
+    return this.counted(target, resource) + spill
+  }
+
+  /** The most that fits at `leaf` now. */
+  available(leaf: number, resource: number): number {
+    let room = this.#headroom(leaf, resource)
+    for (let node = leaf; node !== NO_NODE; node = this.parents[node]!) {
+      room = Math.min(room, minus(this.ceiling(node, resource), this.subtree(node, resource), UNLIMITED))
+    }
+    return positive(room)
+  }
+
+  /** Room under the bounds alone; below zero where the node or one above it is in debt. */
+  #headroom(node: number, resource: number): number {
+    const counted = this.counted(node, resource), bound = this.bound(node, resource)
+    const parent = this.parents[node]!
+    if (parent === NO_NODE) return minus(bound, counted, UNLIMITED)
+    const kept = this.private(node, resource)
+    const beyond = minus(bound, Math.max(kept, counted), UNLIMITED)
+    return positive(kept - counted) + positive(Math.min(this.#headroom(parent, resource), beyond))
+  }
+
+  /** Sets a cell and carries the change of what it lends and spills up its path: O(depth). */
+  configure(node: number, resource: number, settings: CellSettings): void {
+    const column = this.#columns[resource]!
+    column.bases[node] = settings.base
+    column.lends[node] = settings.lend
+    column.cells[node * STRIDE + BORROW] = settings.borrow
+    column.cells[node * STRIDE + CEILING] = settings.ceiling
+    this.#carry(node, resource)
+  }
+
+  /** Hangs a subtree, with all that it holds and uses, below another parent. The caller asks whether it fits. */
+  move(node: number, parent: number): void {
+    const from = this.parents[node]!
+    this.detach(node)
+    for (let resource = 0; resource < this.resources; resource++) {
+      this.#carry(from, resource, { spill: -this.spill(node, resource), use: -this.subtree(node, resource) })
+    }
+    this.attach(node, parent)
+    for (let resource = 0; resource < this.resources; resource++) {
+      this.#derive(node, resource)
+      this.#carry(parent, resource, { spill: this.spill(node, resource), use: this.subtree(node, resource) })
+    }
+  }
+
+  /** Derives the path upwards from `start` anew after something below or in it changed what it spills, uses or lends. */
+  #carry(start: number, resource: number, change = { spill: 0, use: 0 }): void {
+    const cells = this.#columns[resource]!.cells
+    let spillDelta = change.spill
+    for (let node = start; node !== NO_NODE; node = this.parents[node]!) {
+      const at = node * STRIDE
+      const spillBefore = this.spill(node, resource), lendableBefore = cells[at + LENDABLE]!
+      cells[at + SUBTREE]! += change.use
+      cells[at + COUNTED]! += spillDelta
+      this.#derive(node, resource)
+      spillDelta = this.spill(node, resource) - spillBefore
+      if (spillDelta === 0 && change.use === 0 && cells[at + LENDABLE] === lendableBefore) return
+    }
+  }
+
+  /** Everything about a cell that follows from its settings and its children's lendable parts. */
+  #derive(node: number, resource: number): void {
+    const { cells, bases, lends } = this.#columns[resource]!
+    const at = node * STRIDE, isRoot = this.parents[node] === NO_NODE
+    let visible = bases[node]!
+    for (const child of this.children[node]!) visible += cells[child * STRIDE + LENDABLE]!
+    const lendable = isRoot ? 0 : Math.min(lends[node]!, visible)
+    cells[at + VISIBLE] = visible
+    cells[at + LENDABLE] = lendable
+    cells[at + PRIVATE] = minus(visible, lendable)
+    cells[at + BOUND] = isRoot ? visible : visible + cells[at + BORROW]!
+  }
+
+  /** Derives every cell anew from settings and the use at the leaves: what the incremental numbers must equal. */
+  rebuild(resource: number, roots: readonly number[], useAt: (leaf: number) => number): void {
+    const { cells } = this.#columns[resource]!
+    const visit = (node: number): void => {
+      const at = node * STRIDE, children = this.children[node]!
+      for (const child of children) visit(child)
+      this.#derive(node, resource)
+      cells[at + COUNTED] = children.length === 0 ? useAt(node) : sum(children, (child) => this.spill(child, resource))
+      cells[at + SUBTREE] = children.length === 0 ? useAt(node) : sum(children, (child) => this.subtree(child, resource))
+    }
+    for (const root of roots) visit(root)
+  }
+
+  /** All cells of a resource, for comparing states. */
+  snapshot(resource: number): Float64Array {
+    return this.#columns[resource]!.cells.slice(0, this.#nodes * STRIDE)
+  }
+}
+
+/** How the spill past `kept` changes when `counted` changes by `delta`. */
+const spillChange = (counted: number, delta: number, kept: number): number => {
+  const before = counted - kept, after = before + delta
+  return (after > 0 ? after : 0) - (before > 0 ? before : 0)
+}
+
+const enlarged = (array: Float64Array, size: number): Float64Array => {
+  const larger = new Float64Array(size)
+  larger.set(array)
+  return larger
+}
+
+const sum = (items: readonly number[], of: (item: number) => number): number =>
+  items.reduce((total, item) => total + of(item), 0)

@@ -1,0 +1,280 @@
+/** The tree of projects and what each holds of each resource; keeps own = self + pool + allocated at every project. */
+import { positive, UNLIMITED } from './amounts.ts'
+import { Ledger, NO_NODE } from './ledger.ts'
+import { capOf, exclusive, policyDefault, selfDefault, wrongField } from './settings.ts'
+import type { Holding, Policy, SelfHolding } from './settings.ts'
+import { RuleBroken } from './rules.ts'
+
+export interface Project {
+  readonly id: string
+  parent: Project | null
+  readonly children: Set<Project>
+  readonly node: number
+  /** Where the project's own use is counted: `node`, or a leaf below it once there are children. */
+  leaf: number
+  /** By resource number. */
+  readonly holdings: Holding[]
+  readonly selfHoldings: SelfHolding[]
+  readonly allocated: number[]
+  readonly reserved: number[]
+  policy: Partial<Policy>
+}
+
+/** The Kilo numbers of one project and resource, and where the capacity came from. */
+export interface ProjectNumbers {
+  own: number
+  pool: number
+  selfOwn: number
+  allocated: number
+  used: number
+  reserved: number
+  free: number
+}
+
+export interface ConfigureOptions {
+  /** Skips the test against present use; never what was given away. */
+  force?: boolean
+}
+
+export class QuotaTree {
+  readonly ledger = new Ledger()
+  readonly resources: string[] = []
+  readonly #resourceNumbers = new Map<string, number>()
+  readonly #projects = new Map<string, Project>()
+  readonly #byNode: Project[] = []
+
+  addResource(name: string): number {
+    const known = this.#resourceNumbers.get(name)
+    if (known !== undefined) return known
+    const resource = this.ledger.addResource()
+    this.resources.push(name)
+    this.#resourceNumbers.set(name, resource)
+    for (const project of this.#projects.values()) this.#addColumn(project)
+    return resource
+  }
+
+  resourceNumber(name: string): number | undefined { return this.#resourceNumbers.get(name) }
+  get projects(): Iterable<Project> { return this.#projects.values() }
+  get roots(): Project[] { return [...this.#projects.values()].filter((project) => project.parent === null) }
+  find(id: string): Project | undefined { return this.#projects.get(id) }
+  projectAt(node: number): Project { return this.#byNode[node]! }
+  isSelf(node: number): boolean { return this.projectAt(node).node !== node }
+  /** The project's id, with `/self` for the leaf of a project that has children. */
+  nodeName(node: number): string { return this.projectAt(node).id + (this.isSelf(node) ? '/self' : '') }
+
+  project(id: string): Project {
+    const project = this.#projects.get(id)
+    if (!project) throw new RuleBroken('NO_PROJECT', `Project ${id} is not in the quota tree.`, { project: id })
+    return project
+  }
+
+  addProject(id: string, parentId: string | null, policy: Partial<Policy> = {}): Project {
+    if (this.#projects.has(id)) throw new RuleBroken('PROJECT_EXISTS', `Project ${id} is in the quota tree already.`, { project: id })
+    const parent = parentId === null ? null : this.project(parentId)
+    if (parent) this.#giveSelf(parent)
+    const node = this.ledger.addNode(parent?.node ?? NO_NODE)
+    const project: Project = {
+      id, parent, children: new Set(), node, leaf: node, holdings: [], selfHoldings: [], allocated: [], reserved: [], policy,
+    }
+    this.#projects.set(id, project)
+    this.#byNode[node] = project
+    parent?.children.add(project)
+    for (let resource = 0; resource < this.resources.length; resource++) this.#addColumn(project)
+    return project
+  }
+
+  #addColumn(project: Project): void {
+    project.holdings.push({ ...exclusive })
+    project.selfHoldings.push({ ...selfDefault })
+    project.allocated.push(0)
+    project.reserved.push(0)
+    this.#write(project, project.holdings.length - 1)
+  }
+
+  /** A project that gets its first child keeps its own containers in a leaf of its own. */
+  #giveSelf(project: Project): void {
+    if (project.leaf !== project.node) return
+    const used = this.resources.map((_, resource) => this.ledger.counted(project.node, resource))
+    used.forEach((amount, resource) => this.ledger.apply(project.node, resource, -amount))
+    project.leaf = this.ledger.addNode(project.node)
+    this.#byNode[project.leaf] = project
+    used.forEach((amount, resource) => {
+      this.#write(project, resource)
+      this.ledger.apply(project.leaf, resource, amount)
+    })
+  }
+
+  removeProject(id: string): void {
+    const project = this.project(id)
+    if (project.children.size > 0) throw new RuleBroken('HAS_CHILDREN', `Project ${id} has child projects; remove them first.`, { project: id })
+    this.resources.forEach((name, resource) => {
+      if (this.ledger.subtree(project.node, resource) === 0) return
+      throw new RuleBroken('IN_USE', `Project ${id} still uses ${name}; release it first.`, { project: id, resource: name })
+    })
+    this.resources.forEach((_, resource) => this.#set(project, resource, { ...exclusive }))
+    if (project.leaf !== project.node) this.ledger.removeNode(project.leaf)
+    this.ledger.removeNode(project.node)
+    project.parent?.children.delete(project)
+    this.#projects.delete(id)
+  }
+
+  numbers(project: Project, resource: number): ProjectNumbers {
+    const { own, pool } = project.holdings[resource]!
+    const allocated = project.allocated[resource]!, reserved = project.reserved[resource]!
+    const used = this.ledger.counted(project.leaf, resource) - reserved
+    return { own, pool, selfOwn: own - pool - allocated, allocated, used, reserved, free: own - used - reserved - allocated }
+  }
+
+  /** What the project could give to a child: its unallocated own part, less what its own containers use of it. */
+  grantable(project: Project, resource: number, force = false): number {
+    const { selfOwn, used, reserved } = this.numbers(project, resource)
+    return force ? selfOwn : positive(selfOwn - used - reserved)
+  }
+
+  /** What own may be set to: above what is used and given away, within what the parent can add. */
+  ownRange(project: Project, resource: number, force = false): { min: number; max: number } {
+    const { own, pool, allocated, used, reserved } = this.numbers(project, resource)
+    const kept = allocated + (project.children.size > 0 ? pool : 0)
+    const max = project.parent ? own + this.grantable(project.parent, resource, force) : UNLIMITED
+    return { min: force ? kept : kept + used + reserved, max }
+  }
+
+  configure(id: string, resource: number, change: Partial<Holding>, options: ConfigureOptions = {}): void {
+    const project = this.project(id), before = project.holdings[resource]!
+    const after = { ...before, ...change }
+    this.#checkFields(project, resource, after)
+    if (after.own !== before.own) this.#checkOwn(project, resource, after.own, options)
+    if (after.own < after.pool + project.allocated[resource]!) this.#refusePool(project, resource, after)
+    this.#set(project, resource, after)
+  }
+
+  configureSelf(id: string, resource: number, change: Partial<SelfHolding>): void {
+    const project = this.project(id)
+    const after = { ...project.selfHoldings[resource]!, ...change }
+    const wrong = wrongField(after)
+    if (wrong) this.#refuseField(project, resource, wrong)
+    project.selfHoldings[resource] = after
+    this.#write(project, resource)
+  }
+
+  #set(project: Project, resource: number, after: Holding): void {
+    const delta = after.own - project.holdings[resource]!.own
+    project.holdings[resource] = after
+    // Taken before it is given, so that no moment has the capacity twice.
+    if (project.parent && delta !== 0) {
+      project.parent.allocated[resource]! += delta
+      this.#write(project.parent, resource)
+    }
+    this.#write(project, resource)
+  }
+
+  /** Writes a project's settings to its cells. */
+  #write(project: Project, resource: number): void {
+    const holding = project.holdings[resource]!
+    const { own, pool, lend } = holding
+    const borrow = project.parent ? holding.borrow : 0
+    const cell = { lend, borrow, ceiling: capOf({ own, borrow, ceiling: holding.ceiling }) }
+    if (project.leaf === project.node) return this.ledger.configure(project.node, resource, { ...cell, base: own })
+    const self = project.selfHoldings[resource]!, selfOwn = own - pool - project.allocated[resource]!
+    this.ledger.configure(project.leaf, resource, {
+      base: selfOwn, lend: self.lend, borrow: self.borrow, ceiling: capOf({ own: selfOwn, borrow: self.borrow, ceiling: self.ceiling }),
+    })
+    this.ledger.configure(project.node, resource, { ...cell, base: pool })
+  }
+
+  #checkFields(project: Project, resource: number, after: Holding): void {
+    const wrong = wrongField(after)
+    if (wrong) this.#refuseField(project, resource, wrong)
+    const unlimitedChild = project.parent && after.own === UNLIMITED
+    if (unlimitedChild) this.#refuseField(project, resource, 'own')
+    if (after.pool === UNLIMITED) this.#refuseField(project, resource, 'pool')
+    if (after.ceiling !== null && after.ceiling < after.own) this.#refuseField(project, resource, 'ceiling')
+  }
+
+  #refuseField(project: Project, resource: number, field: string): never {
+    throw new RuleBroken('BAD_SETTING', `${field} of ${this.resources[resource]} at ${project.id} is out of its range.`, {
+      project: project.id, resource: this.resources[resource]!, field,
+    })
+  }
+
+  #checkOwn(project: Project, resource: number, own: number, { force = false }: ConfigureOptions): void {
+    const { min, max } = this.ownRange(project, resource, force)
+    const before = project.holdings[resource]!.own
+    const details = { project: project.id, resource: this.resources[resource]!, min, max, asked: own }
+    if (own < before && own < min) throw new RuleBroken('BELOW_USE', `${details.resource} of ${project.id} must be at least ${min}.`, details)
+    if (own > before && own > max) throw new RuleBroken('ABOVE_PARENT', `${details.resource} of ${project.id} must be at most ${max}.`, details)
+  }
+
+  #refusePool(project: Project, resource: number, after: Holding): never {
+    const allocated = project.allocated[resource]!
+    throw new RuleBroken('POOL_TOO_LARGE', `The pool of ${project.id} may hold at most ${after.own - allocated}.`, {
+      project: project.id, resource: this.resources[resource]!, max: after.own - allocated, asked: after.pool,
+    })
+  }
+
+  /** A field of the policy, inherited from the nearest project that sets it. */
+  policy<K extends keyof Policy>(project: Project, field: K): Policy[K] {
+    for (let at: Project | null = project; at; at = at.parent) {
+      const value = at.policy[field]
+      if (value !== undefined) return value as Policy[K]
+    }
+    return policyDefault[field]
+  }
+
+  /** How a node takes part in its parent's sharing. */
+  sharing(node: number, resource: number): { weight: number; tier: number } {
+    const project = this.projectAt(node)
+    return this.isSelf(node) ? project.selfHoldings[resource]! : project.holdings[resource]!
+  }
+
+  /**
+   * Hangs a project below another parent. Its own part goes back to the old parent and must be grantable at the new
+   * one; what it uses must fit there.
+   */
+  moveProject(id: string, parentId: string): void {
+    const project = this.project(id), target = this.project(parentId), from = project.parent
+    if (!from) throw new RuleBroken('ROOT', `Project ${id} is a root and cannot be moved.`, { project: id })
+    for (let at: Project | null = target; at; at = at.parent) {
+      if (at === project) throw new RuleBroken('CYCLE', `Project ${parentId} is below ${id}.`, { project: id })
+    }
+    this.#checkGrants(project, target)
+    this.#giveSelf(target)
+    this.#rehang(project, target)
+    const over = this.#overcommitted(target)
+    if (!over) return
+    this.#rehang(project, from)
+    throw new RuleBroken('DOES_NOT_FIT', `What ${id} uses of ${over} does not fit below ${parentId}.`, { project: id, resource: over })
+  }
+
+  #checkGrants(project: Project, target: Project): void {
+    this.resources.forEach((name, resource) => {
+      const { own } = project.holdings[resource]!, max = this.grantable(target, resource)
+      if (own > max) throw new RuleBroken('ABOVE_PARENT', `${target.id} can give at most ${max} ${name}.`, { project: target.id, resource: name, max, asked: own })
+    })
+  }
+
+  #rehang(project: Project, target: Project): void {
+    const from = project.parent!
+    from.children.delete(project)
+    target.children.add(project)
+    project.parent = target
+    this.ledger.move(project.node, target.node)
+    project.holdings.forEach(({ own }, resource) => {
+      from.allocated[resource]! -= own
+      target.allocated[resource]! += own
+      this.#write(from, resource)
+      this.#write(target, resource)
+    })
+  }
+
+  #overcommitted(target: Project): string | undefined {
+    for (let at: Project | null = target; at; at = at.parent) {
+      const node = at.node
+      const over = this.resources.findIndex((_, resource) =>
+        this.ledger.counted(node, resource) > this.ledger.bound(node, resource) ||
+        this.ledger.subtree(node, resource) > this.ledger.ceiling(node, resource))
+      if (over >= 0) return this.resources[over]
+    }
+    return undefined
+  }
+}

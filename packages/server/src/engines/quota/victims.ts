@@ -1,0 +1,191 @@
+/** Chooses whom to take capacity back from: fewest, only useful, in an order that anybody can check. */
+import { compareRatios, compareText } from './amounts.ts'
+import { amountOf } from './claims.ts'
+import type { Claim, ClaimBook } from './claims.ts'
+import { NO_NODE } from './ledger.ts'
+import type { Block } from './ledger.ts'
+import { isWithinOwn, mayShare, mayTakeByShare, rankOf } from './rights.ts'
+import type { Claimant, Right, Sides } from './rights.ts'
+import type { QuotaTree } from './tree.ts'
+
+export interface Victim { claim: Claim; right: Right }
+
+/** Everything a choice looks at. The ledger is changed while choosing and is as before afterwards. */
+export interface Scene {
+  tree: QuotaTree
+  book: ClaimBook
+  nowMs: number
+  /** Where a project's claims stand under the minimum run time of the victim's side. */
+  isProtected(claim: Claim, victimSide: number): boolean
+}
+
+/** The victims that make the request fit, or nothing when no set of permitted victims does. */
+export const chooseVictims = (scene: Scene, claimant: Claimant): Victim[] | undefined => {
+  const choice = new Choice(scene, claimant)
+  try {
+    return choice.run()
+  } finally {
+    choice.undo()
+  }
+}
+
+class Choice {
+  readonly #scene: Scene
+  readonly #claimant: Claimant
+  readonly #path = new Set<number>()
+  readonly #taken = new Map<Claim, Victim>()
+
+  constructor(scene: Scene, claimant: Claimant) {
+    this.#scene = scene
+    this.#claimant = claimant
+    for (let node = claimant.leaf; node !== NO_NODE; node = scene.tree.ledger.parents[node]!) this.#path.add(node)
+  }
+
+  run(): Victim[] | undefined {
+    for (let block = this.#highestBlock(); block; block = this.#highestBlock()) {
+      const victim = this.#pickBelow(block.node, block.resource)
+      if (!victim) return undefined
+      this.#count(victim.claim, -1)
+      this.#taken.set(victim.claim, victim)
+    }
+    this.#putBack()
+    return [...this.#taken.values()]
+  }
+
+  undo(): void {
+    for (const claim of this.#taken.keys()) this.#count(claim, 1)
+    this.#taken.clear()
+  }
+
+  /** Later picks may have made earlier ones unnecessary. */
+  #putBack(): void {
+    for (const victim of [...this.#taken.values()].reverse()) {
+      this.#count(victim.claim, 1)
+      if (this.#highestBlock()) this.#count(victim.claim, -1)
+      else this.#taken.delete(victim.claim)
+    }
+  }
+
+  #count(claim: Claim, sign: 1 | -1): void {
+    claim.vector.resources.forEach((resource, index) => {
+      this.#scene.tree.ledger.apply(claim.project.leaf, resource, sign * claim.vector.amounts[index]!)
+    })
+  }
+
+  #highestBlock(): Block | undefined {
+    const { vector, leaf } = this.#claimant
+    let highest: Block | undefined, depth = -1
+    const steps = [...this.#path]
+    vector.resources.forEach((resource, index) => {
+      const block = this.#scene.tree.ledger.blocks(leaf, resource, vector.amounts[index]!).at(-1)
+      if (!block || steps.indexOf(block.node) <= depth) return
+      highest = block
+      depth = steps.indexOf(block.node)
+    })
+    return highest
+  }
+
+  /** The worst permitted victim below a node on the claimant's path. */
+  #pickBelow(node: number, resource: number): Victim | undefined {
+    if (node === this.#claimant.leaf) return this.#pickOwn(resource)
+    const children = this.#scene.tree.ledger.children[node]!
+    const mine = children.find((child) => this.#path.has(child))!
+    const withinOwn = isWithinOwn(this.#scene.tree.ledger, this.#claimant, mine)
+    for (const child of this.#worstFirst(children, resource)) {
+      const victim = child === mine ? this.#pickBelow(child, resource)
+        : this.#pickFrom(child, { claimant: mine, victim: child }, resource, withinOwn)
+      if (victim) return victim
+    }
+    return undefined
+  }
+
+  /** Lower priorities of the claimant's own project. */
+  #pickOwn(resource: number): Victim | undefined {
+    const project = this.#scene.tree.projectAt(this.#claimant.leaf)
+    if (this.#claimant.ownOnly) return undefined
+    for (const claim of this.#scene.book.victimsOf(project)) {
+      if (claim.priority >= this.#claimant.priority || !this.#isFree(claim, resource)) continue
+      if (!this.#scene.isProtected(claim, this.#claimant.leaf)) return { claim, right: 'priority' }
+    }
+    return undefined
+  }
+
+  #isFree(claim: Claim, resource: number): boolean {
+    return !this.#taken.has(claim) && claim.state !== 'reclaiming' && claim.state !== 'held' && amountOf(claim.vector, resource) > 0
+  }
+
+  #pickFrom(node: number, sides: Sides, resource: number, withinOwn: boolean): Victim | undefined {
+    const { tree } = this.#scene
+    if (tree.ledger.overOwn(node, resource) === 0) return undefined
+    if (node === sides.victim && !withinOwn && !mayShare(tree, this.#claimant, sides, resource)) return undefined
+    const children = tree.ledger.children[node]!
+    if (children.length === 0) return this.#pickAtLeaf(node, sides, resource, withinOwn)
+    for (const child of this.#worstFirst(children, resource)) {
+      const victim = this.#pickFrom(child, sides, resource, withinOwn)
+      if (victim) return victim
+    }
+    return undefined
+  }
+
+  /** In the project's own order; of equal priority, those past their minimum run time first. */
+  #pickAtLeaf(leaf: number, sides: Sides, resource: number, withinOwn: boolean): Victim | undefined {
+    const mayBreakIn = withinOwn && !this.#ownerWaits()
+    let sheltered: Claim | undefined
+    for (const claim of this.#scene.book.victimsOf(this.#scene.tree.projectAt(leaf))) {
+      if (!this.#isFree(claim, resource)) continue
+      if (sheltered && sheltered.priority !== claim.priority) break
+      if (this.#scene.isProtected(claim, sides.victim)) sheltered ??= mayBreakIn ? claim : undefined
+      else if (withinOwn) return { claim, right: 'owner' }
+      else if (mayTakeByShare(this.#scene.tree, this.#claimant, sides, claim, resource)) return { claim, right: 'share' }
+    }
+    return sheltered && { claim: sheltered, right: 'owner' }
+  }
+
+  #ownerWaits(): boolean {
+    const { tree } = this.#scene
+    return tree.policy(tree.projectAt(this.#claimant.leaf), 'waitsForMinRuntime')
+  }
+
+  /** Those who use more than their own, and the claimant's own side, worst first. */
+  #worstFirst(children: readonly number[], resource: number): number[] {
+    const candidates = children
+      .map((node) => this.#standing(node, resource))
+      .filter(({ node, over }) => over > 0 || this.#path.has(node))
+    if (candidates.length > 1) candidates.sort((a, b) => this.#compareStandings(a, b, resource))
+    return candidates.map(({ node }) => node)
+  }
+
+  #standing(node: number, resource: number): Standing {
+    const { tree } = this.#scene, { ledger } = tree, { leaf, vector } = this.#claimant
+    const counted = this.#path.has(node) ? ledger.countedWith(leaf, node, resource, amountOf(vector, resource)) : ledger.counted(node, resource)
+    return {
+      node, over: Math.max(0, counted - ledger.visible(node, resource)),
+      rank: rankOf(tree, node, resource), weight: tree.sharing(node, resource).weight || 1,
+    }
+  }
+
+  #compareStandings(a: Standing, b: Standing, resource: number): number {
+    const order = b.rank - a.rank || compareRatios(b.over, b.weight, a.over, a.weight) || b.over - a.over
+    return order || this.#compareBest(a.node, b.node, resource)
+  }
+
+  #compareBest(a: number, b: number, resource: number): number {
+    const first = this.#bestIn(a, resource), second = this.#bestIn(b, resource)
+    const byNode = compareText(this.#scene.tree.nodeName(a), this.#scene.tree.nodeName(b))
+    if (!first || !second) return Number(!first) - Number(!second) || byNode
+    return this.#scene.book.compareVictims(first, second) || byNode
+  }
+
+  #bestIn(node: number, resource: number): Claim | undefined {
+    const { tree, book } = this.#scene, children = tree.ledger.children[node]!
+    if (children.length === 0) return book.victimsOf(tree.projectAt(node)).find((claim) => this.#isFree(claim, resource))
+    let best: Claim | undefined
+    for (const child of children) {
+      const claim = tree.ledger.overOwn(child, resource) > 0 ? this.#bestIn(child, resource) : undefined
+      if (claim && (!best || book.compareVictims(claim, best) < 0)) best = claim
+    }
+    return best
+  }
+}
+
+interface Standing { node: number; over: number; rank: number; weight: number }
