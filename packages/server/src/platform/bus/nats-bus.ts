@@ -1,5 +1,5 @@
 /** The bus between processes: NATS, by its own client. */
-import { connect } from '@nats-io/transport-node'
+import { RequestError, TimeoutError, connect } from '@nats-io/transport-node'
 import type { Msg, NatsConnection } from '@nats-io/transport-node'
 import { silentLog } from '#platform/log/log.ts'
 import type { Log } from '#platform/log/log.ts'
@@ -85,10 +85,8 @@ class NatsBus implements Bus {
     try {
       return await this.#connection.request(subject, JSON.stringify(data), { timeout: timeoutMs })
     } catch (error) {
-      const { name, cause } = error as { name?: string; cause?: { name?: string } }
-      const names = [name, cause?.name]
-      if (names.includes('NoRespondersError')) throw noResponder(subject)
-      if (names.includes('TimeoutError')) throw timedOut(subject, timeoutMs)
+      if (error instanceof RequestError && error.isNoResponders()) throw noResponder(subject)
+      if (error instanceof TimeoutError) throw timedOut(subject, timeoutMs)
       throw error
     }
   }

@@ -75,7 +75,8 @@ export class ControllerLoop {
 
   /** True when nothing runs, nothing is queued and nothing was asked for. Keys in back-off do not count. */
   get idle(): boolean {
-    return this.#looking === undefined && this.#queue.length === 0 && this.#active.size === 0 && !this.#pending
+    const asked = this.#started && this.#pending
+    return this.#looking === undefined && this.#queue.length === 0 && this.#active.size === 0 && !asked
   }
 
   start(): void {
@@ -87,9 +88,10 @@ export class ControllerLoop {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#timer?.abort()
-    for (const { pass } of this.#queue.splice(0)) this.#leave(pass)
     await this.#looking
-    for (const { pass } of this.#queue.splice(0)) this.#leave(pass)
+    const dropped = this.#queue.splice(0)
+    for (const { pass } of dropped) this.#leave(pass)
+    await this.#leases?.release(dropped.map(({ key }) => key))
     await Promise.all(this.#active.values())
   }
 

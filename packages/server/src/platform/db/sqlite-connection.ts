@@ -24,7 +24,7 @@ export class SqliteConnection {
   readonly #prepared = new Map<string, Prepared>()
   readonly #onSchemaChange: () => void
 
-  constructor(options: SqliteConnectionOptions, onSchemaChange: () => void = () => this.forget()) {
+  constructor(options: SqliteConnectionOptions, onSchemaChange: () => void) {
     this.#onSchemaChange = onSchemaChange
     this.#database = new DatabaseSync(options.path, {
       readOnly: options.readOnly, timeout: busyTimeoutMs, enableForeignKeyConstraints: true,
@@ -46,16 +46,20 @@ export class SqliteConnection {
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
   }
 
-  /** Drops the prepared statements: their column lists may no longer be true. */
-  forget(): void { this.#prepared.clear() }
+  /** Drops the prepared statements, whose column lists may no longer be true, and has SQLite read its schema anew. */
+  reload(): void {
+    this.#prepared.clear()
+    this.#database.exec('select 1 from sqlite_schema limit 1')
+  }
 
   close(): void {
-    this.forget()
+    this.#prepared.clear()
     if (this.#database.isOpen) this.#database.close()
   }
 
   #changeSchema<Row>(sql: string, parameters: SQLInputValue[]): QueryResult<Row> {
     const rows = this.#database.prepare(sql).all(...parameters)
+    this.#prepared.clear()
     this.#onSchemaChange()
     return { rows: rows.map((row) => ({ ...row })) as Row[] }
   }

@@ -17,11 +17,20 @@ export class SqliteFile {
   readonly writer: SqliteConnection
   readonly reader: SqliteConnection
   readonly lock = new Mutex()
+  #schemaChanged = false
 
   constructor(path: string, synchronous: Synchronous) {
-    const forget = () => { this.writer.forget(); this.reader.forget() }
-    this.writer = new SqliteConnection({ path, readOnly: false, synchronous }, forget)
-    this.reader = new SqliteConnection({ path, readOnly: true, synchronous }, forget)
+    const changed = () => { this.#schemaChanged = true }
+    this.writer = new SqliteConnection({ path, readOnly: false, synchronous }, changed)
+    this.reader = new SqliteConnection({ path, readOnly: true, synchronous }, changed)
+  }
+
+  /** Called after each commit and rollback: a reader that kept its view of the tables would name columns wrongly. */
+  committed(): void {
+    if (!this.#schemaChanged) return
+    this.#schemaChanged = false
+    this.writer.reload()
+    this.reader.reload()
   }
 
   close(): void {
@@ -59,10 +68,14 @@ class TransactionDriver implements Driver {
     return this.#connection
   }
   async beginTransaction(): Promise<void> { await whenFree(() => this.#file.writer.exec('begin immediate')) }
-  async commitTransaction(): Promise<void> { this.#file.writer.exec('commit') }
+  async commitTransaction(): Promise<void> {
+    this.#file.writer.exec('commit')
+    this.#file.committed()
+  }
   async rollbackTransaction(): Promise<void> {
     // SQLite itself has rolled back already after a full disk or an I/O error.
     if (this.#file.writer.inTransaction) this.#file.writer.exec('rollback')
+    this.#file.committed()
   }
   async releaseConnection(): Promise<void> { this.#file.lock.release() }
   async destroy(): Promise<void> { /* The owner closes the file. */ }
@@ -74,7 +87,11 @@ class PlainDriver implements Driver {
   constructor(file: SqliteFile, assertOutside: () => void) {
     const write = <Row>(query: CompiledQuery) => {
       assertOutside()
-      return file.lock.run(() => whenFree(() => file.writer.query<Row>(query)))
+      return file.lock.run(async () => {
+        const result = await whenFree(() => file.writer.query<Row>(query))
+        file.committed()
+        return result
+      })
     }
     this.#connection = {
       executeQuery: <Row>(query: CompiledQuery): Promise<QueryResult<Row>> =>
