@@ -75,7 +75,8 @@ async function openPostgresDatabase({ url, poolMax, schema, log, clock }: Databa
       dialect: 'postgresql',
       plain: plain.withPlugin(refuseWrites(assertOutside)),
       begin: (work, isolation) => plain.transaction().setIsolationLevel(isolation).execute(work),
-      close: () => plain.destroy(),
+      // Kysely ends the pool only if it was asked anything; we may have connected before it was.
+      close: async () => { await plain.destroy(); if (!pool.ending) await pool.end() },
     }
   }, { clock, log })
 }
