@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { createBoundBus } from './bus.ts'
+import { glancePorts } from './glance-ports.ts'
 import { readOverrides } from './policy-files.ts'
 import type { Config } from './config.ts'
 import type { Identity } from './data-dir.ts'
@@ -66,7 +67,7 @@ const depsFor = (manifest: ServiceManifest, parts: Parts, built: Built[], bound:
     db, bus, metrics, dataDir, clock: options.clock, log: options.log.child({ service: manifest.name }),
     policy: bound.policy, hosts: options.hosts, facades: facadesBelow(manifest.level, built),
     cloudId: options.identity.cloudId, region: options.config.region, masterKey: options.identity.masterKey,
-    config: { ...section, ...options.extras?.[manifest.name] },
+    config: { ...section, ...(manifest.name === 'glance' && { ports: glancePorts(options.dataDir) }), ...options.extras?.[manifest.name] },
   }
 }
 

@@ -16,6 +16,8 @@ export interface ImageInfo {
   tags: string[]
   /** Custom properties: `os_command_line`, `docker_image_ref`, … */
   properties: Record<string, string>
+  /** What a look into a container image found; null for other formats. */
+  inspection: { kind: 'docker-archive' | 'oci-layout' | 'rootfs'; hasCommand: boolean; architecture: string | null } | null
   createdAt: number
   updatedAt: number
 }
@@ -28,7 +30,7 @@ export interface GlanceFacade {
   /** Makes an image record in `queued` for a snapshot. Idempotent by id. */
   snapshotEnsure(image: {
     id: string; name: string; ownerId: string; containerFormat: string; diskFormat: string
-    minDiskGiB: number; minRamMiB: number; properties: Record<string, string>
+    minDiskGiB: number; minRamMiB: number; properties: Record<string, string>; visibility?: 'private' | 'public'
   }): Promise<void>
   /** Stores the snapshot's bytes and makes it `active`. Idempotent: an active image is left alone. */
   snapshotUpload(id: string, data: Readable): Promise<void>
