@@ -49,6 +49,15 @@ describe('log', () => {
     assert.match(line, /"accept":"json"/)
   })
 
+  test('blots out secrets of children, lists and errors, and leaves what was logged as it was', () => {
+    const { log, text } = captured()
+    const fields = { users: [{ name: 'ann', Password: 'hush' }], err: Object.assign(new Error('No'), { details: { admin_pass: 'hush' } }) }
+    log.child({ token: 'hush' }).warn(fields, 'refused')
+    assert.doesNotMatch(text[0] ?? '', /hush/)
+    assert.match(text[0] ?? '', /"name":"ann"/)
+    assert.equal(fields.users[0]?.Password, 'hush')
+  })
+
   test('readable lines have time, level, message, fields and the stack of an error', () => {
     const { log, text } = captured({ pretty: true })
     log.info({ server: 's1', took: '3 ms' }, 'Server is built')

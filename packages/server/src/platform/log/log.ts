@@ -1,6 +1,7 @@
 /** The log: structured lines of JSON, or readable ones on a terminal, with secrets blotted out. */
 import { pino } from 'pino'
 import type { DestinationStream, Logger } from 'pino'
+import { blot } from './blot.ts'
 import { readableStream } from './readable.ts'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
@@ -27,24 +28,14 @@ export interface LogOptions {
   destination?: DestinationStream
 }
 
-const secretNames = [
-  'password', 'original_password', 'secret', 'token', 'authorization', 'adminPass', 'admin_pass', 'user_data',
-  'private_key', 'privateKey', 'Authorization', '["x-auth-token"]', '["X-Auth-Token"]', '["x-subject-token"]',
-  '["X-Subject-Token"]', '["x-service-token"]', '["set-cookie"]', 'cookie',
-]
-
-/** Pino's paths do not recurse, so each name is blotted out at the first four levels. */
-const secretPaths = ['', '*', '*.*', '*.*.*'].flatMap((prefix) =>
-  secretNames.map((name) => prefix === '' ? name : name.startsWith('[') ? `${prefix}${name}` : `${prefix}.${name}`))
-
 export function createLog(options: LogOptions = {}): Log {
   const pretty = options.pretty ?? (options.destination === undefined && process.stdout.isTTY === true)
   const destination = pretty ? readableStream(options.destination ?? process.stdout) : options.destination
   const settings = {
     level: options.level ?? 'info',
-    base: undefined,
-    redact: { paths: secretPaths, censor: '***' },
-    formatters: { level: (label: string) => ({ level: label }) },
+    base: {},
+    formatters: { level: (label: string) => ({ level: label }), log: blot<Record<string, unknown>>, bindings: blot<Record<string, unknown>> },
+    serializers: { err: (error: Error) => blot({ ...pino.stdSerializers.err(error) }) },
   }
   return destination === undefined ? pino(settings) : pino(settings, destination)
 }
