@@ -34,10 +34,19 @@ export function createLog(options: LogOptions = {}): Log {
   const settings = {
     level: options.level ?? 'info',
     base: {},
-    formatters: { level: (label: string) => ({ level: label }), log: blot<Record<string, unknown>>, bindings: blot<Record<string, unknown>> },
+    formatters: { level: (label: string) => ({ level: label }), log: blot<Record<string, unknown>> },
     serializers: { err: (error: Error) => blot({ ...pino.stdSerializers.err(error) }) },
   }
-  return destination === undefined ? pino(settings) : pino(settings, destination)
+  return blotChildren(destination === undefined ? pino(settings) : pino(settings, destination))
+}
+
+/** Pino writes the fields of a child as they are; children and theirs inherit this method. */
+function blotChildren(logger: Logger): Logger {
+  const child = logger.child
+  logger.child = function blottedChild(this: Logger, fields: object, options?: object) {
+    return child.call(this, blot(fields), options) as Logger
+  } as typeof child
+  return logger
 }
 
 /** A log that keeps nothing, for tests and for tools that speak for themselves. */
