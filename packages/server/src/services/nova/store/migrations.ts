@@ -85,6 +85,7 @@ const createActions = async (db: Schema): Promise<void> => {
     .addColumn('image_id', ...id)
     .addColumn('server_id', ...text)
     .addColumn('action_id', ...integer)
+    .addColumn('image', ...json)
     .addColumn('tries', ...count)
     .addColumn('created_at', ...time)
     .execute()

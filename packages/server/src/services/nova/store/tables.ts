@@ -76,7 +76,15 @@ export interface ActionRow {
 }
 
 /** A snapshot that was ordered and is not yet stored. */
-export interface SnapshotRow { image_id: string; server_id: string; action_id: number; tries: number; created_at: number }
+export interface SnapshotRow {
+  image_id: string
+  server_id: string
+  action_id: number
+  /** What Glance is to record of the image, as JSON: whoever comes first makes the record. */
+  image: string
+  tries: number
+  created_at: number
+}
 
 export interface FlavorRow {
   number: Generated<number>

@@ -1,0 +1,41 @@
+/** Names and subjects under which Nova counts at quota, and its refusals in Nova's words. */
+import { forbidden, isRefusal } from '#platform/errors/errors.ts'
+import type { Amounts } from '#services/quota/facade.ts'
+import type { Flavor } from './model.ts'
+
+/** What Nova declares to quota, with upstream's defaults. */
+export const novaResources: { name: string; defaultLimit: number; unit?: string }[] = [
+  { name: 'instances', defaultLimit: 10 },
+  { name: 'cores', defaultLimit: 20 },
+  { name: 'ram', defaultLimit: 51_200, unit: 'MiB' },
+  { name: 'metadata_items', defaultLimit: 128 },
+  { name: 'injected_files', defaultLimit: 5 },
+  { name: 'injected_file_content_bytes', defaultLimit: 10_240, unit: 'B' },
+  { name: 'injected_file_path_bytes', defaultLimit: 255, unit: 'B' },
+  { name: 'key_pairs', defaultLimit: 100 },
+  { name: 'server_groups', defaultLimit: 10 },
+  { name: 'server_group_members', defaultLimit: 10 },
+]
+
+export const serverSubject = (serverId: string): string => `nova:server:${serverId}`
+export const resizeSubject = (serverId: string, migrationUuid: string): string => `nova:server:${serverId}:resize:${migrationUuid}`
+
+export const amountsOf = (flavor: Pick<Flavor, 'vcpus' | 'ramMiB'>): Amounts => ({ instances: 1, cores: flavor.vcpus, ram: flavor.ramMiB })
+
+/** How much more the new flavor takes; nothing where it takes less. */
+export const growthOf = (from: Flavor, to: Flavor): Amounts =>
+  ({ cores: Math.max(0, to.vcpus - from.vcpus), ram: Math.max(0, to.ramMiB - from.ramMiB) })
+
+export const shrinkageOf = (from: Flavor, to: Flavor): Amounts => growthOf(to, from)
+
+const nounsOf = (message: string): string => (message.startsWith('Quota exceeded') ? message : `Quota exceeded: ${message}`)
+
+/** Nova answers 403 where other services say 413 or 409, and clients look for "Quota exceeded". */
+export const inQuotaWords = async <T>(work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work()
+  } catch (error) {
+    if (isRefusal(error) && error.kind === 'overLimit') throw forbidden(nounsOf(error.message), error.details, error)
+    throw error
+  }
+}

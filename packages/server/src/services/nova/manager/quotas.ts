@@ -1,0 +1,89 @@
+/** Nova's quota sets, which are a view of what the quota service keeps. */
+import { badRequest, isRefusal, notFound } from '#platform/errors/errors.ts'
+import { quotaClassRead, quotaClassWrite } from '../store/aggregates.ts'
+import { keypairsList } from '../store/keypairs.ts'
+import { serverGroupsList } from '../store/server-groups.ts'
+import type { NovaParts } from './parts.ts'
+import { novaResources } from './quota-words.ts'
+
+export interface QuotaNumbers { limit: number; inUse: number; reserved: number }
+export type QuotaSet = Record<string, QuotaNumbers>
+
+/** Nova's network quotas of old: shown until 2.35, never counted, as upstream with Neutron. */
+export const networkQuotas: Record<string, number> = { fixed_ips: -1, floating_ips: -1, security_groups: -1, security_group_rules: -1 }
+
+export class Quotas {
+  readonly #parts: NovaParts
+  constructor(parts: NovaParts) { this.#parts = parts }
+
+  async limits(projectId: string): Promise<Record<string, number>> {
+    return this.#named(await this.#parts.facades.quota.limits(projectId))
+  }
+
+  async defaults(projectId: string): Promise<Record<string, number>> {
+    return { ...this.#named(await this.#parts.facades.quota.defaults(projectId)), ...(await quotaClassRead(this.#parts.db)) }
+  }
+
+  /** With how much is used: servers by quota's own count, the rest by Nova's. */
+  async detail(projectId: string, userId: string): Promise<QuotaSet> {
+    const [limits, usage, keypairs, groups] = await Promise.all([
+      this.limits(projectId), this.#parts.facades.quota.usage(projectId), keypairsList(this.#parts.db, userId),
+      serverGroupsList(this.#parts.db, { projectId }),
+    ])
+    const counted: Record<string, number> = { key_pairs: keypairs.length, server_groups: groups.length }
+    return Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, {
+      limit, inUse: usage[name]?.inUse || (counted[name] ?? 0), reserved: usage[name]?.reserved ?? 0,
+    }]))
+  }
+
+  async update(projectId: string, limits: Record<string, number>, force: boolean): Promise<Record<string, number>> {
+    await this.#assertProject(projectId)
+    const counted = Object.fromEntries(Object.entries(limits).filter(([name]) => !(name in networkQuotas)))
+    if (Object.keys(counted).length) await this.#set(projectId, counted, force)
+    return this.limits(projectId)
+  }
+
+  async reset(projectId: string): Promise<void> { await this.#parts.facades.quota.resetLimits(projectId) }
+
+  async classShow(): Promise<Record<string, number>> {
+    const defaults = Object.fromEntries(novaResources.map(({ name, defaultLimit }) => [name, defaultLimit]))
+    return { ...defaults, ...networkQuotas, ...(await quotaClassRead(this.#parts.db)) }
+  }
+
+  /** The default class is what a project has before anybody sets anything. */
+  async classUpdate(amounts: Record<string, number>): Promise<Record<string, number>> {
+    await this.#parts.db.transaction((tx) => quotaClassWrite(tx, amounts))
+    await this.declare()
+    return this.classShow()
+  }
+
+  /** Tells quota what Nova counts, and the operator's defaults. */
+  async declare(): Promise<void> {
+    const changed = await quotaClassRead(this.#parts.db)
+    for (const { name, defaultLimit, unit } of novaResources) {
+      await this.#parts.facades.quota.ensureResource({ name, service: 'compute', defaultLimit: changed[name] ?? defaultLimit, unit })
+    }
+  }
+
+  async #set(projectId: string, limits: Record<string, number>, force: boolean): Promise<void> {
+    try {
+      await this.#parts.facades.quota.setLimits({ projectId, limits, force })
+    } catch (error) {
+      if (isRefusal(error) && error.kind === 'overLimit') throw badRequest(error.message, error.details, error)
+      throw error
+    }
+  }
+
+  async #assertProject(projectId: string): Promise<void> {
+    if (await this.#parts.facades.keystone.projectFetch(projectId)) return
+    throw badRequest(`Project ID ${projectId} is not a valid project.`, { field: 'project_id' })
+  }
+
+  #named(limits: Record<string, number>): Record<string, number> {
+    return { ...Object.fromEntries(novaResources.map(({ name, defaultLimit }) => [name, limits[name] ?? defaultLimit])), ...networkQuotas }
+  }
+}
+
+export const assertQuotaClass = (name: string): void => {
+  if (name.length > 255) throw notFound(`Quota class ${name} could not be found.`)
+}
