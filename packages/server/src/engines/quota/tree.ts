@@ -36,6 +36,11 @@ export interface ConfigureOptions {
   force?: boolean
 }
 
+export interface RangeOptions extends ConfigureOptions {
+  /** The pool that is set at the same time; default: the present one. */
+  pool?: number
+}
+
 export class QuotaTree {
   readonly ledger = new Ledger()
   readonly resources: string[] = []
@@ -132,9 +137,9 @@ export class QuotaTree {
   }
 
   /** What own may be set to: above what is used and given away, within what the parent can add. */
-  ownRange(project: Project, resource: number, force = false): { min: number; max: number } {
-    const { own, pool, allocated, used, reserved } = this.numbers(project, resource)
-    const kept = allocated + (project.children.size > 0 ? pool : 0)
+  ownRange(project: Project, resource: number, { force = false, pool }: RangeOptions = {}): { min: number; max: number } {
+    const { own, allocated, used, reserved, pool: poolNow } = this.numbers(project, resource)
+    const kept = allocated + (project.children.size > 0 ? pool ?? poolNow : 0)
     const max = project.parent ? own + this.grantable(project.parent, resource, force) : UNLIMITED
     return { min: force ? kept : kept + used + reserved, max }
   }
@@ -143,7 +148,7 @@ export class QuotaTree {
     const project = this.project(id), before = project.holdings[resource]!
     const after = { ...before, ...change }
     this.#checkFields(project, resource, after)
-    if (after.own !== before.own) this.#checkOwn(project, resource, after.own, options)
+    if (after.own !== before.own) this.#checkOwn(project, resource, after, options)
     if (after.own < after.pool + project.allocated[resource]!) this.#refusePool(project, resource, after)
     this.#set(project, resource, after)
   }
@@ -197,8 +202,8 @@ export class QuotaTree {
     })
   }
 
-  #checkOwn(project: Project, resource: number, own: number, { force = false }: ConfigureOptions): void {
-    const { min, max } = this.ownRange(project, resource, force)
+  #checkOwn(project: Project, resource: number, { own, pool }: Holding, { force }: ConfigureOptions): void {
+    const { min, max } = this.ownRange(project, resource, { force, pool })
     const before = project.holdings[resource]!.own
     const details = { project: project.id, resource: this.resources[resource]!, min, max, asked: own }
     if (own < before && own < min) throw new RuleBroken('BELOW_USE', `${details.resource} of ${project.id} must be at least ${min}.`, details)

@@ -1,0 +1,377 @@
+/** The quota engine: claims on a tree of projects, admitted, refused with reasons, or served by taking loans back. */
+import { isAmount, UNLIMITED } from './amounts.ts'
+import { ClaimBook } from './claims.ts'
+import type { Claim, Reclaimable, Vector } from './claims.ts'
+import { entitlements } from './deserved.ts'
+import type { Entitlement } from './deserved.ts'
+import { codeOf, emptyRefusal, explainBlock } from './refusals.ts'
+import type { QuotaRefusal } from './refusals.ts'
+import { isWithinOwn } from './rights.ts'
+import type { Claimant, Right } from './rights.ts'
+import { RuleBroken } from './rules.ts'
+import { TicketRack } from './tickets.ts'
+import type { Ticket } from './tickets.ts'
+import type { Project, QuotaTree } from './tree.ts'
+import { chooseVictims } from './victims.ts'
+import type { Scene, Victim } from './victims.ts'
+
+export interface Ask {
+  /** Asking again with the same id gives the first answer. */
+  id: string
+  project: string
+  amounts: Readonly<Record<string, number>>
+  /** `refuse` (default): answer now. `reclaim`: take back what one has a right to. */
+  whenFull?: 'refuse' | 'reclaim'
+  /** Default `never`. */
+  reclaimable?: Reclaimable
+  /** Default 0; higher is kept longer among a project's own. */
+  priority?: number
+  /** The same for a container and for what returns after it was evicted. Default: the id. */
+  lineage?: string
+  /** Default: the project's policy. */
+  graceMs?: number
+  /** An uncommitted reservation, or an unserved ticket, ends after this. Default: never. */
+  ttlMs?: number
+}
+
+export interface Notice { claim: string; project: string; deadlineMs: number; right: Right }
+
+export type Outcome =
+  | { state: 'reserved' | 'committed'; claim: string }
+  /** The claim follows as a `granted` event; until then ask again with the same id to see. */
+  | { state: 'reclaiming'; claim: string; notices: Notice[]; dueMs: number }
+  | { state: 'refused'; refusal: QuotaRefusal }
+
+export type QuotaEvent =
+  | { type: 'granted'; claim: string; project: string }
+  | { type: 'notice'; claim: string; project: string; forClaim: string; deadlineMs: number; right: Right }
+  | { type: 'noticeCancelled'; claim: string; project: string }
+  | { type: 'expired'; claim: string; project: string }
+  /** The claim's time is up: stop its container by force, then `release` it. */
+  | { type: 'due'; claim: string; project: string }
+
+interface History { reclaims: number; ownOnlyUntilMs: number }
+
+/** A container that was reclaimed may use only the owner's right for ten graces, doubling each time. */
+const COOL_DOWN_GRACES = 10
+const COOL_DOWN_MIN_MS = 10_000
+
+export class QuotaEngine {
+  readonly tree: QuotaTree
+  readonly book = new ClaimBook()
+  readonly tickets: TicketRack
+  readonly histories = new Map<string, History>()
+  readonly #expiring = new Set<Claim>()
+  #events: QuotaEvent[] = []
+  #claims = 0
+
+  constructor(tree: QuotaTree) {
+    this.tree = tree
+    this.tickets = new TicketRack(tree)
+  }
+
+  /** What happened since the last call, in order. */
+  takeEvents(): QuotaEvent[] {
+    const events = this.#events
+    this.#events = []
+    return events
+  }
+
+  claim(ask: Ask, nowMs: number): Outcome {
+    const first = this.#firstAnswer(ask.id)
+    if (first) return first
+    const parsed = this.#parse(ask)
+    if ('code' in parsed) return { state: 'refused', refusal: parsed }
+    const { project, vector } = parsed
+    if (this.#fits(project.leaf, vector)) return this.#admit(this.#makeClaim(ask, project, vector, nowMs))
+    if (ask.whenFull !== 'reclaim') return { state: 'refused', refusal: this.refusalOf(project, vector) }
+    return this.#reclaimFor(this.#makeClaim(ask, project, vector, nowMs), ask, nowMs)
+  }
+
+  /** All or none: the first refusal takes back what was admitted before it. */
+  claimAll(asks: readonly Ask[], nowMs: number): Outcome[] {
+    const outcomes: Outcome[] = [], fresh: string[] = []
+    for (const ask of asks) {
+      const known = this.book.find(ask.id) !== undefined
+      const outcome = this.claim({ ...ask, whenFull: 'refuse' }, nowMs)
+      outcomes.push(outcome)
+      if (outcome.state === 'refused') {
+        for (const id of fresh.reverse()) this.#drop(this.book.find(id)!)
+        return [outcome]
+      }
+      if (!known) fresh.push(ask.id)
+    }
+    return outcomes
+  }
+
+  #firstAnswer(id: string): Outcome | undefined {
+    const claim = this.book.find(id)
+    if (claim) return { state: claim.state === 'reserved' ? 'reserved' : 'committed', claim: id }
+    const ticket = this.tickets.find(id)
+    return ticket && this.#ticketOutcome(ticket, [])
+  }
+
+  #parse(ask: Ask): { project: Project; vector: Vector } | QuotaRefusal {
+    const project = this.tree.find(ask.project)
+    if (!project) return emptyRefusal('NO_PROJECT', ask.project, '', 0, 'Create the project first.')
+    const resources: number[] = [], amounts: number[] = []
+    for (const name in ask.amounts) {
+      const amount = ask.amounts[name]!
+      if (amount === 0) continue
+      const resource = this.tree.resourceNumber(name)
+      if (resource === undefined) return emptyRefusal('NOT_REGISTERED', ask.project, name, amount, 'Register the resource with a default limit.')
+      if (!isAmount(amount) || amount === UNLIMITED) return emptyRefusal('BAD_AMOUNT', ask.project, name, amount, 'Ask for a whole number of units.')
+      resources.push(resource)
+      amounts.push(amount)
+    }
+    return { project, vector: { resources, amounts } }
+  }
+
+  #fits(leaf: number, { resources, amounts }: Vector): boolean {
+    for (let index = 0; index < resources.length; index++) {
+      if (!this.tree.ledger.fits(leaf, resources[index]!, amounts[index]!)) return false
+    }
+    return true
+  }
+
+  #makeClaim(ask: Ask, project: Project, vector: Vector, nowMs: number): Claim {
+    return {
+      id: ask.id, project, vector, state: 'reserved', reclaimable: ask.reclaimable ?? 'never', priority: ask.priority ?? 0,
+      startedAtMs: nowMs, number: ++this.#claims, lineage: ask.lineage ?? ask.id, graceMs: ask.graceMs ?? -1,
+      expiresAtMs: ask.ttlMs === undefined ? UNLIMITED : nowMs + ask.ttlMs,
+    }
+  }
+
+  #admit(claim: Claim): Outcome {
+    this.#count(claim, 1)
+    this.#enter(claim)
+    return { state: 'reserved', claim: claim.id }
+  }
+
+  #enter(claim: Claim): void {
+    this.book.add(claim)
+    if (claim.expiresAtMs !== UNLIMITED) this.#expiring.add(claim)
+  }
+
+  #count(claim: Claim, sign: 1 | -1): void {
+    const { project: { leaf, reserved }, vector: { resources, amounts } } = claim
+    for (let index = 0; index < resources.length; index++) {
+      const resource = resources[index]!, amount = sign * amounts[index]!
+      this.tree.ledger.apply(leaf, resource, amount)
+      if (claim.state === 'reserved') reserved[resource]! += amount
+    }
+  }
+
+  /** Why the vector does not fit, at the place nearest to the project. */
+  refusalOf(project: Project, vector: Vector, triedReclaim = false): QuotaRefusal {
+    const index = vector.resources.findIndex((resource, at) => !this.tree.ledger.fits(project.leaf, resource, vector.amounts[at]!))
+    const resource = vector.resources[index]!, asked = vector.amounts[index]!
+    const block = this.tree.ledger.blocks(project.leaf, resource, asked)[0]!
+    let code = codeOf(this.tree, block)
+    if (triedReclaim && code === 'SHORTAGE' && !this.#isOwnersBelow(project, vector, block.node)) code = 'NO_RIGHT'
+    return explainBlock(this.tree, block, project.leaf, asked, code)
+  }
+
+  #isOwnersBelow(project: Project, vector: Vector, ancestor: number): boolean {
+    let side = project.leaf
+    while (side !== ancestor && this.tree.ledger.parents[side] !== ancestor) side = this.tree.ledger.parents[side]!
+    return isWithinOwn(this.tree.ledger, { leaf: project.leaf, vector, priority: 0, ownOnly: true }, side)
+  }
+
+  /** Whom a claim would take back from, without doing it. Nothing: it has no right to enough. */
+  planReclaim(claim: Claim, nowMs: number, ticket?: Ticket): Victim[] | undefined {
+    const mode = this.tree.policy(claim.project, 'reclaim')
+    if (mode === 'never' || mode === 'natural') return undefined
+    return this.tickets.asSettled(ticket, () => chooseVictims(this.#scene(nowMs), this.#claimant(claim, nowMs, ticket)))
+  }
+
+  #scene(nowMs: number): Scene {
+    const { tree, book } = this
+    const isProtected = (claim: Claim, side: number) =>
+      nowMs - claim.startedAtMs < tree.policy(tree.projectAt(side), 'minRuntimeMs')
+    return { tree, book, nowMs, isProtected }
+  }
+
+  #claimant(claim: Claim, nowMs: number, ticket?: Ticket): Claimant {
+    const { resources, amounts } = claim.vector
+    const missing = ticket ? amounts.map((amount, index) => amount - ticket.held[index]!) : amounts
+    const ownOnly = (this.histories.get(claim.lineage)?.ownOnlyUntilMs ?? 0) > nowMs
+    return { leaf: claim.project.leaf, vector: { resources, amounts: missing }, priority: claim.priority, ownOnly }
+  }
+
+  #reclaimFor(claim: Claim, ask: Ask, nowMs: number): Outcome {
+    const victims = this.planReclaim(claim, nowMs)
+    const waits = !victims && this.tree.policy(claim.project, 'reclaim') === 'natural' && this.#isOwner(claim)
+    if (!victims && !waits) return { state: 'refused', refusal: this.refusalOf(claim.project, claim.vector, this.#mayReclaim(claim.project)) }
+    const ticket: Ticket = {
+      id: claim.id, project: claim.project, vector: claim.vector, held: claim.vector.amounts.map(() => 0), sinceMs: nowMs,
+      expiresAtMs: ask.ttlMs === undefined ? UNLIMITED : nowMs + ask.ttlMs, victims: new Set(), claim,
+    }
+    this.tickets.add(ticket)
+    const notices = (victims ?? []).map((victim) => this.#giveNotice(victim, ticket, nowMs))
+    if (this.tickets.gather(ticket)) this.#serve(ticket, nowMs)
+    return this.#ticketOutcome(ticket, notices)
+  }
+
+  #mayReclaim(project: Project): boolean {
+    return this.tree.policy(project, 'reclaim') !== 'never' && this.tree.policy(project, 'reclaim') !== 'natural'
+  }
+
+  /** Within its own on the whole path: what is missing was lent out and comes back when the borrowers end. */
+  #isOwner(claim: Claim): boolean {
+    return this.tickets.asSettled(undefined, () => {
+      const claimant = this.#claimant(claim, 0)
+      for (let project: Project | null = claim.project; project?.parent; project = project.parent) {
+        if (!isWithinOwn(this.tree.ledger, claimant, project.node)) return false
+      }
+      return true
+    })
+  }
+
+  #ticketOutcome(ticket: Ticket, notices: Notice[]): Outcome {
+    const dueMs = Math.max(0, ...[...ticket.victims].map((victim) => victim.reclaim!.deadlineMs))
+    return { state: 'reclaiming', claim: ticket.id, notices, dueMs }
+  }
+
+  #giveNotice({ claim, right }: Victim, ticket: Ticket, nowMs: number): Notice {
+    const deadlineMs = nowMs + this.#graceOf(claim, ticket.project)
+    this.#settleReserved(claim)
+    claim.state = 'reclaiming'
+    claim.reclaim = { deadlineMs, ticket: ticket.id, noticeAtMs: nowMs }
+    this.#expiring.delete(claim)
+    ticket.victims.add(claim)
+    const notice = { claim: claim.id, project: claim.project.id, deadlineMs, right }
+    this.#events.push({ type: 'notice', forClaim: ticket.id, ...notice })
+    return notice
+  }
+
+  /** The borrower's grace, as long as the lender waits at most. */
+  #graceOf(claim: Claim, lender: Project): number {
+    if (this.tree.policy(lender, 'reclaim') === 'aggressive') return 0
+    const grace = claim.graceMs >= 0 ? claim.graceMs : this.tree.policy(claim.project, 'graceMs')
+    return Math.min(grace, this.tree.policy(lender, 'graceMaxMs'))
+  }
+
+  #serve(ticket: Ticket, nowMs: number): void {
+    this.tickets.close(ticket)
+    this.#cancelNotices(ticket)
+    const { claim } = ticket
+    this.#enter({ ...claim, startedAtMs: nowMs })
+    this.#events.push({ type: 'granted', claim: claim.id, project: claim.project.id })
+  }
+
+  /** Whoever has not ended yet may stay. */
+  #cancelNotices(ticket: Ticket): void {
+    for (const victim of ticket.victims) {
+      victim.state = 'committed'
+      delete victim.reclaim
+      this.#events.push({ type: 'noticeCancelled', claim: victim.id, project: victim.project.id })
+    }
+    ticket.victims.clear()
+  }
+
+  commit(id: string): void {
+    const claim = this.#held(id)
+    this.#settleReserved(claim)
+    this.#expiring.delete(claim)
+  }
+
+  #settleReserved(claim: Claim): void {
+    if (claim.state !== 'reserved') return
+    claim.vector.resources.forEach((resource, index) => { claim.project.reserved[resource]! -= claim.vector.amounts[index]! })
+    claim.state = 'committed'
+  }
+
+  #held(id: string): Claim {
+    const claim = this.book.find(id)
+    if (!claim) throw new RuleBroken('NO_CLAIM', `There is no claim ${id}: it was never made, was released, or had expired.`, { claim: id })
+    return claim
+  }
+
+  /** Gives a claim, or a waiting ticket, back. Unknown ids are none: releasing twice is releasing once. */
+  release(id: string, nowMs: number): void {
+    const ticket = this.tickets.find(id)
+    if (ticket) this.#abandon(ticket)
+    const claim = this.book.find(id)
+    if (claim) this.#drop(claim)
+    if (claim?.reclaim) this.#noteReclaimed(claim, nowMs)
+    if (claim || ticket) this.serveTickets(nowMs, claim?.reclaim?.ticket)
+  }
+
+  #abandon(ticket: Ticket): void {
+    this.#cancelNotices(ticket)
+    this.tickets.giveBack(ticket)
+  }
+
+  #drop(claim: Claim): void {
+    this.#count(claim, -1)
+    this.book.remove(claim)
+    this.#expiring.delete(claim)
+    if (claim.reclaim) this.tickets.find(claim.reclaim.ticket)?.victims.delete(claim)
+  }
+
+  /** Gives a part of a claim back. */
+  shrink(id: string, amounts: Readonly<Record<string, number>>, nowMs: number): void {
+    const claim = this.#held(id)
+    this.#count(claim, -1)
+    const kept = claim.vector.resources.map((resource, index) => ({
+      resource, amount: Math.max(0, claim.vector.amounts[index]! - (amounts[this.tree.resources[resource]!] ?? 0)),
+    })).filter(({ amount }) => amount > 0)
+    claim.vector = { resources: kept.map(({ resource }) => resource), amounts: kept.map(({ amount }) => amount) }
+    this.#count(claim, 1)
+    this.serveTickets(nowMs)
+  }
+
+  #noteReclaimed(claim: Claim, nowMs: number): void {
+    const reclaims = (this.histories.get(claim.lineage)?.reclaims ?? 0) + 1
+    const grace = this.tree.policy(claim.project, 'graceMs')
+    const coolDown = Math.max(COOL_DOWN_MIN_MS, COOL_DOWN_GRACES * grace) * 2 ** Math.min(20, reclaims - 1)
+    const isParked = reclaims >= this.tree.policy(claim.project, 'reclaimsMax')
+    this.histories.set(claim.lineage, { reclaims, ownOnlyUntilMs: isParked ? UNLIMITED : nowMs + coolDown })
+  }
+
+  /** Offers what is free to the tickets: first to the one it was freed for, then oldest first. */
+  serveTickets(nowMs: number, first?: string): void {
+    if (this.tickets.size === 0) return
+    const preferred = first === undefined ? undefined : this.tickets.find(first)
+    for (const ticket of preferred ? [preferred, ...this.tickets.all()] : this.tickets.all()) {
+      if (this.tickets.find(ticket.id) && this.tickets.gather(ticket)) this.#serve(ticket, nowMs)
+    }
+  }
+
+  /** Time has passed: expire reservations and tickets, name the containers that are due, plan again for who is stuck. */
+  tick(nowMs: number): void {
+    for (const claim of this.#expiring) {
+      if (claim.expiresAtMs > nowMs) continue
+      this.#drop(claim)
+      this.#events.push({ type: 'expired', claim: claim.id, project: claim.project.id })
+    }
+    for (const ticket of this.tickets.all()) this.#tickTicket(ticket, nowMs)
+    this.serveTickets(nowMs)
+  }
+
+  #tickTicket(ticket: Ticket, nowMs: number): void {
+    if (ticket.expiresAtMs <= nowMs) {
+      this.#abandon(ticket)
+      this.#events.push({ type: 'expired', claim: ticket.id, project: ticket.project.id })
+      return
+    }
+    for (const victim of ticket.victims) {
+      if (victim.reclaim!.deadlineMs <= nowMs) this.#events.push({ type: 'due', claim: victim.id, project: victim.project.id })
+    }
+    if (ticket.victims.size > 0) return
+    const victims = this.planReclaim(ticket.claim, nowMs, ticket)
+    for (const victim of victims ?? []) this.#giveNotice(victim, ticket, nowMs)
+  }
+
+  /** Fair entitlement of every node now: what is used, reserved, gathered and still asked for by tickets counts. */
+  deserved(resource: number, pending: ReadonlyMap<Project, number> = new Map()): Entitlement {
+    const waiting = new Map<Project, number>(pending)
+    for (const { project, vector, held } of this.tickets.all()) {
+      const index = vector.resources.indexOf(resource)
+      if (index >= 0) waiting.set(project, (waiting.get(project) ?? 0) + vector.amounts[index]! - held[index]!)
+    }
+    return entitlements(this.tree, resource, (leaf) =>
+      this.tree.ledger.counted(leaf, resource) + (waiting.get(this.tree.projectAt(leaf)) ?? 0))
+  }
+}

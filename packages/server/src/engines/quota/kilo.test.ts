@@ -1,0 +1,155 @@
+/** The nested-quota specification's worked example, case by case, with the article's numbers. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { deleteHardLimit, mayChange, maySee, setHardLimit } from './kilo.ts'
+import { Lab } from './testing/lab.ts'
+import type { RuleBroken } from './rules.ts'
+
+const fixed = (own: number, children = {}) => ({ own, lend: 0, borrow: 0, children })
+
+/** [hard limit, used, reserved] as in the specification. */
+const uses: Record<string, [number, number]> = {
+  ProductionIT: [100, 100], CMS: [25, 15], Computing: [50, 50], Visualisation: [25, 25],
+  ATLAS: [25, 25], Services: [25, 25], Operations: [50, 50],
+}
+
+const productionIT = () => {
+  const lab = new Lab({ ProductionIT: fixed(1000, {
+    CMS: fixed(300, { Computing: fixed(100), Visualisation: fixed(150) }),
+    ATLAS: fixed(400, { Services: fixed(100), Operations: fixed(200) }),
+  }) }, ['instances'])
+  for (const [project, [used, reserved]] of Object.entries(uses)) {
+    lab.start(project, used)
+    assert.equal(lab.engine.claim({ id: `r-${project}`, project, amounts: { instances: reserved } }, 0).state, 'reserved')
+  }
+  return lab
+}
+
+const refuses = (code: string, bounds: object, act: () => void) =>
+  assert.throws(act, (error: RuleBroken) => {
+    assert.equal(error.code, code)
+    for (const [key, value] of Object.entries(bounds)) assert.equal(error.details[key as 'min'], value)
+    return true
+  })
+
+test('the table: hard limit, used, reserved, allocated, free', () => {
+  const lab = productionIT()
+  const row = (id: string) => {
+    const { own, used, reserved, allocated, free } = lab.numbers(id)
+    return [own, used, reserved, allocated, free]
+  }
+  assert.deepEqual(['ProductionIT', 'CMS', 'Computing', 'Visualisation', 'ATLAS', 'Services', 'Operations'].map(row), [
+    [1000, 100, 100, 700, 100], [300, 25, 15, 250, 10], [100, 50, 50, 0, 0], [150, 25, 25, 0, 100],
+    [400, 25, 25, 300, 50], [100, 25, 25, 0, 50], [200, 50, 50, 0, 100],
+  ])
+})
+
+test('a: CMS to 400 takes all that ProductionIT has free', () => {
+  const lab = productionIT()
+  setHardLimit(lab.engine.tree, 'CMS', 0, 400)
+  assert.deepEqual([lab.numbers('ProductionIT').allocated, lab.numbers('ProductionIT').free, lab.numbers('CMS').free], [800, 0, 110])
+})
+
+test('b: CMS to 500 is refused and the answer names 400', () => {
+  const { tree } = productionIT().engine
+  refuses('ABOVE_PARENT', { max: 400 }, () => setHardLimit(tree, 'CMS', 0, 500))
+})
+
+test('c: the quota of CMS cannot be deleted while its children hold 250', () => {
+  const { tree } = productionIT().engine
+  refuses('HAS_ALLOCATED', { min: 250 }, () => deleteHardLimit(tree, 'CMS', 0))
+})
+
+test('d, e: CMS may be set to 350, and not to 200, for it needs 290', () => {
+  const { tree } = productionIT().engine
+  refuses('BELOW_USE', { min: 290 }, () => setHardLimit(tree, 'CMS', 0, 200))
+  setHardLimit(tree, 'CMS', 0, 350)
+  assert.equal(tree.project('CMS').holdings[0]!.own, 350)
+})
+
+test('f, g, h: nobody changes their own quota or their parent’s, and siblings do not see each other', () => {
+  const { tree } = productionIT().engine
+  assert.equal(mayChange(tree, 'CMS', 'CMS'), false)
+  assert.equal(mayChange(tree, 'Visualisation', 'CMS'), false)
+  assert.equal(mayChange(tree, 'ProductionIT', 'Visualisation'), false)
+  assert.equal(mayChange(tree, 'ProductionIT', 'CMS'), true)
+  assert.equal(maySee(tree, 'CMS', 'ATLAS'), false)
+  assert.equal(maySee(tree, 'Visualisation', 'CMS'), false)
+  assert.equal(maySee(tree, 'ProductionIT', 'Visualisation'), true)
+})
+
+test('i: a root has no upper bound', () => {
+  const lab = productionIT()
+  setHardLimit(lab.engine.tree, 'ProductionIT', 0, 2000)
+  assert.equal(lab.numbers('ProductionIT').free, 1100)
+})
+
+test('j: deleting the quota of Visualisation returns it to CMS and leaves a debt of 50', () => {
+  const lab = productionIT()
+  deleteHardLimit(lab.engine.tree, 'Visualisation', 0)
+  assert.deepEqual([lab.numbers('CMS').allocated, lab.numbers('CMS').free, lab.numbers('Visualisation').free], [100, 160, -50])
+  assert.equal(lab.ask('Visualisation'), 'CEILING at Visualisation')
+})
+
+test('k: a project goes only when it uses nothing, and then its quota is its parent’s again', () => {
+  const lab = productionIT(), { engine } = lab
+  refuses('IN_USE', {}, () => engine.tree.removeProject('Visualisation'))
+  for (const claim of [...engine.book.all()]) if (claim.project.id === 'Visualisation') engine.release(claim.id, 0)
+  engine.tree.removeProject('Visualisation')
+  assert.deepEqual([lab.numbers('CMS').allocated, lab.numbers('CMS').free], [100, 160])
+})
+
+test('instances: none in Computing, a hundred in Operations', () => {
+  const lab = productionIT()
+  assert.equal(lab.ask('Computing'), 'CEILING at Computing')
+  lab.startMany('Operations', 100)
+  assert.equal(lab.ask('Operations'), 'CEILING at Operations')
+})
+
+const chain = () => {
+  const lab = new Lab({ A: fixed(100, { B: fixed(50, { C: fixed(10) }) }) }, ['instances'])
+  lab.start('B', 20)
+  lab.start('C', 10)
+  return lab
+}
+
+test('a chain of three: free 50, 20, 0; limits move only within what the next level up can spare', () => {
+  const lab = chain(), { tree } = lab.engine
+  assert.deepEqual(['A', 'B', 'C'].map((id) => lab.numbers(id).free), [50, 20, 0])
+  setHardLimit(tree, 'C', 0, 20)
+  assert.equal(lab.numbers('B').free, 10)
+  refuses('ABOVE_PARENT', { max: 30 }, () => setHardLimit(tree, 'C', 0, 40))
+  const fresh = chain()
+  setHardLimit(fresh.engine.tree, 'B', 0, 40)
+  assert.equal(fresh.numbers('A').allocated, 40)
+  refuses('BELOW_USE', { min: 30 }, () => setHardLimit(fresh.engine.tree, 'B', 0, 20))
+})
+
+test('what is reserved counts: with fifty reserved A has nothing free', () => {
+  const lab = chain()
+  lab.engine.claim({ id: 'pending', project: 'A', amounts: { instances: 50 } }, 0)
+  assert.equal(lab.numbers('A').free, 0)
+})
+
+test('a child of −1 draws on what its parent has not given away, together with its like', () => {
+  const lab = new Lab({ P: fixed(10, { X: fixed(0), Y: fixed(0), Z: fixed(4) }) }, ['instances']), { tree } = lab.engine
+  setHardLimit(tree, 'X', 0, -1)
+  setHardLimit(tree, 'Y', 0, -1)
+  assert.deepEqual(lab.available('X', 'Y', 'Z'), [6, 6, 4])
+  lab.start('X', 4)
+  assert.deepEqual(lab.available('X', 'Y', 'Z', 'P'), [2, 2, 4, 2])
+  setHardLimit(tree, 'X', 0, 5)
+  assert.deepEqual(lab.available('X', 'Y', 'Z', 'P'), [1, 1, 4, 1])
+})
+
+test('a root of −1 is unlimited, and so are its children of −1', () => {
+  const lab = new Lab({ P: fixed(0, { X: fixed(0) }) }, ['instances']), { tree } = lab.engine
+  setHardLimit(tree, 'P', 0, -1)
+  setHardLimit(tree, 'X', 0, -1)
+  lab.start('X', 1_000_000)
+  lab.start('P', 1_000_000)
+  setHardLimit(tree, 'P', 0, 3_000_000)
+  assert.deepEqual(lab.available('X'), [1_000_000])
+  setHardLimit(tree, 'P', 0, -1)
+  lab.start('X', 9_000_000)
+})
