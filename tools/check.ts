@@ -17,6 +17,11 @@ const outputCharsMax = 20_000
 
 const gates: readonly Gate[] = [
   { name: 'types', args: [bin('typescript/bin/tsc'), '-p', root] },
+  { name: 'lint', args: [join(root, 'tools/lint.ts')] },
+  { name: 'imports', args: [join(root, 'tools/imports/check.ts')] },
+  { name: 'unused code', args: [bin('knip/bin/knip.js'), '--no-progress'] },
+  { name: 'house rules', args: [join(root, 'tools/tidy.ts')] },
+  { name: 'generated files', args: [join(root, 'tools/gen.ts'), '--check'] },
 ]
 
 async function runGate(gate: Gate): Promise<boolean> {

@@ -1,4 +1,4 @@
-/** `./quaystone test`: the whole suite in layers, cheap ones first; the last line is `N passed, N failed, N skipped`. */
+/** `./quaystone test`: the suite in layers, cheap ones first; the last line is `N passed, N failed, N skipped`. */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -163,7 +163,8 @@ async function main(): Promise<number> {
   } finally {
     if (!interrupted) await suite.close()
   }
-  if (suite.total.passed + suite.total.failed === 0) say.line('\nNo test ran: nothing matches --layer and --only, or all were skipped.')
+  if (suite.total.passed + suite.total.failed === 0)
+    say.line('\nNo test ran: nothing matches --layer and --only, or all were skipped.')
   say.summary(suite.results, suite.total)
   return suite.total.failed > 0 || suite.total.passed === 0 ? 1 : 0
 }

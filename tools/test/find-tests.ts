@@ -3,11 +3,16 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { layerOf, type Layer } from './layers.ts'
 
-const patterns = ['packages/*/src/**/*.test.ts', 'tools/**/*.test.ts', 'contract/**/*.contract.ts', 'contract/**/*.test.ts']
+const patterns = [
+  'packages/*/src/**/*.test.ts',
+  'tools/**/*.test.ts',
+  'contract/**/*.contract.ts',
+  'contract/**/*.test.ts',
+]
 
 /** Paths from the root of the repository, in a fixed order. */
 export function findTestFiles(root: string, only: RegExp | undefined): string[] {
-  const found = globSync(patterns, { cwd: root, exclude: (path) => path.includes('node_modules') })
+  const found = globSync(patterns, { cwd: root, exclude: (path) => /node_modules|tools\/fixtures/.test(path) })
   return found.filter((path) => only === undefined || only.test(path)).sort()
 }
 
@@ -15,7 +20,8 @@ export function groupByLayer(paths: readonly string[]): Map<Layer, string[]> {
   const groups = new Map<Layer, string[]>()
   for (const path of paths) {
     const layer = layerOf(path)
-    if (layer === undefined) throw new Error(`${path} belongs to no layer; name it as docs/style.md says, or extend tools/test/layers.ts.`)
+    if (layer === undefined)
+      throw new Error(`${path} belongs to no layer; name it as docs/style.md says, or extend tools/test/layers.ts.`)
     groups.set(layer, [...(groups.get(layer) ?? []), path])
   }
   return groups

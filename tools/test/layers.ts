@@ -1,6 +1,8 @@
 /** The layers of the suite as one list: what belongs to each, how long it may take, how many files run at once. */
 
-/** What a test file can need beyond Node; each is made ready once, or the tests that need it are skipped with the reason. */
+import { basename } from 'node:path'
+
+/** What a test can need beyond Node; each is made ready once, or the tests that need it are skipped with the reason. */
 export type Need = 'postgres' | 'root' | 'docker' | 'clients'
 
 export interface Layer {
@@ -16,14 +18,38 @@ export interface Layer {
 
 const minuteMs = 60_000
 const usual = { wants: [], filesAtOnce: 2, timeoutMs: 5 * minuteMs, nightly: false } as const
-const named = (pattern: RegExp) => (path: string): boolean => pattern.test(path)
+const named =
+  (pattern: RegExp) =>
+  (path: string): boolean =>
+    pattern.test(path)
 
 /** A file belongs to the first layer that holds it. */
 export const layers: readonly Layer[] = [
   { ...usual, number: 0, name: 'shape', holds: named(/^tools\//), timeoutMs: 4 * minuteMs },
-  { ...usual, number: 9, name: 'nightly', holds: named(/\.slow\.(test|contract)\.ts$/), nightly: true, timeoutMs: 120 * minuteMs },
-  { ...usual, number: 8, name: 'live', holds: named(/\.(host|docker)\.test\.ts$/), filesAtOnce: 1, timeoutMs: 20 * minuteMs },
-  { ...usual, number: 6, name: 'contract', holds: named(/\.contract\.ts$/), filesAtOnce: 1, timeoutMs: 45 * minuteMs },
+  {
+    ...usual,
+    number: 9,
+    name: 'nightly',
+    holds: named(/\.slow\.(test|contract)\.ts$/),
+    nightly: true,
+    timeoutMs: 120 * minuteMs,
+  },
+  {
+    ...usual,
+    number: 8,
+    name: 'live',
+    holds: named(/\.(host|docker)\.test\.ts$/),
+    filesAtOnce: 1,
+    timeoutMs: 20 * minuteMs,
+  },
+  {
+    ...usual,
+    number: 6,
+    name: 'contract',
+    holds: named(/\.contract\.ts$/),
+    filesAtOnce: 1,
+    timeoutMs: 45 * minuteMs,
+  },
   { ...usual, number: 2, name: 'store', holds: named(/\.pg\.test\.ts$|\/(store|db)\//), wants: ['postgres'] },
   { ...usual, number: 3, name: 'door', holds: named(/\/(api|http|auth|api-kit)\/|\.http\.test\.ts$/) },
   { ...usual, number: 4, name: 'loops', holds: named(/\/controllers\//) },
@@ -31,16 +57,22 @@ export const layers: readonly Layer[] = [
   { ...usual, number: 1, name: 'thinking', holds: named(/^(packages|contract)\//) },
 ]
 
-/** What this file cannot run without, read from its name. */
+const needsByWord: Readonly<Record<string, readonly Need[]>> = {
+  pg: ['postgres'],
+  host: ['root'],
+  docker: ['root', 'docker'],
+  contract: ['root', 'docker', 'clients'],
+}
+
+/** What this file cannot run without, read from the words of its name: `attach.host.test.ts` needs root. */
 export function needsOf(path: string): readonly Need[] {
-  if (path.endsWith('.pg.test.ts')) return ['postgres']
-  if (path.endsWith('.host.test.ts')) return ['root']
-  if (path.endsWith('.docker.test.ts')) return ['root', 'docker']
-  if (path.endsWith('.contract.ts')) return ['root', 'docker', 'clients']
-  return []
+  const words = basename(path).split('.')
+  return [...new Set(words.flatMap((word) => needsByWord[word] ?? []))]
 }
 
 export const layerOf = (path: string): Layer | undefined => layers.find((layer) => layer.holds(path))
 
 /** Cheap layers first: a mistake shows in seconds. */
-export const runningOrder: readonly Layer[] = [0, 1, 2, 3, 4, 5, 8, 6, 9].map((number) => layers.find((one) => one.number === number)!)
+export const runningOrder: readonly Layer[] = [0, 1, 2, 3, 4, 5, 8, 6, 9].map((number) =>
+  layers.find((one) => one.number === number)!,
+)

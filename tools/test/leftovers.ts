@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** Each process of a run inherits this variable; a daemon that left its process group is still found by it. */
 export const markVariable = 'QUAYSTONE_TEST_RUN'
 
-const isGone = (error: unknown): boolean => ['ESRCH', 'ENOENT', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
+const isGone = (error: unknown): boolean =>
+  ['ESRCH', 'ENOENT', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
 
 export function killGroup(pid: number | undefined): void {
   if (pid === undefined) return

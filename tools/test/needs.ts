@@ -53,14 +53,16 @@ export class Needs {
     if (given !== undefined) return { env: { QUAYSTONE_TEST_PG: given } }
     if (findPostgresBin() === undefined) await ensureDebianPackages(context, ['postgresql'], 'the store tests')
     const bin = findPostgresBin()
-    if (bin === undefined) return { reason: 'PostgreSQL is installed, but its programs are not in /usr/lib/postgresql.' }
+    if (bin === undefined)
+      return { reason: 'PostgreSQL is installed, but its programs are not in /usr/lib/postgresql.' }
     const server = await startPrivatePostgres(bin, this.#childEnv)
     this.#stops.push(() => server.stop())
     return { env: { QUAYSTONE_TEST_PG: server.url } }
   }
 
   async #root(): Promise<Readiness> {
-    if (!context.isRoot) return { reason: 'these tests change the network of this machine and need root; start with sudo.' }
+    if (!context.isRoot)
+      return { reason: 'these tests change the network of this machine and need root; start with sudo.' }
     await ensureHostTools(context)
     return { env: {} }
   }

@@ -15,11 +15,20 @@ export interface PrivatePostgres {
 
 const readyTimeoutMs = 30_000
 /** Durability costs time and a test's data is thrown away. */
-const settings = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=200', 'shared_buffers=64MB', 'listen_addresses=127.0.0.1']
+const settings = [
+  'fsync=off',
+  'synchronous_commit=off',
+  'full_page_writes=off',
+  'max_connections=200',
+  'shared_buffers=64MB',
+  'listen_addresses=127.0.0.1',
+]
 
 /** The newest installed version's programs, or undefined when there is no PostgreSQL. */
 export function findPostgresBin(): string | undefined {
-  return globSync('/usr/lib/postgresql/*/bin').sort((a, b) => Number(a.split('/')[4]) - Number(b.split('/')[4])).at(-1)
+  return globSync('/usr/lib/postgresql/*/bin')
+    .sort((a, b) => Number(a.split('/')[4]) - Number(b.split('/')[4]))
+    .at(-1)
 }
 
 async function freePort(): Promise<number> {
@@ -43,7 +52,11 @@ export async function startPrivatePostgres(bin: string, env: NodeJS.ProcessEnv):
   if (uid !== undefined && gid !== undefined) chownSync(directory, uid, gid)
   const data = join(directory, 'data')
   const run = { uid, gid, env, cwd: directory }
-  execFileSync(join(bin, 'initdb'), ['-D', data, '-A', 'trust', '-U', user, '-E', 'UTF8', '--locale=C', '--no-sync'], { ...run, stdio: 'ignore' })
+  execFileSync(
+    join(bin, 'initdb'),
+    ['-D', data, '-A', 'trust', '-U', user, '-E', 'UTF8', '--locale=C', '--no-sync'],
+    { ...run, stdio: 'ignore' },
+  )
   const port = await freePort()
   const log = join(directory, 'log')
   const out = openSync(log, 'w')

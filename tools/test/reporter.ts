@@ -9,7 +9,10 @@ const outputCharsMax = 8_000
 function explain(error: unknown): string {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
   const text = typeof cause === 'string' ? cause : inspect(cause, { depth: 6, breakLength: 120 })
-  return text.split('\n').filter((line) => !/^\s+at .*\(?node:internal/.test(line)).join('\n')
+  return text
+    .split('\n')
+    .filter((line) => !/^\s+at .*\(?node:internal/.test(line))
+    .join('\n')
 }
 
 function verdict(event: TestEvent & { type: 'test:pass' | 'test:fail' }): Outcome['verdict'] {
@@ -36,7 +39,10 @@ function outcomeOf(event: TestEvent & { type: 'test:pass' | 'test:fail' }): Outc
     ownFailure: ownFailure(event),
     verdict: found,
     durationMs: details.duration_ms,
-    why: found === 'failed' && 'error' in details ? explain(details.error) : String(event.data.skip ?? event.data.todo ?? ''),
+    why:
+      found === 'failed' && 'error' in details
+        ? explain(details.error)
+        : String(event.data.skip ?? event.data.todo ?? ''),
   }
 }
 
@@ -44,7 +50,8 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
   for await (const event of source) {
     if (event.type === 'test:pass' || event.type === 'test:fail') yield `${JSON.stringify(outcomeOf(event))}\n`
     if (event.type === 'test:stderr' || event.type === 'test:stdout') {
-      yield `${JSON.stringify({ kind: 'output', file: event.data.file, text: event.data.message.slice(-outputCharsMax) })}\n`
+      const text = event.data.message.slice(-outputCharsMax)
+      yield `${JSON.stringify({ kind: 'output', file: event.data.file, text })}\n`
     }
     if (event.type === 'test:summary' && event.data.file !== undefined) {
       yield `${JSON.stringify({ kind: 'file', file: event.data.file, durationMs: event.data.duration_ms })}\n`

@@ -21,20 +21,32 @@ async function countOf(t: TestContext, body: string, options: { timeoutMs?: numb
 }
 
 test('passed, failed and skipped tests are counted, suites are not', async (t) => {
-  const body = "describe('suite', () => { it('is', () => {}); it('fails', () => assert.equal(1, 2)); it.skip('later', () => {}) })"
+  const body =
+    "describe('suite', () => { it('is', () => {}); it('fails', () => assert.equal(1, 2)); it.skip('later', () => {}) })"
   assert.deepEqual(await countOf(t, body), { passed: 1, failed: 1, skipped: 1 })
 })
 
 test('a file that cannot be loaded is a failure', async (t) => {
-  assert.deepEqual(await countOf(t, "import './not-there.ts'\ntest('never', () => {})"), { passed: 0, failed: 1, skipped: 0 })
+  assert.deepEqual(await countOf(t, "import './not-there.ts'\ntest('never', () => {})"), {
+    passed: 0,
+    failed: 1,
+    skipped: 0,
+  })
 })
 
 test('a file that holds no test is a failure', async (t) => {
-  assert.deepEqual(await countOf(t, 'void [describe, it, test, before, assert]'), { passed: 0, failed: 1, skipped: 0 })
+  assert.deepEqual(await countOf(t, 'void [describe, it, test, before, assert]'), {
+    passed: 0,
+    failed: 1,
+    skipped: 0,
+  })
 })
 
 test('a hook that throws is a failure even when no test ran', async (t) => {
-  const counts = await countOf(t, "describe('suite', () => { before(() => { throw new Error('no') }); it('is', () => {}) })")
+  const counts = await countOf(
+    t,
+    "describe('suite', () => { before(() => { throw new Error('no') }); it('is', () => {}) })",
+  )
   assert.ok(counts.failed >= 1)
   assert.equal(counts.passed, 0)
 })
@@ -45,16 +57,22 @@ test('a file that ends its process in the middle is a failure', async (t) => {
 })
 
 test('a test that never ends is stopped by the time limit and counted', async (t) => {
-  const counts = await countOf(t, "test('hangs', () => new Promise(() => setInterval(() => {}, 1000)))", { timeoutMs: 3_000 })
+  const counts = await countOf(t, "test('hangs', () => new Promise(() => setInterval(() => {}, 1000)))", {
+    timeoutMs: 3_000,
+  })
   assert.ok(counts.failed >= 1)
 })
 
-test('a process that left the group of its test is found by its mark and ended', { skip: process.platform !== 'linux' }, async (t) => {
-  const mark = randomUUID()
-  const body = `import { spawn } from 'node:child_process'
+test(
+  'a process that left the group of its test is found by its mark and ended',
+  { skip: process.platform !== 'linux' },
+  async (t) => {
+    const mark = randomUUID()
+    const body = `import { spawn } from 'node:child_process'
     test('leaves', () => { spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).unref() })`
-  await countOf(t, body, { env: { ...process.env, [markVariable]: mark } })
-  const left = findMarked(mark)
-  assert.equal(left.length, 1)
-  assert.deepEqual(killMarked(mark), left)
-})
+    await countOf(t, body, { env: { ...process.env, [markVariable]: mark } })
+    const left = findMarked(mark)
+    assert.equal(left.length, 1)
+    assert.deepEqual(killMarked(mark), left)
+  },
+)

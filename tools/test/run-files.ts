@@ -1,4 +1,4 @@
-/** Runs test files in one `node --test` process group with a hard time-out, prints failures as they come, and counts. */
+/** Runs test files in one `node --test` process group with a hard time limit, prints failures as they come, counts. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join, relative, resolve } from 'node:path'
@@ -36,7 +36,8 @@ class Progress {
 
   take(line: ReportLine): void {
     const name = relative(this.#root, resolve(this.#root, line.file))
-    if (line.kind === 'output') this.#output.set(name, ((this.#output.get(name) ?? '') + line.text).slice(-outputCharsMax))
+    if (line.kind === 'output')
+      this.#output.set(name, ((this.#output.get(name) ?? '') + line.text).slice(-outputCharsMax))
     else if (line.kind === 'file') this.#endFile(name, line.durationMs)
     else if (line.kind === 'test') this.#takeTest(name, line)
   }
@@ -105,9 +106,17 @@ export async function runFiles(run: FilesRun): Promise<Counts> {
 function reportLoss(progress: Progress, end: { late: boolean; code: number | null; timeoutMs: number }): void {
   const lost = progress.unfinished()
   if (end.late) {
-    say.failure('the layer', 'time limit', `It ran over its limit of ${end.timeoutMs / 1000} s; unfinished: ${lost.join(', ')}.`)
+    say.failure(
+      'the layer',
+      'time limit',
+      `It ran over its limit of ${end.timeoutMs / 1000} s; unfinished: ${lost.join(', ')}.`,
+    )
   } else if (lost.length > 0 || (end.code !== 0 && progress.counts.failed === 0)) {
-    say.failure('the layer', 'end', `node --test ended with ${end.code}; no result from: ${lost.join(', ') || 'all files reported'}.`)
+    say.failure(
+      'the layer',
+      'end',
+      `node --test ended with ${end.code}; no result from: ${lost.join(', ') || 'all files reported'}.`,
+    )
   } else return
   progress.counts.failed += 1
 }

@@ -1,4 +1,4 @@
-/** All that the suite prints, in one place: lines for people, nothing that moves the cursor, so that logs stay readable. */
+/** All that the suite prints: lines for people, nothing that moves the cursor, so that logs stay readable. */
 import type { Counts, Verdict } from './outcome.ts'
 
 export interface LayerResult {

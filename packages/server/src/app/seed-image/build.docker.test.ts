@@ -12,7 +12,8 @@ import { buildSeedImage, findImagePrograms } from './build.ts'
 
 const name = `seed-image-${randomUUID().slice(0, 8)}`
 const patienceMs = 10_000
-const docker = (...args: string[]): string => execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim()
+const docker = (...args: string[]): string =>
+  execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim()
 let address = ''
 let hasSsh = false
 
@@ -50,19 +51,30 @@ test('its log says what it serves', () => {
   assert.match(docker('logs', name), /seed-host is up, http on port 80/)
 })
 
-test('root logs in over ssh with a key', { skip: findProgram('ssh') === undefined && 'no ssh client on this machine' }, async (t) => {
-  if (!hasSsh) return t.skip('no dropbear on this machine to put in the image')
-  const directory = mkdtempSync(join(tmpdir(), 'quaystone-seed-'))
-  t.after(() => rmSync(directory, { recursive: true }))
-  const key = join(directory, 'key')
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key])
-  docker('cp', `${key}.pub`, `${name}:/root/.ssh/authorized_keys`)
-  docker('exec', name, 'chown', '0:0', '/root/.ssh/authorized_keys')
-  const options = ['StrictHostKeyChecking=no', `UserKnownHostsFile=${directory}/hosts`, 'BatchMode=yes', 'ConnectTimeout=5']
-  const args = ['-i', key, ...options.flatMap((option) => ['-o', option]), `root@${address}`, 'hostname']
-  const said = await eventually(() => execFileSync('ssh', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }))
-  assert.equal(said.trim(), 'seed-host')
-})
+test(
+  'root logs in over ssh with a key',
+  { skip: findProgram('ssh') === undefined && 'no ssh client on this machine' },
+  async (t) => {
+    if (!hasSsh) return t.skip('no dropbear on this machine to put in the image')
+    const directory = mkdtempSync(join(tmpdir(), 'quaystone-seed-'))
+    t.after(() => rmSync(directory, { recursive: true }))
+    const key = join(directory, 'key')
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key])
+    docker('cp', `${key}.pub`, `${name}:/root/.ssh/authorized_keys`)
+    docker('exec', name, 'chown', '0:0', '/root/.ssh/authorized_keys')
+    const options = [
+      'StrictHostKeyChecking=no',
+      `UserKnownHostsFile=${directory}/hosts`,
+      'BatchMode=yes',
+      'ConnectTimeout=5',
+    ]
+    const args = ['-i', key, ...options.flatMap((option) => ['-o', option]), `root@${address}`, 'hostname']
+    const said = await eventually(() =>
+      execFileSync('ssh', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
+    )
+    assert.equal(said.trim(), 'seed-host')
+  },
+)
 
 test('it ends by itself on SIGTERM, so that stopping takes no time', () => {
   docker('stop', '-t', '30', name)

@@ -9,10 +9,16 @@ import { buildSeedImage, findImagePrograms } from './build.ts'
 
 const skip = existsSync('/bin/busybox') ? false : 'no BusyBox on this machine'
 
-async function filesOf(tar: Buffer): Promise<Map<string, { content: Buffer; target?: string | null; mode?: number }>> {
+async function filesOf(
+  tar: Buffer,
+): Promise<Map<string, { content: Buffer; target?: string | null; mode?: number }>> {
   const files = new Map<string, { content: Buffer; target?: string | null; mode?: number }>()
   for await (const entry of Readable.from([tar]).pipe(extract())) {
-    files.set(entry.header.name, { content: await buffer(entry), target: entry.header.linkname, mode: entry.header.mode })
+    files.set(entry.header.name, {
+      content: await buffer(entry),
+      target: entry.header.linkname,
+      mode: entry.header.mode,
+    })
   }
   return files
 }
@@ -23,17 +29,21 @@ test('two builds give the same bytes', { skip }, async () => {
   assert.ok(first.tar.equals(second.tar))
 })
 
-test('the manifest names the configuration and the layer, and the layer holds the boot command', { skip }, async () => {
-  const { tar, tag } = await buildSeedImage(findImagePrograms())
-  const files = await filesOf(tar)
-  const [image] = JSON.parse(files.get('manifest.json')!.content.toString())
-  assert.deepEqual(image.RepoTags, [tag])
-  const config = JSON.parse(files.get(image.Config)!.content.toString())
-  const layer = await filesOf(files.get(image.Layers[0])!.content)
-  const command = layer.get(config.config.Cmd[0].slice(1))
-  assert.equal(command?.mode, 0o755)
-  assert.equal(layer.get('bin/sh')?.target, 'busybox')
-})
+test(
+  'the manifest names the configuration and the layer, and the layer holds the boot command',
+  { skip },
+  async () => {
+    const { tar, tag } = await buildSeedImage(findImagePrograms())
+    const files = await filesOf(tar)
+    const [image] = JSON.parse(files.get('manifest.json')!.content.toString())
+    assert.deepEqual(image.RepoTags, [tag])
+    const config = JSON.parse(files.get(image.Config)!.content.toString())
+    const layer = await filesOf(files.get(image.Layers[0])!.content)
+    const command = layer.get(config.config.Cmd[0].slice(1))
+    assert.equal(command?.mode, 0o755)
+    assert.equal(layer.get('bin/sh')?.target, 'busybox')
+  },
+)
 
 test('without an ssh server on this machine the image has none, and does not expose its port', { skip }, async () => {
   const { tar, hasSsh } = await buildSeedImage({ ...findImagePrograms(), dropbear: undefined })

@@ -25,7 +25,9 @@ const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).dig
 export function findImagePrograms(): ImagePrograms {
   const busybox = busyboxPlaces.find((path) => existsSync(path) && isStaticExecutable(path))
   if (busybox === undefined) {
-    throw unavailable('The built-in image needs a static BusyBox and none was found; run: apt-get install busybox-static')
+    throw unavailable(
+      'The built-in image needs a static BusyBox and none was found; run: apt-get install busybox-static',
+    )
   }
   return { busybox, dropbear: dropbearPlaces.find((path) => existsSync(path)) }
 }

@@ -1,4 +1,4 @@
-/** The files of the built-in image: BusyBox with its applets, accounts, the boot script, and an ssh server when found. */
+/** The files of the built-in image: BusyBox with its applets, accounts, the boot script, an ssh server when found. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -15,8 +15,28 @@ export interface ImagePrograms {
 
 const sshBytesMax = 8_000_000
 const directories = [
-  'bin', 'dev', 'etc', 'etc/dropbear', 'home', 'lib', 'lib64', 'proc', 'root', 'root/.ssh', 'run', 'sbin', 'sys', 'tmp', 'usr',
-  'usr/bin', 'usr/lib', 'usr/sbin', 'var', 'var/log', 'var/run', 'www',
+  'bin',
+  'dev',
+  'etc',
+  'etc/dropbear',
+  'home',
+  'lib',
+  'lib64',
+  'proc',
+  'root',
+  'root/.ssh',
+  'run',
+  'sbin',
+  'sys',
+  'tmp',
+  'usr',
+  'usr/bin',
+  'usr/lib',
+  'usr/sbin',
+  'var',
+  'var/log',
+  'var/run',
+  'www',
 ]
 const modes: Record<string, number> = { tmp: 0o1777, root: 0o700, 'root/.ssh': 0o700 }
 const textFiles: Record<string, string> = {

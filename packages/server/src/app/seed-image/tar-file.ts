@@ -18,7 +18,10 @@ const epoch = new Date(0)
 export async function packTar(entries: readonly TarEntry[]): Promise<Buffer> {
   const tar = pack()
   for (const { name, mode, type, content, target } of entries) {
-    tar.entry({ name, mode, type, mtime: epoch, uid: 0, gid: 0, ...(target === undefined ? {} : { linkname: target }) }, content ?? Buffer.alloc(0))
+    tar.entry(
+      { name, mode, type, mtime: epoch, uid: 0, gid: 0, ...(target === undefined ? {} : { linkname: target }) },
+      content ?? Buffer.alloc(0),
+    )
   }
   tar.finalize()
   return buffer(tar)

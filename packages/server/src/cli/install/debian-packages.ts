@@ -5,7 +5,8 @@ import type { InstallContext } from './install-context.ts'
 import { findProgram, runStep } from './run-step.ts'
 
 const quietApt = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_MODE: 'l' }
-const remedy = 'Check the network and the package sources in /etc/apt, or install the packages by hand, then start again.'
+const remedy =
+  'Check the network and the package sources in /etc/apt, or install the packages by hand, then start again.'
 
 function outputOf(command: string, args: readonly string[]): string {
   try {
@@ -18,7 +19,12 @@ function outputOf(command: string, args: readonly string[]): string {
 
 function missingOf(packages: readonly string[]): string[] {
   const known = outputOf('dpkg-query', ['--show', '--showformat', '${Package} ${db:Status-Status}\n', ...packages])
-  const installed = new Set(known.split('\n').filter((line) => line.endsWith(' installed')).map((line) => line.split(' ')[0]))
+  const installed = new Set(
+    known
+      .split('\n')
+      .filter((line) => line.endsWith(' installed'))
+      .map((line) => line.split(' ')[0]),
+  )
   return packages.filter((name) => !installed.has(name))
 }
 
@@ -39,14 +45,30 @@ function obstacle(context: InstallContext, packages: readonly string[]): string 
 }
 
 /** Makes sure that the packages are installed. `purpose` completes the sentence "… needed for …" of a refusal. */
-export async function ensureDebianPackages(context: InstallContext, packages: readonly string[], purpose: string): Promise<void> {
+export async function ensureDebianPackages(
+  context: InstallContext,
+  packages: readonly string[],
+  purpose: string,
+): Promise<void> {
   const missing = findProgram('dpkg-query') === undefined ? packages : missingOf(packages)
   if (missing.length === 0) return
   const reason = obstacle(context, missing)
   if (reason !== undefined) throw unavailable(`Missing for ${purpose}: ${missing.join(', ')}. ${reason}`)
   if (!hasCandidates(missing)) {
-    await runStep(context, { label: 'reading the package lists', command: 'apt-get', args: ['update', '-q'], env: quietApt, remedy })
+    await runStep(context, {
+      label: 'reading the package lists',
+      command: 'apt-get',
+      args: ['update', '-q'],
+      env: quietApt,
+      remedy,
+    })
   }
   const args = ['install', '-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', ...missing]
-  await runStep(context, { label: `installing ${missing.join(', ')}`, command: 'apt-get', args, env: quietApt, remedy })
+  await runStep(context, {
+    label: `installing ${missing.join(', ')}`,
+    command: 'apt-get',
+    args,
+    env: quietApt,
+    remedy,
+  })
 }

@@ -42,13 +42,22 @@ test('an engine that answers at DOCKER_HOST is used, and nothing is said or chan
 
 test('a DOCKER_HOST where nothing answers is refused and named, even when installing is allowed', async (t) => {
   const dockerHost = `unix://${join(temporaryDirectory(t), 'nothing.sock')}`
-  const attempt = ensureDockerEngine(context({ allowInstall: true, isRoot: true }), { dockerHost, logFile: '/dev/null' })
-  await assert.rejects(attempt, (error: Error) => error.message.includes(dockerHost) && error.message.includes('unset DOCKER_HOST'))
+  const attempt = ensureDockerEngine(context({ allowInstall: true, isRoot: true }), {
+    dockerHost,
+    logFile: '/dev/null',
+  })
+  await assert.rejects(
+    attempt,
+    (error: Error) => error.message.includes(dockerHost) && error.message.includes('unset DOCKER_HOST'),
+  )
 })
 
 test('an engine that answers with an error is not taken for a ready one', async (t) => {
   const dockerHost = `unix://${await fakeEngine(t, 500)}`
-  await assert.rejects(ensureDockerEngine(context(mayNothing), { dockerHost, logFile: '/dev/null' }), /No Docker Engine answers/)
+  await assert.rejects(
+    ensureDockerEngine(context(mayNothing), { dockerHost, logFile: '/dev/null' }),
+    /No Docker Engine answers/,
+  )
 })
 
 test('a DOCKER_HOST that is not a Unix socket is refused with the reason', async () => {
@@ -61,7 +70,14 @@ test('a missing package is refused with the command that installs it, when nothi
   await assert.rejects(attempt, /Missing for this test: quaystone-no-such-package\./)
 })
 
-test('a package that no source has is a refusal that says what to check, not a crash', { skip: process.getuid?.() !== 0 }, async () => {
-  const tools = { allowInstall: false, isRoot: true }
-  await assert.rejects(ensureDebianPackages(context(tools), ['quaystone-no-such-package'], 'this test'), { name: 'Refusal', kind: 'unavailable' })
-})
+test(
+  'a package that no source has is a refusal that says what to check, not a crash',
+  { skip: process.getuid?.() !== 0 },
+  async () => {
+    const tools = { allowInstall: false, isRoot: true }
+    await assert.rejects(ensureDebianPackages(context(tools), ['quaystone-no-such-package'], 'this test'), {
+      name: 'Refusal',
+      kind: 'unavailable',
+    })
+  },
+)

@@ -26,16 +26,20 @@ export async function ensureDockerEngine(context: InstallContext, request: Engin
   const socketPath = socketOf(request.dockerHost)
   const answer = await pingEngine(socketPath)
   if (answer === 'denied') {
-    throw unavailable(`This user may not use the Docker Engine at ${socketPath}; start with sudo, or join the group that owns the socket.`)
+    throw unavailable(
+      `This user may not use the Docker Engine at ${socketPath}; start with sudo, or join the socket's group.`,
+    )
   }
   if (answer === 'absent' && request.dockerHost !== undefined) {
-    throw unavailable(`No Docker Engine answers at DOCKER_HOST=${request.dockerHost}; start it, or unset DOCKER_HOST to let Quaystone find one.`)
+    throw unavailable(
+      `No Docker Engine answers at DOCKER_HOST=${request.dockerHost}; start it, or unset DOCKER_HOST.`,
+    )
   }
   if (answer === 'absent') await installAndStart(context, { socketPath, logFile: request.logFile })
   return { socketPath }
 }
 
-/** The kernel's own tools that the host's network and the built-in image need; and an ssh server for that image if it can be. */
+/** The tools that the host's network and the built-in image need; and an ssh server for that image if it can be. */
 export async function ensureHostTools(context: InstallContext): Promise<void> {
   const packagesFor = (tools: Readonly<Record<string, string>>): string[] =>
     Object.entries(tools).flatMap(([program, name]) => (findProgram(program) === undefined ? [name] : []))
@@ -57,16 +61,26 @@ async function tryToInstall(context: InstallContext, packages: readonly string[]
 function socketOf(dockerHost: string | undefined): string {
   if (dockerHost === undefined) return usualSocket
   if (dockerHost.startsWith('unix://')) return dockerHost.slice('unix://'.length)
-  throw unavailable(`DOCKER_HOST=${dockerHost} is not a Unix socket, and containers get their network on this host; set it to unix:///path, or unset it.`)
+  throw unavailable(
+    `DOCKER_HOST=${dockerHost} is not a Unix socket of this host, where containers get their network; unset it.`,
+  )
 }
 
-async function installAndStart(context: InstallContext, start: { socketPath: string; logFile: string }): Promise<void> {
+async function installAndStart(
+  context: InstallContext,
+  start: { socketPath: string; logFile: string },
+): Promise<void> {
   const installed = findProgram('dockerd') !== undefined
   if (!installed) await ensureDebianPackages(context, ['docker.io'], 'running containers')
   if (installed && !context.allowInstall) {
-    throw unavailable('Docker is installed but does not run, and nothing may be started (--no-install); start it ("service docker start" or "dockerd"), then start again.')
+    throw unavailable(
+      'Docker is installed but does not run, and may not be started (--no-install); run: service docker start',
+    )
   }
-  if (!context.isRoot) throw unavailable('Docker is installed but does not run, and starting it needs root: start with sudo, or start Docker first.')
+  if (!context.isRoot)
+    throw unavailable(
+      'Docker is installed but does not run, and starting it needs root: start with sudo, or start Docker first.',
+    )
   context.say('no Docker Engine answers; starting the installed one')
   await startDockerd(context, start)
 }

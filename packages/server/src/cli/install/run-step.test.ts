@@ -27,12 +27,19 @@ test('a slow step says so after a second, then every five, then how long it took
   }
   work.resolve()
   await waiting
-  assert.deepEqual(context.lines, ['installing …', 'installing … 6 s', 'installing … 11 s', 'installing: ended after 11 s'])
+  assert.deepEqual(context.lines, [
+    'installing …',
+    'installing … 6 s',
+    'installing … 11 s',
+    'installing: ended after 11 s',
+  ])
 })
 
 test('a step that fails shows the last words of the tool and the remedy', async () => {
   const step = { label: 'mixing', command: 'sh', args: ['-c', 'echo no flour >&2; exit 4'], remedy: 'Buy flour.' }
-  await assert.rejects(runStep(contextWith(systemClock), step), (error: Error) => /ended with 4\. Buy flour\.\nno flour/.test(error.message))
+  await assert.rejects(runStep(contextWith(systemClock), step), (error: Error) =>
+    /ended with 4\. Buy flour\.\nno flour/.test(error.message),
+  )
 })
 
 test('a tool that is not there is a failure with its name', async () => {

@@ -62,7 +62,9 @@ export async function withProgress<T>(context: InstallContext, label: string, wo
 export async function runStep(context: InstallContext, step: Step): Promise<void> {
   const { code, tail } = await withProgress(context, step.label, execute(step))
   if (code === 0) return
-  throw unavailable(`${step.label} failed: "${step.command} ${step.args.join(' ')}" ended with ${code}. ${step.remedy}\n${tail}`)
+  throw unavailable(
+    `${step.label} failed: "${step.command} ${step.args.join(' ')}" ended with ${code}. ${step.remedy}\n${tail}`,
+  )
 }
 
 async function execute(step: Step): Promise<{ code: number | null; tail: string }> {

@@ -18,7 +18,17 @@ const initScriptTimeoutMs = 15_000
 const askEveryMs = 100
 const remedy = 'Start the Docker Engine by hand ("dockerd" shows why it stops), then start Quaystone again.'
 /** The daemon outlives us, so it gets only what it needs of our environment. */
-const inheritedVariables = ['PATH', 'HOME', 'LANG', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy']
+const inheritedVariables = [
+  'PATH',
+  'HOME',
+  'LANG',
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'NO_PROXY',
+  'http_proxy',
+  'https_proxy',
+  'no_proxy',
+]
 
 /** By systemd where it runs, else by the init script, else as a process of its own session that outlives this one. */
 export async function startDockerd(context: InstallContext, start: DaemonStart): Promise<void> {
@@ -55,7 +65,9 @@ async function startAsProcess(context: InstallContext, start: DaemonStart): Prom
 async function spawnDockerd(context: InstallContext, start: DaemonStart): Promise<void> {
   mkdirSync(dirname(start.logFile), { recursive: true })
   const log = openSync(start.logFile, 'a', 0o600)
-  const env = Object.fromEntries(inheritedVariables.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
+  const env = Object.fromEntries(
+    inheritedVariables.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  )
   const daemon = spawn(findProgram('dockerd') ?? 'dockerd', ['--host', `unix://${start.socketPath}`], {
     env,
     detached: true,
@@ -98,7 +110,8 @@ async function useLegacyIptables(context: InstallContext): Promise<void> {
   }
 }
 
-const isFirewallTrouble = (log: string): boolean => /failed to (?:initialize nft|register "bridge" driver.*iptables)|can't initialize iptables/i.test(log)
+const isFirewallTrouble = (log: string): boolean =>
+  /failed to (?:initialize nft|register "bridge" driver.*iptables)|can't initialize iptables/i.test(log)
 
 function tailOf(logFile: string): string {
   return existsSync(logFile) ? readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8).join('\n') : ''
