@@ -382,7 +382,7 @@ export class FakeRuntime implements ContainerRuntime {
     if (program === undefined || program === 'missing') return
     const result: ProgramResult = program({ command, env: container.spec.env, user: container.spec.user ?? '', stdin: Buffer.alloc(0) })
     this.#log(container, result.output)
-    if (result.exitCode !== undefined) this.#die(container, result.exitCode, false)
+    if (result.exitCode !== undefined) this.exit(container.status.id, result.exitCode)
   }
 
   #die(container: Container, exitCode: number, oomKilled: boolean): void {

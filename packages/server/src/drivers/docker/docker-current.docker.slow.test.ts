@@ -1,0 +1,14 @@
+/**
+ * The driver on a current Docker Engine (API 1.56, containerd's image store). `QUAYSTONE_CURRENT_DOCKER` names the
+ * folder with its dockerd, containerd, runc…, or the socket of one that runs already.
+ */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { dockerSuite } from './docker-suite.ts'
+import { startTestEngine } from './testing.ts'
+
+const place = process.env['QUAYSTONE_CURRENT_DOCKER']
+if (!place) test('a current Docker Engine', { skip: 'QUAYSTONE_CURRENT_DOCKER names no socket and no folder with a dockerd' }, () => {})
+else if (statSync(place).isDirectory()) dockerSuite('a current Docker Engine', () => startTestEngine({ dockerd: join(place, 'dockerd'), binDir: place }))
+else dockerSuite('a current Docker Engine', async () => ({ socketPath: place, stop: async () => {} }))

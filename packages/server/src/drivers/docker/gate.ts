@@ -1,0 +1,145 @@
+/** The host's side of the network gate: one directory for each container, with a FIFO and a busybox to wait at it. */
+import { createHash } from 'node:crypto'
+import { execFile } from 'node:child_process'
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
+import { access, copyFile, link, mkdir, readdir, readFile, rename, rm, chmod } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Clock } from '#platform/clock/clock.ts'
+import { uuid } from '#platform/ids/ids.ts'
+import { conflict, unavailable } from '#platform/errors/errors.ts'
+import { isWaitingArgv } from './gate-command.ts'
+
+const run = promisify(execFile)
+/** One process makes this many FIFOs at once, since Node cannot make any. */
+const sparesAtOnce = 32
+const openPauseMaxMs = 20
+
+export interface GateOptions { busyboxPath: string; gateDir: string; clock: Clock }
+
+export class Gates {
+  readonly #options: GateOptions
+  readonly #home: string
+  readonly #spareDir: string
+  readonly #preparing = new Map<string, Promise<string>>()
+  #spares: string[] = []
+  #ready: Promise<string> | undefined
+  #making: Promise<void> | undefined
+
+  constructor(options: GateOptions) {
+    this.#options = options
+    this.#home = join(options.gateDir, 'containers')
+    this.#spareDir = join(options.gateDir, 'spares')
+  }
+
+  /** The directory to mount. It is made anew where it is missing or was left half made. */
+  prepare(workloadId: string): Promise<string> {
+    const made = this.#preparing.get(workloadId) ?? this.#prepare(workloadId).finally(() => this.#preparing.delete(workloadId))
+    this.#preparing.set(workloadId, made)
+    return made
+  }
+
+  async #prepare(workloadId: string): Promise<string> {
+    this.#ready ??= this.#setUp().catch((error: unknown) => { this.#ready = undefined; throw error })
+    const busybox = await this.#ready
+    const dir = join(this.#home, workloadId)
+    await mkdir(dir, { recursive: true, mode: 0o755 })
+    await Promise.all([link(busybox, join(dir, 'busybox')).catch(ignoreExisting), this.#placeFifo(join(dir, 'gate'))])
+    return dir
+  }
+
+  async discard(workloadId: string): Promise<void> {
+    await rm(join(this.#home, workloadId), { recursive: true, force: true })
+  }
+
+  /** The workloads that have a gate. */
+  async list(): Promise<string[]> {
+    return await readdir(this.#home).catch(ignoreMissing) ?? []
+  }
+
+  /** True while the process `pid` has not become the container's command. */
+  isWaiting(pid: number): boolean {
+    return pid > 0 && isWaitingArgv(argvOf(pid))
+  }
+
+  /**
+   * Lets `pid` through. Returns once the word is written; false when that process has ended or gone through by
+   * another's word. Opening without a reader fails at once (ENXIO), so a reader that is not there yet is waited for.
+   */
+  async open(workloadId: string, pid: number): Promise<boolean> {
+    const fifo = join(this.#home, workloadId, 'gate')
+    for (let attempt = 1; this.isWaiting(pid); attempt++) {
+      if (sayGo(fifo)) return true
+      await this.#options.clock.sleep(Math.min(attempt, openPauseMaxMs))
+    }
+    return false
+  }
+
+  async #setUp(): Promise<string> {
+    const { busyboxPath, gateDir } = this.#options
+    await Promise.all([mkdir(this.#home, { recursive: true }), mkdir(this.#spareDir, { recursive: true })])
+    const content = await readFile(busyboxPath).catch((error: unknown) => {
+      throw unavailable(`The network gate needs a static busybox at ${busyboxPath}: install busybox-static.`, { reason: 'busybox' }, error)
+    })
+    const target = join(gateDir, `busybox-${createHash('sha256').update(content).digest('hex').slice(0, 16)}`)
+    if (!await exists(target)) {
+      const draft = `${target}.${uuid()}`
+      await copyFile(busyboxPath, draft)
+      await chmod(draft, 0o755)
+      await rename(draft, target)
+    }
+    this.#spares = await readdir(this.#spareDir)
+    return target
+  }
+
+  /** A FIFO at which somebody may wait is never replaced; `rename` leaves no second name that another gate could get. */
+  async #placeFifo(target: string): Promise<void> {
+    if (!await exists(target)) await rename(join(this.#spareDir, await this.#takeSpare()), target)
+  }
+
+  async #takeSpare(): Promise<string> {
+    for (;;) {
+      const spare = this.#spares.pop()
+      if (spare !== undefined) return spare
+      this.#making ??= this.#makeSpares().finally(() => { this.#making = undefined })
+      await this.#making
+    }
+  }
+
+  async #makeSpares(): Promise<void> {
+    const names = Array.from({ length: sparesAtOnce }, uuid)
+    await run(this.#options.busyboxPath, ['mkfifo', '-m', '644', ...names], { cwd: this.#spareDir })
+    this.#spares.push(...names)
+  }
+}
+
+/** Writes the word between two system calls of one tick: a restart in between takes the engine a thousand times longer. */
+function sayGo(fifo: string): boolean {
+  let descriptor: number
+  try {
+    descriptor = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    if (codeOf(error) === 'ENXIO') return false
+    if (codeOf(error) === 'ENOENT') throw conflict('The gate of this container is gone: stop and start it.', { reason: 'gateGone' }, error)
+    throw error
+  }
+  try {
+    return writeSync(descriptor, 'go\n') === 3
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function argvOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return []
+    throw error
+  }
+}
+
+const codeOf = (error: unknown) => (error as { code?: string })?.code
+const exists = (path: string) => access(path).then(() => true, (error: unknown) => { if (codeOf(error) === 'ENOENT') return false; throw error })
+const ignoreExisting = (error: unknown): undefined => { if (codeOf(error) !== 'EEXIST') throw error }
+const ignoreMissing = (error: unknown): undefined => { if (codeOf(error) !== 'ENOENT') throw error }

@@ -1,0 +1,90 @@
+/** Takes the names out of an image tar on its way into an engine: a tenant's tar may not move another image's tag. */
+import { PassThrough, Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { buffer } from 'node:stream/consumers'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { extract, pack, type Pack } from 'tar-stream'
+import { badRequest } from '#platform/errors/errors.ts'
+
+const jsonBytesMax = 8 * 2 ** 20
+
+/** The same tar, uncompressed and nameless. A broken tar breaks the returned stream with a `badRequest`. */
+export async function withoutNames(tar: Readable): Promise<Readable> {
+  const plain = await uncompressed(tar)
+  const packed = pack()
+  const out = Readable.from(packed)
+  void rewrite(plain, packed).catch((error: unknown) => {
+    out.destroy(error instanceof Error ? error : new Error(String(error)))
+    packed.destroy()
+  })
+  return out
+}
+
+async function rewrite(plain: Readable, packed: Pack): Promise<void> {
+  const entries = extract()
+  const fed = pipeline(plain, entries).catch((error: unknown) => { entries.destroy(error as Error) })
+  for await (const entry of entries) await passOn(entry, packed)
+  await fed
+  packed.finalize()
+}
+
+type Entry = ReturnType<typeof extract> extends AsyncIterable<infer One> ? One : never
+
+async function passOn(entry: Entry, packed: Pack): Promise<void> {
+  const name = entry.header.name.replace(/^(\.\/)+/, '')
+  if (name === 'repositories') { entry.resume(); return }
+  if (name === 'manifest.json' || name === 'index.json') {
+    const { size: _size, ...header } = entry.header
+    packed.entry(header, JSON.stringify(nameless(await readJson(entry, name))))
+    return
+  }
+  const copy = packed.entry(entry.header)
+  for await (const chunk of entry) {
+    if (!copy.write(chunk)) await new Promise<void>((resolve) => copy.once('drain', () => resolve()))
+  }
+  copy.end(undefined)
+}
+
+async function readJson(entry: Entry, name: string): Promise<unknown> {
+  if ((entry.header.size ?? 0) > jsonBytesMax) throw badRequest(`The image tar's ${name} is larger than ${jsonBytesMax} bytes.`)
+  try {
+    return JSON.parse((await buffer(entry)).toString())
+  } catch (error) {
+    throw badRequest(`The image tar's ${name} is no JSON.`, {}, error)
+  }
+}
+
+/** `RepoTags` of a docker archive, the naming annotations of an OCI index. */
+function nameless(document: unknown): unknown {
+  if (Array.isArray(document)) return document.map((image) => ({ ...image as object, RepoTags: null }))
+  const { manifests, ...index } = document as { manifests?: { annotations?: Record<string, string> }[] }
+  return { ...index, manifests: manifests?.map(({ annotations, ...manifest }) => ({ ...manifest, annotations: withoutNaming(annotations) })) }
+}
+
+const naming = new Set(['io.containerd.image.name', 'org.opencontainers.image.ref.name'])
+const withoutNaming = (annotations: Record<string, string> | undefined) =>
+  annotations && Object.fromEntries(Object.entries(annotations).filter(([name]) => !naming.has(name)))
+
+/** Undoes gzip or zstd, which is seen from the first bytes. */
+export async function uncompressed(source: Readable): Promise<Readable> {
+  const { first, rest } = await peek(source, 4)
+  const decoder = first.subarray(0, 2).equals(Buffer.from([0x1f, 0x8b])) ? createGunzip()
+    : first.equals(Buffer.from([0x28, 0xb5, 0x2f, 0xfd])) ? createZstdDecompress() : new PassThrough()
+  void pipeline(rest, decoder).catch((error: unknown) => decoder.destroy(error as Error))
+  return decoder
+}
+
+async function peek(source: Readable, bytes: number): Promise<{ first: Buffer; rest: Readable }> {
+  const iterator = source[Symbol.asyncIterator]() as AsyncIterator<Buffer | string>
+  let head = Buffer.alloc(0)
+  while (head.length < bytes) {
+    const { value, done } = await iterator.next()
+    if (done) break
+    head = Buffer.concat([head, Buffer.from(value)])
+  }
+  const rest = Readable.from((async function* () {
+    if (head.length > 0) yield head
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value
+  })(), { objectMode: false })
+  return { first: head.subarray(0, bytes), rest }
+}
