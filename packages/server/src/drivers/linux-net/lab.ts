@@ -1,0 +1,153 @@
+/** A laboratory for the host tests: a private "host" namespace, sandboxes that play containers, and real packets. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { readlinkSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { macFromBytes } from '#engines/cidr/mac.ts'
+import { systemClock } from '#platform/clock/clock.ts'
+import { silentLog } from '#platform/log/log.ts'
+import type { HostNetwork, HostNetworkState, WantedNetwork, WantedPort, WantedRule, WantedSecurityGroup } from '#services/neutron/ports.ts'
+import { createLinuxNet } from './linux-net.ts'
+import { namesOf, namespacePath, type Names } from './names.ts'
+
+const run = promisify(execFile)
+
+export interface Sandbox { id: string; pid: number; netns: string }
+export interface Answer { ok: boolean; output: string }
+
+/** Why these tests cannot run here, or false. */
+export const labIsMissing: string | false = process.getuid?.() === 0 && process.platform === 'linux' ? false : 'needs root on Linux'
+
+export class Lab {
+  readonly cloud = randomUUID().slice(0, 8)
+  readonly names: Names
+  readonly hostName: string
+  readonly host: HostNetwork
+  readonly #children: ChildProcess[] = []
+
+  private constructor(hostId: string) {
+    this.hostName = `qlab-${this.cloud}-${hostId}`
+    this.names = namesOf({ cloud: this.cloud, host: hostId })
+    this.host = this.open(hostId)
+  }
+
+  static async create(hostId = 'h1'): Promise<Lab> {
+    const lab = new Lab(hostId)
+    await run('ip', ['netns', 'add', lab.hostName])
+    await run('ip', ['-n', lab.hostName, 'link', 'set', 'lo', 'up'])
+    return lab
+  }
+
+  /** Another driver over the same host, as after a restart of the process: it remembers nothing. */
+  open(hostId = 'h1'): HostNetwork {
+    return createLinuxNet({
+      cloudId: this.cloud, hostId, log: silentLog, clock: systemClock, hostNamespace: namespacePath(this.hostName),
+    })
+  }
+
+  /** A process in a network namespace of its own: what a container is to us. */
+  async sandbox(): Promise<Sandbox> {
+    const child = spawn('unshare', ['-n', 'sleep', 'infinity'], { stdio: 'ignore' })
+    this.#children.push(child)
+    const pid = child.pid ?? 0
+    await until(() => readNamespace(pid) !== readNamespace(process.pid))
+    return { id: randomUUID(), pid, netns: `/proc/${pid}/ns/net` }
+  }
+
+  async kill(sandbox: Sandbox): Promise<void> {
+    const child = this.#children.find((each) => each.pid === sandbox.pid)
+    const ended = new Promise((resolve) => child?.once('exit', resolve))
+    child?.kill('SIGKILL')
+    await ended
+  }
+
+  /** A command in a namespace: never throws, so that refusals can be asserted. */
+  async in(netns: string, ...command: string[]): Promise<Answer> {
+    try {
+      const { stdout, stderr } = await run('nsenter', [`--net=${netns}`, ...command])
+      return { ok: true, output: stdout + stderr }
+    } catch (error) {
+      const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+      return { ok: false, output: stdout + stderr }
+    }
+  }
+
+  namespace(): string { return namespacePath(this.hostName) }
+
+  async pings(from: Sandbox | string, address: string): Promise<boolean> {
+    const netns = typeof from === 'string' ? from : from.netns
+    return (await this.in(netns, 'ping', '-n', '-c1', '-W1', address)).ok
+  }
+
+  /** Listens in a sandbox until the lab closes; answers each TCP connection, or any UDP datagram, with `text`. */
+  async listen(at: Sandbox | string, port: number, text = 'hello'): Promise<void> {
+    const netns = typeof at === 'string' ? at : at.netns
+    const child = spawn('nsenter', [`--net=${netns}`, process.execPath, '-e', listener, String(port), text], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#children.push(child)
+    await new Promise((resolve) => child.stdout?.once('data', resolve))
+  }
+
+  /** What a TCP listener answers, or an empty text. */
+  async asks(from: Sandbox | string, address: string, port: number): Promise<string> {
+    const netns = typeof from === 'string' ? from : from.netns
+    return (await this.in(netns, 'nc', '-d', '-w1', address, String(port))).output
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children) child.kill('SIGKILL')
+    // Twice: a port that was plugged since the last sync is reaped by the second at the earliest.
+    for (let times = 0; times < 2; times++) await this.host.sync(noState())
+    await run('ip', ['netns', 'del', this.hostName]).catch(() => undefined)
+  }
+}
+
+const listener = `const [port, text] = process.argv.slice(1)
+require('net').createServer((socket) => { socket.on('error', () => {}); socket.end(text) }).listen({ port: Number(port), host: '::' }, () => console.log('up'))`
+
+const readNamespace = (pid: number): string => { try { return readlinkSync(`/proc/${pid}/ns/net`) } catch { return '' } }
+
+/** Waits for a state, looking every few milliseconds. */
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 5000): Promise<void> {
+  const end = systemClock.now() + withinMs
+  while (!(await condition())) {
+    if (systemClock.now() > end) throw new Error('the state did not come')
+    await systemClock.sleep(20)
+  }
+}
+
+export const noState = (): HostNetworkState => ({ networks: [], ports: [], routers: [], securityGroups: [] })
+
+/** A network 10.`seed`.0.0/24 with its DHCP address .2 and metadata address. */
+export function labNetwork(change: Partial<WantedNetwork> = {}, cidr = '10.9.0.0/24'): WantedNetwork {
+  const base = cidr.split('.').slice(0, 3).join('.')
+  return {
+    id: randomUUID(), segmentationId: 100 + randomBytes(2).readUInt16BE(), mtu: 1450, external: false,
+    subnets: [{ id: randomUUID(), cidr, gatewayIp: `${base}.1`, dnsNameservers: [], hostRoutes: [], enableDhcp: true }],
+    hostAddresses: [{ cidr: `${base}.2/24` }, { cidr: '169.254.169.254/32' }], remotes: [], names: [], ...change,
+  }
+}
+
+/** A port on the network's first subnet with the address that ends in `last`. */
+export function labPort(network: WantedNetwork, last: number, change: Partial<WantedPort> = {}): WantedPort {
+  const subnet = network.subnets[0]
+  const base = subnet?.cidr.split('.').slice(0, 3).join('.')
+  return {
+    id: randomUUID(), networkId: network.id, mac: macFromBytes(randomBytes(3)),
+    addresses: [{ ip: `${base}.${last}`, subnetId: subnet?.id ?? '', prefixLength: 24 }],
+    mtu: network.mtu, adminUp: true, portSecurity: true, allowedAddressPairs: [], securityGroupIds: [], device: 'eth0', primary: true, ...change,
+  }
+}
+
+export const inSandbox = (port: WantedPort, sandbox: Sandbox): WantedPort =>
+  ({ ...port, sandbox: { workloadId: sandbox.id, pid: sandbox.pid, netns: sandbox.netns } })
+
+export function labGroup(rules: Partial<WantedRule>[], memberIps: string[] = []): WantedSecurityGroup {
+  return {
+    id: randomUUID(), stateful: true, memberIps,
+    rules: rules.map((rule) => ({ id: randomUUID(), direction: 'ingress', etherType: 'IPv4', ...rule })),
+  }
+}
+
+/** Neutron's default egress: everything. */
+export const allEgress: Partial<WantedRule>[] = [{ direction: 'egress' }, { direction: 'egress', etherType: 'IPv6' }]
+export const openGroup = (): WantedSecurityGroup => labGroup([...allEgress, {}, { etherType: 'IPv6' }])

@@ -1,0 +1,181 @@
+/** Keeps the networks of one host: plugs and unplugs single ports, and brings whole networks to their wanted state. */
+import type { WantedNetwork, WantedSecurityGroup } from '#services/neutron/ports.ts'
+import { emptyFound, type FoundFilter } from './filter-model.ts'
+import { forget, merge, planAddition, planRemoval } from './filter-plan.ts'
+import { portFilter, wantedFilter, type Groups } from './filter-wanted.ts'
+import { Locks } from './locks.ts'
+import { digest, namespacePath, portDevice, type Names } from './names.ts'
+import { planNetwork, type FoundNetwork, type NetworkGoal, type NetworkPlan } from './network-plan.ts'
+import { observeNetworks } from './observe.ts'
+import { hostSideLine, portAlias, sandboxSteps, type PlacedPort } from './port-plan.ts'
+import { countLines, ownFailures, runSteps, type Shell, type Step } from './shell.ts'
+
+/** What became of a network: ports that failed by id, and the number of commands that were run. */
+export interface NetworkOutcome { failed: Map<string, string>; commands: number }
+
+/** What this process knows of a network without looking: valid until a command fails. */
+interface Known { print: string; filter: FoundFilter; ports: Map<string, PlacedPort> }
+
+export class NetworkKeeper {
+  readonly #known = new Map<string, Known>()
+  readonly #locks = new Locks()
+  readonly #shell: Shell
+  readonly #names: Names
+
+  constructor(shell: Shell, names: Names) {
+    this.#shell = shell
+    this.#names = names
+  }
+
+  /** One port, without a look at the others when nothing was disturbed since the last time. */
+  plug(placed: PlacedPort, groups: WantedSecurityGroup[]): Promise<void> {
+    const byId = new Map(groups.map((group) => [group.id, group]))
+    return this.#locks.run(placed.network.id, async () => {
+      if (await this.#plugFast(placed, byId)) return
+      await this.#plugCarefully(placed, byId)
+    })
+  }
+
+  async unplug(portId: string, networkId?: string): Promise<void> {
+    const namespaces = networkId ? [this.#names.networkNamespace(networkId)] : await this.#namespacesOf(portId)
+    for (const namespace of namespaces) await this.#locks.run(this.#idOf(namespace), () => this.#unplugFrom(namespace, portId))
+  }
+
+  /** The whole network. `found` was read without a lock: a difference is looked at again before anything is done. */
+  async sync(goal: NetworkGoal, found: FoundNetwork | undefined): Promise<NetworkOutcome> {
+    if (found && isEmpty(planNetwork(this.#names, found, goal))) return { failed: new Map(), commands: 0 }
+    return await this.#locks.run(goal.network.id, async () => await this.#repair(goal, await this.#look(goal.network.id)))
+  }
+
+  /** A network that nobody wants: its namespace and everything in it. */
+  async remove(namespace: string): Promise<void> {
+    await this.#locks.run(this.#idOf(namespace), async () => {
+      this.#known.delete(this.#idOf(namespace))
+      await runSteps(this.#shell, [{ about: `remove namespace ${namespace}`, tool: 'sh', lines: [removeNamespace(namespace)] }])
+    })
+  }
+
+  async #plugFast(placed: PlacedPort, groups: Groups): Promise<boolean> {
+    const known = this.#known.get(placed.network.id)
+    if (known?.print !== printOfNetwork(placed.network)) return false
+    const before = known.ports.get(placed.port.id)
+    if (before && portAlias(this.#names, before) === portAlias(this.#names, placed)) return false
+    const part = portFilter(placed.port, groups)
+    const netns = namespacePath(this.#names.networkNamespace(placed.network.id))
+    const steps: Step[] = [
+      { about: `filter port ${placed.port.id}`, tool: 'nft', netns, lines: planAddition(known.filter, part, this.#names.table) },
+      ...sandboxSteps(this.#names, placed),
+      { about: `connect port ${placed.port.id}`, tool: 'ip', netns, lines: [hostSideLine(this.#names, placed)] },
+    ]
+    try {
+      await runSteps(this.#shell, steps)
+    } catch {
+      // Somebody changed the host behind our back: the careful way looks first, and reports what then still fails.
+      this.#known.delete(placed.network.id)
+      return false
+    }
+    merge(known.filter, part)
+    known.ports.set(placed.port.id, placed)
+    return true
+  }
+
+  async #plugCarefully(placed: PlacedPort, groups: Groups): Promise<void> {
+    const found = await this.#look(placed.network.id)
+    const outcome = await this.#repair({ network: placed.network, ports: [placed], groups, reap: false }, found)
+    const reason = outcome.failed.get(placed.port.id)
+    if (reason === undefined) return
+    await this.#unplugFrom(this.#names.networkNamespace(placed.network.id), placed.port.id)
+    throw new Error(`could not plug port ${placed.port.id}: ${reason}`)
+  }
+
+  async #repair(goal: NetworkGoal, found: FoundNetwork | undefined): Promise<NetworkOutcome> {
+    this.#known.delete(goal.network.id)
+    const plan = planNetwork(this.#names, found, goal)
+    await runSteps(this.#shell, plan.base)
+    const failed = await this.#plugAll(goal, plan)
+    this.#remember(goal, found, failed)
+    return { failed, commands: countLines([...plan.base, ...plan.plugs.flatMap((plug) => plug.steps)]) + plan.finish.length }
+  }
+
+  /** Ports in portions: a failed one is reported by name and does not hold up its neighbours. */
+  async #plugAll(goal: NetworkGoal, plan: NetworkPlan): Promise<Map<string, string>> {
+    const failed = new Map<string, string>()
+    for (let start = 0; start < plan.plugs.length; start += portsPerScript) {
+      const steps = plan.plugs.slice(start, start + portsPerScript)
+        .flatMap(({ placed, steps }) => steps.map((step): Step => ({ ...step, ownFailure: placed.port.id })))
+      for (const [id, words] of ownFailures(await runSteps(this.#shell, steps))) failed.set(id, words)
+    }
+    const lost = new Set([...failed.keys()].map(portDevice))
+    const lines = plan.finish.filter((line) => !lost.has(deviceOf(line)))
+    const netns = namespacePath(this.#names.networkNamespace(goal.network.id))
+    await runSteps(this.#shell, [{ about: `connect ports of network ${goal.network.id}`, tool: 'ip', netns, lines }])
+    return failed
+  }
+
+  #remember(goal: NetworkGoal, found: FoundNetwork | undefined, failed: Map<string, string>): void {
+    const filter = goal.reap || !found ? emptyFound() : found.filter
+    merge(filter, wantedFilter(goal.network, goal.ports.map((placed) => placed.port), goal.groups))
+    const plugged = goal.ports.filter((placed) => !failed.has(placed.port.id))
+    this.#known.set(goal.network.id, {
+      print: printOfNetwork(goal.network), filter, ports: new Map(plugged.map((placed) => [placed.port.id, placed])),
+    })
+  }
+
+  async #unplugFrom(namespace: string, portId: string): Promise<void> {
+    const id = this.#idOf(namespace)
+    const known = this.#known.get(id)
+    const filter = known?.filter ?? (await this.#look(id))?.filter
+    if (!filter) return
+    try {
+      await runSteps(this.#shell, this.#unplugSteps(namespace, portId, filter))
+    } catch {
+      this.#known.delete(id)
+      const fresh = await this.#look(id)
+      if (fresh && !fresh.broken) await runSteps(this.#shell, this.#unplugSteps(namespace, portId, fresh.filter))
+      return
+    }
+    known?.ports.delete(portId)
+    if (known) forget(known.filter, `"${portDevice(portId)}"`)
+  }
+
+  #unplugSteps(namespace: string, portId: string, filter: FoundFilter): Step[] {
+    const netns = namespacePath(namespace)
+    const device = portDevice(portId)
+    return [
+      { about: `unplug port ${portId}`, tool: 'ip', netns, lines: [`link del dev ${device}`], mayFail: true },
+      { about: `forget port ${portId}`, tool: 'nft', netns, lines: planRemoval(filter, `"${device}"`, this.#names.table) },
+    ]
+  }
+
+  /** After a restart nobody remembers where a port was: its device name says it. */
+  async #namespacesOf(portId: string): Promise<string[]> {
+    const ids = [...this.#known].filter(([, known]) => known.ports.has(portId)).map(([id]) => this.#names.networkNamespace(id))
+    if (ids.length > 0) return ids
+    const all = await observeNetworks(this.#shell, this.#names)
+    const device = portDevice(portId)
+    const has = (found: FoundNetwork): boolean =>
+      found.links.has(device) || [...found.filter.sets.values()].some((set) => set.has(`"${device}"`))
+    return [...all].filter(([, found]) => has(found)).map(([name]) => name)
+  }
+
+  async #look(networkId: string): Promise<FoundNetwork | undefined> {
+    const name = this.#names.networkNamespace(networkId)
+    return (await observeNetworks(this.#shell, this.#names, [name])).get(name)
+  }
+
+  #idOf(namespace: string): string { return namespace.slice(this.#names.networkNamespacePrefix.length) }
+}
+
+const portsPerScript = 50
+
+export const removeNamespace = (name: string): string => `ip netns del ${name} 2>/dev/null || rm -f ${namespacePath(name)}`
+
+export const isEmpty = (plan: NetworkPlan): boolean =>
+  countLines(plan.base) === 0 && plan.plugs.length === 0 && plan.finish.length === 0
+
+const deviceOf = (line: string): string => line.split(' ')[3] ?? ''
+
+/** What of a network decides its namespace, bridge and local addresses. */
+const printOfNetwork = (network: WantedNetwork): string =>
+  digest(JSON.stringify([network.mtu, network.external, network.hostAddresses, network.remotes, network.reachableFromHost, network.subnets.map((subnet) => subnet.cidr)]))
+

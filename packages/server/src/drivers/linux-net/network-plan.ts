@@ -1,0 +1,124 @@
+/** From a network's namespace as found to the wanted one: steps in an order that a crash may cut anywhere. Pure. */
+import type { WantedNetwork } from '#services/neutron/ports.ts'
+import { foundFilter } from './filter-found.ts'
+import { emptyFound, without, type FoundFilter } from './filter-model.ts'
+import { isBroken, planAddition, planFilter } from './filter-plan.ts'
+import { wantedFilter, type Groups } from './filter-wanted.ts'
+import type { FoundLink, FoundLinks } from './found-links.ts'
+import { bridgeDevice, derivedMac, namespacePath, portDevice, type Names } from './names.ts'
+import { hostSideLine, portAlias, sandboxSteps, type PlacedPort } from './port-plan.ts'
+import type { Step } from './shell.ts'
+
+/** A network's namespace as it is. `broken`: its name exists, but a crash left no namespace behind it. */
+export interface FoundNetwork { broken: boolean; switchesOn: boolean; links: FoundLinks; filter: FoundFilter }
+
+export interface NetworkPlan {
+  /** The namespace, its switches, filter and bridge: without them nothing else makes sense. */
+  base: Step[]
+  /** Ports that must be plugged: each may fail for itself. */
+  plugs: { placed: PlacedPort; steps: Step[] }[]
+  /** The host's ends: marks, bridge membership, up and down, and what has to go. */
+  finish: string[]
+}
+
+/** @property reap ports that are not listed go; without it they are left alone. */
+export interface NetworkGoal { network: WantedNetwork; ports: PlacedPort[]; groups: Groups; reap: boolean }
+
+export const noNetwork = (): FoundNetwork => ({ broken: false, switchesOn: false, links: new Map(), filter: emptyFound() })
+export const readFilter = (listing: unknown, names: Names): FoundFilter => foundFilter(listing, names.table)
+
+/** @param found undefined: there is no namespace yet. */
+export function planNetwork(names: Names, found: FoundNetwork | undefined, goal: NetworkGoal): NetworkPlan {
+  const is = found && !found.broken ? found : noNetwork()
+  const wanted = wantedFilter(goal.network, goal.ports.map((placed) => placed.port), goal.groups)
+  const lines = goal.reap || isBroken(is.filter, wanted) ? planFilter(is.filter, wanted, names.table) : planAddition(is.filter, wanted, names.table)
+  const inside = namespacePath(names.networkNamespace(goal.network.id))
+  const about = `prepare network ${goal.network.id}`
+  return {
+    base: [
+      ...namespaceSteps(names.networkNamespace(goal.network.id), found),
+      ...(is.switchesOn ? [] : [switchStep(inside, about)]),
+      { about: `filter network ${goal.network.id}`, tool: 'nft', netns: inside, lines },
+      { about, tool: 'ip', netns: inside, lines: bridgeLines(names, is.links, goal.network) },
+    ],
+    ...planPorts(names, is.links, goal),
+  }
+}
+
+/** Ports only: missing and stale ones are plugged anew, unwanted ones deleted. */
+function planPorts(names: Names, links: FoundLinks, { ports, reap }: NetworkGoal): Pick<NetworkPlan, 'plugs' | 'finish'> {
+  const stale = ports.filter((placed) => !isPlugged(names, links, placed))
+  const wanted = new Set(ports.map((placed) => portDevice(placed.port.id)))
+  const unwanted = [...links.values()].filter((link) => link.name.startsWith('qtp') && !wanted.has(link.name))
+  return {
+    plugs: stale.map((placed) => ({ placed, steps: [...deletion(names, links, placed), ...sandboxSteps(names, placed)] })),
+    finish: [
+      ...(reap ? unwanted : []).map((link) => `link del dev ${link.name}`),
+      ...stale.map((placed) => hostSideLine(names, placed)),
+      ...ports.filter((placed) => isPlugged(names, links, placed) && hasDrifted(links, placed)).map((placed) => hostSideLine(names, placed)),
+    ],
+  }
+}
+
+const isPlugged = (names: Names, links: FoundLinks, placed: PlacedPort): boolean =>
+  links.get(portDevice(placed.port.id))?.alias === portAlias(names, placed)
+
+function hasDrifted(links: FoundLinks, { port }: PlacedPort): boolean {
+  const link = links.get(portDevice(port.id))
+  return link?.master !== bridgeDevice || link.up !== port.adminUp
+}
+
+/** A half-made or moved veth goes first: both ends vanish together, wherever the other one is. */
+function deletion(names: Names, links: FoundLinks, { port, network }: PlacedPort): Step[] {
+  if (!links.has(portDevice(port.id))) return []
+  const netns = namespacePath(names.networkNamespace(network.id))
+  return [{ about: `unplug port ${port.id}`, tool: 'ip', netns, lines: [`link del dev ${portDevice(port.id)}`], mayFail: true }]
+}
+
+export function namespaceSteps(name: string, found: { broken: boolean } | undefined): Step[] {
+  if (found && !found.broken) return []
+  const about = `make namespace ${name}`
+  const clear: Step = { about, tool: 'sh', lines: [`ip netns del ${name} || rm -f ${namespacePath(name)}`], mayFail: true }
+  return [...(found ? [clear] : []), { about, tool: 'sh', lines: [`ip netns add ${name}`] }]
+}
+
+/** Bridged frames must meet the inet filter; the host's leg is routed; nobody configures us from outside. */
+const switches: [path: string, value: 0 | 1][] = [
+  ['bridge/bridge-nf-call-iptables', 1], ['bridge/bridge-nf-call-ip6tables', 1], ['bridge/bridge-nf-call-arptables', 0],
+  ['ipv4/ip_forward', 1], ['ipv4/conf/all/rp_filter', 0], ['ipv4/conf/default/rp_filter', 0],
+]
+export const switchReader = `cat ${switches.map(([path]) => `/proc/sys/net/${path}`).join(' ')} 2>/dev/null`
+export const areSwitchesOn = (text: string): boolean => text.trim() === switches.map(([, value]) => value).join('\n')
+
+const switchStep = (netns: string, about: string): Step => ({
+  about, tool: 'sh', netns, lines: [
+    '[ -d /proc/sys/net/bridge ] || { echo "the kernel module br_netfilter is missing: modprobe br_netfilter" >&2; exit 1; }',
+    ...switches.map(([path, value]) => `echo ${value} > /proc/sys/net/${path}`),
+    '[ ! -d /proc/sys/net/ipv6 ] || for key in all default; do echo 0 > /proc/sys/net/ipv6/conf/$key/accept_ra; done',
+  ],
+})
+
+function bridgeLines(names: Names, links: FoundLinks, network: WantedNetwork): string[] {
+  const link = links.get(bridgeDevice)
+  const addresses = network.external ? [] : network.hostAddresses.map(({ cidr }) => cidr)
+  const mac = derivedMac(`${names.tag}\0${network.id}\0bridge`)
+  const alias = names.alias('network', network.id, 'bridge')
+  const create = `link add name ${bridgeDevice} address ${mac} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`
+  const isRight = link?.up && link.mtu === network.mtu && link.mac === mac && link.alias === alias
+  return [
+    ...(links.get('lo')?.up ? [] : ['link set lo up']),
+    ...(link ? [] : [create]),
+    ...(isRight ? [] : [`link set dev ${bridgeDevice} address ${mac} mtu ${network.mtu} alias ${alias} up`]),
+    ...addressLines(link, addresses, bridgeDevice),
+  ]
+}
+
+/** Makes a device's addresses equal to `wanted`. */
+export function addressLines(link: FoundLink | undefined, wanted: string[], device: string): string[] {
+  const have = new Set(link?.addresses)
+  const should = new Set(wanted)
+  return [
+    ...[...without(have, should)].map((cidr) => `addr del ${cidr} dev ${device}`),
+    ...[...without(should, have)].map((cidr) => `addr add ${cidr} dev ${device}${cidr.includes(':') ? ' nodad' : ''}`),
+  ]
+}
