@@ -18,7 +18,10 @@ export interface NatsBusOptions {
 /** Responders of one pattern share this group, so that one of them gets each request. */
 const responders = 'responders'
 
-/** Connects, or fails with a sentence. Later losses are mended by the client, which keeps what is published meanwhile. */
+/**
+ * Connects, or fails with a sentence. Later losses are mended by the client, with its subscriptions; what is published
+ * meanwhile may be lost, and then `flush` rejects.
+ */
 export async function createNatsBus({ url, token, name, log = silentLog }: NatsBusOptions): Promise<Bus> {
   try {
     const connection = await connect({ servers: url.split(','), token, name, maxReconnectAttempts: -1, reconnectTimeWait: 500 })
@@ -77,8 +80,15 @@ class NatsBus implements Bus {
 
   flush(): Promise<void> { return this.#connection.flush() }
 
+  /** Without a server there is nobody to say goodbye to. */
   async close(): Promise<void> {
-    if (!this.#connection.isClosed()) await this.#connection.drain()
+    if (this.#connection.isClosed()) return
+    try {
+      await this.#connection.drain()
+    } catch (error) {
+      this.#log.warn({ err: error }, 'The bus was away when it was closed')
+      await this.#connection.close()
+    }
   }
 
   async #ask(subject: string, data: unknown, timeoutMs: number): Promise<Msg> {

@@ -25,7 +25,6 @@ export interface Controller<World, Step> {
 }
 
 /** A controller whose world and step are its own business. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- only the controller itself relates the two
 export type AnyController = Controller<any, any>
 
 const namePattern = /^[a-z0-9-]+(\.[a-z0-9-]+)*$/

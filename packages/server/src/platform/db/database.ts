@@ -30,7 +30,6 @@ export interface TransactionOptions {
 
 export interface Database extends Executor {
   readonly dialect: DialectName
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tables are known to the services only
   readonly kysely: Kysely<any>
   /**
    * Runs `work` in a transaction and commits, or rolls back and throws what `work` threw. `work` may run more than

@@ -5,7 +5,6 @@ export interface Migration {
   /** Four digits and a name, `0001-servers`: the order within the service. Never changed once released. */
   id: string
   /** Runs in a transaction, once. It must use nothing but `schema` and the column helpers. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a migration precedes the types of its tables
   up: (schema: Kysely<any>) => Promise<void>
 }
 

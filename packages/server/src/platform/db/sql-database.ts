@@ -50,7 +50,6 @@ export class SqlDatabase implements Database {
     this.#log = log
   }
 
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- see the interface
   get kysely(): Kysely<any> { return this.#backend.plain as Kysely<any> }
 
   as<Tables>(): Kysely<Tables> { return this.#backend.plain as Kysely<unknown> as Kysely<Tables> }

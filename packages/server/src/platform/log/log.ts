@@ -42,10 +42,10 @@ export function createLog(options: LogOptions = {}): Log {
 
 /** Pino writes the fields of a child as they are; children and theirs inherit this method. */
 function blotChildren(logger: Logger): Logger {
-  const child = logger.child
-  logger.child = function blottedChild(this: Logger, fields: object, options?: object) {
-    return child.call(this, blot(fields), options) as Logger
-  } as typeof child
+  const child: (this: Logger, fields: object, options?: object) => object = logger.child
+  Object.assign(logger, {
+    child(this: Logger, fields: object, options?: object) { return child.call(this, blot(fields), options) },
+  })
   return logger
 }
 
