@@ -186,26 +186,31 @@ export function dockerSuite(name: string, open: () => Promise<Pick<TestEngine, '
 
       test('after the engine restarts, watchers get resync, and what runs again waits at its gate', async (t) => {
         if (!engine.restart) return t.skip('this engine is not ours to restart')
-        for (const hard of [false, true]) {
-          const { id } = await created({ command: ['sh', '-c', 'echo began; sleep 3600'], restartPolicy: { name: 'always' } })
-          await runtime.start(id)
-          await eventually('the first run', async () => await logText(id) === 'began\n')
-          const leave = new AbortController()
-          const events: EngineEvent[] = []
-          const resyncs = () => events.filter(({ action }) => action === 'resync').length
-          const watching = runtime.watch((event) => events.push(event), leave.signal)
+        for (const hard of [false, true]) await restartsWaiting(engine.restart, hard)
+      })
+
+      async function restartsWaiting(restart: NonNullable<typeof engine.restart>, hard: boolean): Promise<void> {
+        const { id } = await created({ command: ['sh', '-c', 'echo began; sleep 3600'], restartPolicy: { name: 'always' } })
+        await runtime.start(id)
+        await eventually('the first run', async () => await logText(id) === 'began\n')
+        const leave = new AbortController()
+        const events: EngineEvent[] = []
+        const resyncs = () => events.filter(({ action }) => action === 'resync').length
+        const watching = runtime.watch((event) => events.push(event), leave.signal)
+        try {
           await eventually('the first resync', () => resyncs() === 1)
-          await engine.restart({ hard })
+          await restart({ hard })
           await eventually('the second resync', () => resyncs() >= 2)
           await eventually('it waits again', () => runtime.gateWaiting(id))
           assert.equal(await logText(id), 'began\n')
           assert.equal(await runtime.openGate(id, async ({ netns }) => { await access(netns) }), true)
           await eventually('the second run', async () => await logText(id) === 'began\nbegan\n')
+        } finally {
           leave.abort()
           await watching
-          await runtime.remove(id)
         }
-      })
+        await runtime.remove(id)
+      }
 
       test('an engine that is not there is unavailable, by its address', async () => {
         const nobody = createDockerRuntime({ socketPath: '/tmp/no-such.sock', cloudId: 'x', gateDir: cloud.gateDir, log: createLog({ level: 'silent' }) })

@@ -1,6 +1,5 @@
 /** What flows in and out of a container: logs, exec, terminals, archives, figures. */
-import { PassThrough, type Duplex, type Readable } from 'node:stream'
-import { finished } from 'node:stream/promises'
+import { PassThrough, pipeline, type Duplex, type Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { isRefusal } from '#platform/errors/errors.ts'
 import type { Clock } from '#platform/clock/clock.ts'
@@ -40,24 +39,26 @@ export class EngineStreams {
   }
 
   async logs(id: string, { tail, timestamps }: { tail?: number; timestamps?: boolean }): Promise<Buffer> {
-    const { body } = await this.#openLogs(await this.#containers.own(id), { tail: tail ?? 'all', timestamps })
-    return await buffer(body)
+    return await buffer(await this.#openLogs(await this.#containers.own(id), { tail: tail ?? 'all', timestamps }))
   }
 
+  /** Ends when the container does, when the caller destroys it, or, without an error, when the signal aborts. */
   async followLogs(id: string, signal: AbortSignal): Promise<Readable> {
-    const { raw, body } = await this.#openLogs(await this.#containers.own(id), { follow: true })
+    const body = await this.#openLogs(await this.#containers.own(id), { follow: true })
     const out = new PassThrough()
-    const leave = () => { raw.destroy(); out.end() }
-    raw.on('error', (error) => signal.aborted ? out.end() : out.destroy(error))
-    out.once('close', () => { signal.removeEventListener('abort', leave); raw.destroy() })
+    const leave = () => { body.destroy() }
     signal.addEventListener('abort', leave)
+    body.once('close', () => { signal.removeEventListener('abort', leave); out.end() })
+    body.once('error', (error) => { if (!signal.aborted) out.destroy(error) })
+    out.once('close', leave)
+    body.pipe(out)
     if (signal.aborted) leave()
-    return body.pipe(out)
+    return out
   }
 
-  async #openLogs(own: OwnContainer, query: Record<string, string | number | boolean | undefined>): Promise<{ raw: Readable; body: Readable }> {
-    const { body: raw } = await this.#client.open('GET', `/containers/${own.id}/logs`, { query: { stdout: true, stderr: true, ...query } })
-    return { raw, body: own.tty ? raw : deframed(raw) }
+  async #openLogs(own: OwnContainer, query: Record<string, string | number | boolean | undefined>): Promise<Readable> {
+    const { body } = await this.#client.open('GET', `/containers/${own.id}/logs`, { query: { stdout: true, stderr: true, ...query } })
+    return own.tty ? body : deframed(body)
   }
 
   async exec(id: string, command: string[], options: ExecOptions = {}): Promise<ExecResult> {
@@ -69,7 +70,7 @@ export class EngineStreams {
     try {
       const output = await this.#runExec(execId, options.stdin)
       const { ExitCode } = await this.#client.json<{ ExitCode: number | null }>('GET', `/exec/${execId}/json`)
-      return { exitCode: ExitCode ?? 126, output }
+      return { exitCode: ExitCode === 126 && notFound.test(output.toString()) ? 127 : ExitCode ?? 126, output }
     } catch (error) {
       const exitCode = commandFailure(error)
       if (exitCode === undefined) throw error
@@ -128,17 +129,17 @@ export class EngineStreams {
   }
 }
 
-/** `pipe` alone would leave the reader waiting when the engine's side breaks. */
+/** An end or error of either side reaches the other, which `pipe` would not do. */
 function deframed(raw: Readable): Readable {
-  const demux = new OutputDemux()
-  finished(raw, { writable: false }).catch((error: unknown) => demux.destroy(error as Error))
-  return raw.pipe(demux)
+  return pipeline(raw, new OutputDemux(), () => {})
 }
+
+const notFound = /executable file not found|exec .*no such file or directory/i
 
 /** Engines report a command that cannot run as an error of the call; as a shell would, it is an exit code. */
 function commandFailure(error: unknown): number | undefined {
   if (!isRefusal(error)) return undefined
-  if (/executable file not found|no such file or directory/i.test(error.message)) return 127
+  if (notFound.test(error.message)) return 127
   return /exec failed.*permission denied/i.test(error.message) ? 126 : undefined
 }
 

@@ -23,8 +23,13 @@ export async function withoutNames(tar: Readable): Promise<Readable> {
 async function rewrite(plain: Readable, packed: Pack): Promise<void> {
   const entries = extract()
   const fed = pipeline(plain, entries).catch((error: unknown) => { entries.destroy(error as Error) })
-  for await (const entry of entries) await passOn(entry, packed)
+  let described = false
+  for await (const entry of entries) {
+    described ||= /^(\.\/)*(manifest|index)\.json$/.test(entry.header.name)
+    await passOn(entry, packed)
+  }
   await fed
+  if (!described) throw badRequest('The tar is no image: it has neither manifest.json nor index.json.', { reason: 'noImage' })
   packed.finalize()
 }
 

@@ -278,11 +278,12 @@ export function runtimeSuite(name: string, open: () => Promise<RuntimeUnderTest>
       test('containers of another cloud do not exist', async (t) => {
         if (!under.foreign) return t.skip('this runtime has one cloud only')
         const { id } = await started()
-        for (const call of [under.foreign.inspect(id), under.foreign.stop(id, 0), under.foreign.exec(id, ['true']), under.foreign.logs(id, {})]) {
+        const { foreign } = under
+        for (const call of [() => foreign.inspect(id), () => foreign.stop(id, 0), () => foreign.exec(id, ['true']), () => foreign.logs(id, {})]) {
           await assert.rejects(call, refuses('notFound', /No such container/))
         }
-        await under.foreign.remove(id)
-        assert.ok(!(await under.foreign.list()).some((one) => one.id === id))
+        await foreign.remove(id)
+        assert.ok(!(await foreign.list()).some((one) => one.id === id))
         assert.equal((await runtime.inspect(id)).state, 'running')
       })
     })

@@ -1,7 +1,7 @@
 /** For tests: a Docker Engine of one's own, in its own network and mount namespace, with nothing left behind. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { systemClock } from '#platform/clock/clock.ts'
@@ -54,9 +54,13 @@ export async function startTestEngine(options: TestEngineOptions = {}): Promise<
       daemon = await startDaemon(dir, options)
     },
     stop: async () => {
-      await removeContainers(socketPath)
-      await end(daemon, dir, false)
-      await rm(dir, { recursive: true, force: true })
+      try {
+        if (isAlive(daemon)) await removeContainers(socketPath)
+      } finally {
+        await end(daemon, dir, false)
+        await endLeftOvers(dir)
+        await rm(dir, { recursive: true, force: true })
+      }
     },
   }
 }
@@ -99,23 +103,49 @@ async function ready(daemon: ChildProcess, dir: string): Promise<void> {
   throw new Error(`The test engine did not come up: ${(await readFile(join(dir, 'log'), 'utf8')).slice(-2000)}`)
 }
 
+const isAlive = (daemon: ChildProcess) => daemon.exitCode === null && daemon.signalCode === null
+
 async function end(daemon: ChildProcess, dir: string, hard: boolean): Promise<void> {
-  if (daemon.exitCode !== null || daemon.signalCode !== null) return
-  const gone = new Promise<void>((resolve) => daemon.once('exit', () => resolve()))
-  daemon.kill(hard ? 'SIGKILL' : 'SIGTERM')
-  await gone
+  if (isAlive(daemon)) {
+    const gone = new Promise<void>((resolve) => daemon.once('exit', () => resolve()))
+    daemon.kill(hard ? 'SIGKILL' : 'SIGTERM')
+    await gone
+  }
   if (hard) await endContainerd(dir)
 }
 
-/** A killed daemon leaves its containerd; with a private `/run` nothing would find it again. */
+/** A killed daemon's containerd dies shortly after it; a new daemon that still sees its PID would wait for it in vain. */
 async function endContainerd(dir: string): Promise<void> {
-  const pidFile = join(dir, 'exec', 'containerd', 'containerd.pid')
-  if (!existsSync(pidFile)) return
-  const pid = Number(await readFile(pidFile, 'utf8'))
+  const home = join(dir, 'exec', 'containerd')
+  const isContainerd = ({ argv }: Process) => /containerd$/.test(argv[0] ?? '') && argv.join(' ').includes(home)
+  for (let left = (await processes()).filter(isContainerd); left.length > 0; left = (await processes()).filter(isContainerd)) {
+    for (const { pid } of left) kill(pid)
+    await systemClock.sleep(pauseMs)
+  }
+  await Promise.all(['containerd.pid', 'containerd.sock'].map((name) => rm(join(home, name), { force: true })))
+}
+
+interface Process { pid: number; argv: string[] }
+
+async function processes(): Promise<Process[]> {
+  const pids = (await readdir('/proc')).map(Number).filter((pid) => pid > 0)
+  return await Promise.all(pids.map(async (pid) => ({ pid, argv: (await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')).split('\0') })))
+}
+
+/** Containers of a daemon that died are children of shims that name its directory. */
+async function endLeftOvers(dir: string): Promise<void> {
+  for (const { pid } of (await processes()).filter(({ argv }) => argv.includes('-namespace') && argv.some((word) => word.startsWith(dir)))) {
+    const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+    for (const child of children.split(' ').map(Number).filter((one) => one > 0)) kill(child)
+    kill(pid)
+  }
+}
+
+function kill(pid: number): void {
   try {
-    if ((await readFile(`/proc/${pid}/cmdline`, 'latin1')).includes(dir)) process.kill(pid, 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
   } catch (error) {
-    if (!['ENOENT', 'ESRCH'].includes((error as { code?: string }).code ?? '')) throw error
+    if ((error as { code?: string }).code !== 'ESRCH') throw error
   }
 }
 
