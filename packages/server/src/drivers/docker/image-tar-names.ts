@@ -4,20 +4,31 @@ import { pipeline } from 'node:stream/promises'
 import { buffer } from 'node:stream/consumers'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { extract, pack, type Pack } from 'tar-stream'
-import { badRequest } from '#platform/errors/errors.ts'
+import { badRequest, isRefusal } from '#platform/errors/errors.ts'
 
 const jsonBytesMax = 8 * 2 ** 20
 
 /** The same tar, uncompressed and nameless. A broken tar breaks the returned stream with a `badRequest`. */
 export async function withoutNames(tar: Readable): Promise<Readable> {
+  const explain = explainTarErrors(tar)
   const plain = await uncompressed(tar)
   const packed = pack()
   const out = Readable.from(packed)
-  void rewrite(plain, packed).catch((error: unknown) => {
-    out.destroy(error instanceof Error ? error : new Error(String(error)))
+  rewrite(plain, packed).catch((error: unknown) => {
+    out.destroy(explain(error) as Error)
     packed.destroy()
   })
   return out
+}
+
+/** What went wrong while reading `tar`: the source's own error, our refusal, or else the tar's form is at fault. */
+export function explainTarErrors(tar: Readable): (error: unknown) => unknown {
+  let sourceError: unknown
+  tar.once('error', (error) => { sourceError = error })
+  return (error) => {
+    if (sourceError !== undefined || isRefusal(error)) return sourceError ?? error
+    return badRequest(`The image is no readable tar: ${error instanceof Error ? error.message : String(error)}`, { reason: 'noTar' }, error)
+  }
 }
 
 async function rewrite(plain: Readable, packed: Pack): Promise<void> {
