@@ -1,0 +1,52 @@
+/** Keeps the list of hosts true: who answers, what each offers, what Placement may give away of it. */
+import { defineController } from '#platform/controllers/controller.ts'
+import type { Controller } from '#platform/controllers/controller.ts'
+import { hostsList } from '../store/hosts.ts'
+import type { WorkloadHostRow } from '../store/tables.ts'
+import { markDown, probe } from '../manager/hosts.ts'
+import type { Parts } from '../manager/parts.ts'
+
+export interface HostsWorld {
+  reachable: string[]
+  rows: WorkloadHostRow[]
+  /** When each was asked last by this process: a silent host is not asked again at once. */
+  askedAt: ReadonlyMap<string, number>
+  now: number
+}
+export type HostStep = { probe: string } | { down: string }
+
+const periodSeconds = 15
+/** One that was seen since the last pass need not be asked again: a wake-up by its own news would never end. */
+const freshMs = periodSeconds * 1000 / 2
+
+export function hostsController(parts: Parts): Controller<HostsWorld, HostStep> {
+  const askedAt = new Map<string, number>()
+  return defineController<HostsWorld, HostStep>({
+    name: 'workloads.hosts',
+    about: 'Sees which hosts answer, and tells Placement what they offer',
+    wakesOn: [],
+    everySeconds: periodSeconds, perPass: 500, concurrency: 16,
+    observe: async () => ({
+      reachable: parts.hosts.list().map(({ name }) => name), rows: await hostsList(parts.db), askedAt, now: parts.clock.now(),
+    }),
+    plan: planHosts,
+    key: (step) => 'probe' in step ? step.probe : step.down,
+    async act(step) {
+      const name = 'probe' in step ? step.probe : step.down
+      const host = parts.hosts.find(name)
+      askedAt.set(name, parts.clock.now())
+      if (host) await probe(parts, host)
+      else await markDown(parts, (await hostsList(parts.db)).find((row) => row.name === name))
+    },
+  })
+}
+
+export function planHosts({ reachable, rows, askedAt, now }: HostsWorld): HostStep[] {
+  const byName = new Map(rows.map((row) => [row.name, row]))
+  const stale = reachable.filter((name) => {
+    const lastMs = Math.max(byName.get(name)?.seen_at ?? 0, askedAt.get(name) ?? 0)
+    return now - lastMs >= freshMs
+  })
+  const gone = rows.filter((row) => row.up === 1 && !reachable.includes(row.name))
+  return [...stale.map((probe) => ({ probe })), ...gone.map(({ name }) => ({ down: name }))]
+}

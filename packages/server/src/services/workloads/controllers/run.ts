@@ -1,0 +1,64 @@
+/** Does on the hosts what was ordered: build, start, stop, freeze, resize, delete; one workload, one step. */
+import { defineController } from '#platform/controllers/controller.ts'
+import type { Controller } from '#platform/controllers/controller.ts'
+import { hostFetch } from '../store/hosts.ts'
+import { workloadFetch, workloadsToRun } from '../store/workloads.ts'
+import type { WorkloadRecord } from '../store/workloads.ts'
+import { giveBackPlace } from '../manager/builder.ts'
+import type { Builder } from '../manager/builder.ts'
+import { carryOut } from '../manager/orders.ts'
+import { requireHost } from '../manager/parts.ts'
+import type { Parts } from '../manager/parts.ts'
+import { topics } from '../manager/records.ts'
+import { remove } from '../manager/removal.ts'
+import type { Turns } from '../manager/turns.ts'
+
+export interface RunStep { id: string; generation: number }
+
+/** Of workloads, over all hosts: image loads and slow stops wait here, engines are spared by their own limit. */
+const atOnce = 32
+
+export function runController(parts: Parts, builder: Builder, turns: Turns): Controller<RunStep[], RunStep> {
+  return defineController<RunStep[], RunStep>({
+    name: 'workloads.run',
+    about: 'Makes each container on its host what its owner ordered',
+    wakesOn: [topics.work, topics.hosts],
+    everySeconds: 20, perPass: 200, concurrency: atOnce,
+    observe: (limit) => workloadsToRun(parts.db, limit),
+    plan: (steps) => steps,
+    // A new order is a new key: a deletion does not wait for the back-off of what failed before it.
+    key: ({ id, generation }) => `${id}:${generation}`,
+    act: ({ id }) => turns.run(id, async () => {
+      const record = await workloadFetch(parts.db, id)
+      if (record?.todo) await act(parts, builder, record)
+    }),
+  })
+}
+
+async function act(parts: Parts, builder: Builder, record: WorkloadRecord): Promise<void> {
+  if (record.state === 'deleting') return await remove(parts, record, await hostToClear(parts, record))
+  if (record.state === 'scheduling') return
+  if (record.state === 'building' && await isLost(parts, record)) return await giveBackPlace(parts, record)
+  const host = requireHost(parts.hosts, record.hostName)
+  if (record.state === 'building') await builder.build(record, host)
+  else await carryOut(parts, builder, record, host)
+}
+
+/**
+ * A host that is known to be down cannot be cleared now: the books are closed without it, and what it
+ * still holds is reaped when it returns. A host that only fails to answer is asked again.
+ */
+async function hostToClear(parts: Parts, { hostName }: WorkloadRecord) {
+  if (hostName === null) return undefined
+  const row = await hostFetch(parts.db, hostName)
+  const host = parts.hosts.find(hostName)
+  if (host === undefined && row?.up !== 1) return undefined
+  if (row?.up === 0 && !await host?.runtime.ping().catch(() => false)) return undefined
+  return requireHost(parts.hosts, hostName)
+}
+
+/** Its host is gone from the directory before it ever ran there. */
+async function isLost(parts: Parts, { hostName, launchedAt }: WorkloadRecord): Promise<boolean> {
+  if (launchedAt !== null || hostName === null || parts.hosts.find(hostName) !== undefined) return false
+  return (await hostFetch(parts.db, hostName))?.up !== 1
+}

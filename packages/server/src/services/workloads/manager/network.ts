@@ -1,0 +1,31 @@
+/** Fills a workload's network namespace with its ports, and empties it; keeps Neutron's view of the ports true. */
+import type { Host } from '#services/deps.ts'
+import type { BeforeCommand, Sandbox } from '../ports.ts'
+import type { WorkloadRecord } from '../store/workloads.ts'
+import type { Parts } from './parts.ts'
+
+/** The gate of a workload: every port is plugged before the command runs. Undefined: it has no network of ours. */
+export function gateOf(parts: Parts, host: Host, record: WorkloadRecord): BeforeCommand | undefined {
+  if (record.spec.networkMode !== 'tenant') return undefined
+  return (sandbox) => plugAll(parts, host, record.id, sandbox)
+}
+
+export async function plugAll(parts: Parts, host: Host, workloadId: string, sandbox: Sandbox): Promise<void> {
+  const plans = await parts.neutron.plugPlans(workloadId, { workloadId, ...sandbox })
+  await Promise.all(plans.map(async ({ network, port, securityGroups }) => {
+    await host.network.plug(network, port, securityGroups)
+    await parts.neutron.portStatus(port.id, 'ACTIVE')
+  }))
+}
+
+/** Removes the host's side of all ports. They stay the workload's, with their addresses. */
+export async function unplugAll(parts: Parts, host: Host, workloadId: string): Promise<void> {
+  const ports = await parts.neutron.portsOf(workloadId)
+  await Promise.all(ports.map((port) => host.network.unplug(port.id)))
+}
+
+export async function portsDown(parts: Parts, record: WorkloadRecord): Promise<void> {
+  if (record.spec.networkMode !== 'tenant') return
+  const ports = await parts.neutron.portsOf(record.id)
+  await Promise.all(ports.filter((port) => port.status !== 'DOWN').map((port) => parts.neutron.portStatus(port.id, 'DOWN')))
+}

@@ -1,0 +1,27 @@
+/** Deletes a workload: first what is on the host, then, in one transaction, its ports, its claim and its life. */
+import type { Host } from '#services/deps.ts'
+import type { WorkloadRecord } from '../store/workloads.ts'
+import { containerFind } from './containers.ts'
+import { unplugAll } from './network.ts'
+import type { Parts } from './parts.ts'
+import { finish, topics } from './records.ts'
+
+export async function remove(parts: Parts, record: WorkloadRecord, host: Host | undefined): Promise<void> {
+  if (host !== undefined) await clear(parts, record, host)
+  const now = parts.clock.now()
+  await finish(parts, record, {
+    event: 'removed',
+    change: { container_id: null, pid: 0, terminated_at: now },
+    within: async (tx) => {
+      await parts.neutron.portsRelease(tx, record.id)
+      await parts.placement.release(tx, record.id)
+      tx.emit(topics.placing, {})
+    },
+  })
+}
+
+/** The address must not be given to another while this container could still use it. */
+async function clear(parts: Parts, record: WorkloadRecord, host: Host): Promise<void> {
+  const container = await containerFind(host, record)
+  await Promise.all([container && host.runtime.remove(container.id), unplugAll(parts, host, record.id)])
+}
