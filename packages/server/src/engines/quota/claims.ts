@@ -5,8 +5,7 @@ import type { Project } from './tree.ts'
 /** Amounts of the resources that are asked for, side by side. No zeros, each resource once, ascending. */
 export interface Vector { resources: number[]; amounts: number[] }
 
-/** `held`: capacity gathered for a ticket, with no container behind it yet. */
-export type ClaimState = 'held' | 'reserved' | 'committed' | 'reclaiming'
+export type ClaimState = 'reserved' | 'committed' | 'reclaiming'
 
 export type Reclaimable = 'never' | 'yes' | 'preferred'
 

@@ -21,12 +21,12 @@ test('weights 6:6:2 grow with the pool, where largest remainders would take a un
   assert.deepEqual(table, [[5, 4, 1], [5, 5, 1], [6, 5, 1], [6, 6, 1], [6, 6, 2]])
 })
 
-test('a better tier is served completely before the next, weight 0 last of its tier', () => {
+test('a better tier is served completely before the next, weight 0 after everybody whatever its tier', () => {
   const shares = [
     { id: 'late', wanted: 5, weight: 9, tier: 2 }, { id: 'zero', wanted: 5, weight: 0, tier: 1 },
     { id: 'first', wanted: 5, weight: 1, tier: 1 },
   ]
-  assert.deepEqual(deal(7, shares), [0, 2, 5])
+  assert.deepEqual([deal(7, shares), deal(12, shares)], [[2, 0, 5], [5, 2, 5]])
 })
 
 test('huge amounts are dealt exactly', () => {
@@ -53,7 +53,7 @@ const dealUnitByUnit = (amount: number, shares: Share[]): number[] => {
     if (open.length === 0) break
     open.sort((i, j) => {
       const a = shares[i]!, b = shares[j]!
-      return a.tier - b.tier || Number(a.weight === 0) - Number(b.weight === 0) ||
+      return Number(a.weight === 0) - Number(b.weight === 0) || a.tier - b.tier ||
         (given[i]! + 1) * (b.weight || 1) - (given[j]! + 1) * (a.weight || 1) || (a.id < b.id ? -1 : 1)
     })
     given[open[0]!]!++

@@ -1,11 +1,12 @@
 /** Deals whole units among claimants by weight: the k-th unit of claimant i costs k/weight_i, cheapest first. */
+import { precedence } from './settings.ts'
 import { compareRatios, compareText, mulDivFloor } from './amounts.ts'
 
 export interface Share {
   id: string
   /** How much it can take at most. */
   wanted: number
-  /** 0 is served after everybody of its tier who has a weight. */
+  /** 0 is served after everybody who has a weight. */
   weight: number
   /** 1 is served first. */
   tier: number
@@ -25,12 +26,12 @@ export const deal = (amount: number, shares: readonly Share[]): number[] => {
   return given
 }
 
-/** Indices of equal precedence: better tiers first, and inside a tier the weighted before the weightless. */
+/** Indices of equal precedence, those served first in front. */
 const classesOf = (shares: readonly Share[]): number[][] => {
   const classes = new Map<number, number[]>()
   shares.forEach((share, index) => {
     if (share.wanted <= 0) return
-    const rank = share.tier * 2 + (share.weight > 0 ? 0 : 1)
+    const rank = precedence(share)
     const group = classes.get(rank)
     if (group) group.push(index)
     else classes.set(rank, [index])

@@ -63,7 +63,8 @@ export class QuotaEngine {
   readonly histories = new Map<string, History>()
   readonly #expiring = new Set<Claim>()
   #events: QuotaEvent[] = []
-  #claims = 0
+  /** How many claims were ever numbered. */
+  claimsNumbered = 0
 
   constructor(tree: QuotaTree) {
     this.tree = tree
@@ -137,7 +138,7 @@ export class QuotaEngine {
   #makeClaim(ask: Ask, project: Project, vector: Vector, nowMs: number): Claim {
     return {
       id: ask.id, project, vector, state: 'reserved', reclaimable: ask.reclaimable ?? 'never', priority: ask.priority ?? 0,
-      startedAtMs: nowMs, number: ++this.#claims, lineage: ask.lineage ?? ask.id, graceMs: ask.graceMs ?? -1,
+      startedAtMs: nowMs, number: ++this.claimsNumbered, lineage: ask.lineage ?? ask.id, graceMs: ask.graceMs ?? -1,
       expiresAtMs: ask.ttlMs === undefined ? UNLIMITED : nowMs + ask.ttlMs,
     }
   }
@@ -146,6 +147,12 @@ export class QuotaEngine {
     this.#count(claim, 1)
     this.#enter(claim)
     return { state: 'reserved', claim: claim.id }
+  }
+
+  /** Puts back a claim that a store remembers, without asking whether it fits. */
+  restoreClaim(claim: Claim): void {
+    this.#count(claim, 1)
+    this.#enter(claim)
   }
 
   #enter(claim: Claim): void {
@@ -238,7 +245,6 @@ export class QuotaEngine {
     this.#settleReserved(claim)
     claim.state = 'reclaiming'
     claim.reclaim = { deadlineMs, ticket: ticket.id, noticeAtMs: nowMs }
-    this.#expiring.delete(claim)
     ticket.victims.add(claim)
     const notice = { claim: claim.id, project: claim.project.id, deadlineMs, right }
     this.#events.push({ type: 'notice', forClaim: ticket.id, ...notice })
@@ -271,15 +277,15 @@ export class QuotaEngine {
   }
 
   commit(id: string): void {
-    const claim = this.#held(id)
-    this.#settleReserved(claim)
-    this.#expiring.delete(claim)
+    this.#settleReserved(this.#held(id))
   }
 
   #settleReserved(claim: Claim): void {
     if (claim.state !== 'reserved') return
     claim.vector.resources.forEach((resource, index) => { claim.project.reserved[resource]! -= claim.vector.amounts[index]! })
     claim.state = 'committed'
+    claim.expiresAtMs = UNLIMITED
+    this.#expiring.delete(claim)
   }
 
   #held(id: string): Claim {
@@ -328,6 +334,14 @@ export class QuotaEngine {
     const coolDown = Math.max(COOL_DOWN_MIN_MS, COOL_DOWN_GRACES * grace) * 2 ** Math.min(20, reclaims - 1)
     const isParked = reclaims >= this.tree.policy(claim.project, 'reclaimsMax')
     this.histories.set(claim.lineage, { reclaims, ownOnlyUntilMs: isParked ? UNLIMITED : nowMs + coolDown })
+  }
+
+  /** The project must use nothing; what waits for it is given up, and its quota is its parent's again. */
+  removeProject(id: string): void {
+    const project = this.tree.project(id)
+    this.tree.removeProject(id)
+    for (const ticket of this.tickets.all()) if (ticket.project === project) this.#abandon(ticket)
+    for (const claim of this.book.all()) if (claim.project === project) this.#drop(claim)
   }
 
   /** Offers what is free to the tickets: first to the one it was freed for, then oldest first. */

@@ -54,6 +54,11 @@ export class Ledger {
   addNode(parent: number): number {
     const node = this.#free.pop() ?? this.#nodes++
     if (node === this.parents.length) this.#grow()
+    for (const { cells, bases, lends } of this.#columns) {
+      cells.fill(0, node * STRIDE, (node + 1) * STRIDE)
+      bases[node] = 0
+      lends[node] = 0
+    }
     this.children[node] = []
     this.attach(node, parent)
     return node

@@ -4,6 +4,7 @@ import { amountOf } from './claims.ts'
 import type { Claim, Vector } from './claims.ts'
 import { NO_NODE } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
+import { precedence } from './settings.ts'
 import type { QuotaTree } from './tree.ts'
 
 /** `owner`: within what the claimant's side owns. `share`: less beyond its own than the victim's side. `own`: same project. */
@@ -21,13 +22,7 @@ export interface Claimant {
 /** The two children of the lowest common ancestor. */
 export interface Sides { claimant: number; victim: number }
 
-const LAST_TIER = 11
-
-/** Weight 0 counts as a tier after all others. */
-export const rankOf = (tree: QuotaTree, node: number, resource: number): number => {
-  const { weight, tier } = tree.sharing(node, resource)
-  return weight === 0 ? LAST_TIER : tier
-}
+export const rankOf = (tree: QuotaTree, node: number, resource: number): number => precedence(tree.sharing(node, resource))
 
 export const isWithinOwn = (ledger: Ledger, { leaf, vector }: Claimant, node: number): boolean =>
   vector.resources.every((resource, index) =>

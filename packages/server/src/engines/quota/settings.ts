@@ -49,6 +49,11 @@ export const policyDefault: Readonly<Policy> = {
   reclaim: 'onDemand', graceMs: 30_000, graceMaxMs: 120_000, minRuntimeMs: 0, waitsForMinRuntime: false, reclaimsMax: 5,
 }
 
+/** Who is served before whom: by tier, and whoever has weight 0 after everybody who has a weight. */
+export const precedence = ({ weight, tier }: { weight: number; tier: number }): number => (weight === 0 ? TIER_MAX + tier : tier)
+
+const TIER_MAX = 10
+
 export const capOf = (holding: { own: number; borrow: number; ceiling: number | null }): number =>
   holding.ceiling ?? holding.own + holding.borrow
 
@@ -59,6 +64,6 @@ export const wrongField = (holding: Partial<Holding>): keyof Holding | undefined
   }
   if (holding.ceiling != null && !isAmount(holding.ceiling)) return 'ceiling'
   if (holding.weight !== undefined && !(Number.isInteger(holding.weight) && holding.weight >= 0 && holding.weight <= 1_000_000)) return 'weight'
-  if (holding.tier !== undefined && !(Number.isInteger(holding.tier) && holding.tier >= 1 && holding.tier <= 10)) return 'tier'
+  if (holding.tier !== undefined && !(Number.isInteger(holding.tier) && holding.tier >= 1 && holding.tier <= TIER_MAX)) return 'tier'
   return undefined
 }

@@ -31,6 +31,13 @@ export class TicketRack {
   all(): Ticket[] { return [...this.#tickets.values()] }
   add(ticket: Ticket): void { this.#tickets.set(ticket.id, ticket) }
 
+  /** Puts back a ticket that a store remembers, with what it held. */
+  restore(ticket: Ticket): void {
+    this.add(ticket)
+    this.#apply(ticket.project.leaf, ticket.vector.resources, ticket.held, 1)
+    ticket.vector.resources.forEach((resource, index) => { ticket.project.reserved[resource]! += ticket.held[index]! })
+  }
+
   /** Takes what is available now towards the ticket; true when nothing is missing any more. */
   gather(ticket: Ticket): boolean {
     const { ledger } = this.#tree, { leaf, reserved } = ticket.project

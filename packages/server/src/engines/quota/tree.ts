@@ -99,10 +99,25 @@ export class QuotaTree {
   /** A project that gets its first child keeps its own containers in a leaf of its own. */
   #giveSelf(project: Project): void {
     if (project.leaf !== project.node) return
-    const used = this.resources.map((_, resource) => this.ledger.counted(project.node, resource))
-    used.forEach((amount, resource) => this.ledger.apply(project.node, resource, -amount))
-    project.leaf = this.ledger.addNode(project.node)
-    this.#byNode[project.leaf] = project
+    this.#rehome(project, () => {
+      project.leaf = this.ledger.addNode(project.node)
+      this.#byNode[project.leaf] = project
+    })
+  }
+
+  /** A project without children is a leaf itself. */
+  #takeSelf(project: Project): void {
+    if (project.leaf === project.node || project.children.size > 0) return
+    this.#rehome(project, () => {
+      this.ledger.removeNode(project.leaf)
+      project.leaf = project.node
+    })
+  }
+
+  #rehome(project: Project, change: () => void): void {
+    const used = this.resources.map((_, resource) => this.ledger.counted(project.leaf, resource))
+    used.forEach((amount, resource) => this.ledger.apply(project.leaf, resource, -amount))
+    change()
     used.forEach((amount, resource) => {
       this.#write(project, resource)
       this.ledger.apply(project.leaf, resource, amount)
@@ -117,10 +132,11 @@ export class QuotaTree {
       throw new RuleBroken('IN_USE', `Project ${id} still uses ${name}; release it first.`, { project: id, resource: name })
     })
     this.resources.forEach((_, resource) => this.#set(project, resource, { ...exclusive }))
-    if (project.leaf !== project.node) this.ledger.removeNode(project.leaf)
     this.ledger.removeNode(project.node)
-    project.parent?.children.delete(project)
     this.#projects.delete(id)
+    if (!project.parent) return
+    project.parent.children.delete(project)
+    this.#takeSelf(project.parent)
   }
 
   numbers(project: Project, resource: number): ProjectNumbers {
@@ -246,8 +262,9 @@ export class QuotaTree {
     this.#giveSelf(target)
     this.#rehang(project, target)
     const over = this.#overcommitted(target)
+    if (over) this.#rehang(project, from)
+    this.#takeSelf(over ? target : from)
     if (!over) return
-    this.#rehang(project, from)
     throw new RuleBroken('DOES_NOT_FIT', `What ${id} uses of ${over} does not fit below ${parentId}.`, { project: id, resource: over })
   }
 

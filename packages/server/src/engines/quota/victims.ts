@@ -111,7 +111,7 @@ class Choice {
   }
 
   #isFree(claim: Claim, resource: number): boolean {
-    return !this.#taken.has(claim) && claim.state !== 'reclaiming' && claim.state !== 'held' && amountOf(claim.vector, resource) > 0
+    return !this.#taken.has(claim) && claim.state !== 'reclaiming' && amountOf(claim.vector, resource) > 0
   }
 
   #pickFrom(node: number, sides: Sides, resource: number, withinOwn: boolean): Victim | undefined {

@@ -21,7 +21,7 @@ const plotOf = (depth: number, options: PlotOptions): fc.Arbitrary<Plot> => fc.r
   slack: options.ceilings ? fc.option(fc.nat(4), { nil: null }) : fc.constant(null),
   selfSettings: fc.record({ lend: limits, borrow: limits, weight: fc.nat(3) }),
   below: depth <= 1 ? fc.constant([]) : fc.array(fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 2, arbitrary: plotOf(depth - 1, options) }), { maxLength: 3 }),
-  leaves: fc.array(leafOf(options), { minLength: 1, maxLength: 4 }),
+  leaves: fc.array(leafOf(options), { minLength: 2, maxLength: 4 }),
 }).map(({ below, leaves, slack, ...plot }) => {
   const children = [...leaves, ...below.filter((child) => child !== null)]
   const named = Object.fromEntries(children.map((child, index) => [`c${index}`, child]))
