@@ -8,6 +8,7 @@ import { silentLog } from '#platform/log/log.ts'
 import { keyOf } from './controller.ts'
 import type { AnyController } from './controller.ts'
 import { createRunner } from './runner.ts'
+import type { RunnerOptions } from './runner.ts'
 
 /** A fresh world with work in it. */
 export interface ControllerBench {
@@ -74,20 +75,46 @@ export function controllerSuite({ name, make, stepsMax = 100, settleMs = 20_000 
     })
 
     test('two runners at once do no double work', withBench(async (bench) => {
-      const bus = createMemoryBus()
-      const runners = ['near', 'far'].map((owner) => createRunner({
-        controllers: [bench.controller()], db: bench.db, bus, clock: systemClock, log: silentLog, owner, leases: true,
-      }))
+      const runners = ['near', 'far'].map((owner) => createRunner(runnerOptions(bench, owner, bench.controller())))
       for (const runner of runners) runner.start()
       await Promise.all(runners.map((runner) => runner.settle(settleMs)))
       await Promise.all(runners.map((runner) => runner.stop()))
-      await bus.close()
       assert.deepEqual(runners.flatMap((runner) => runner.status()).flatMap(({ lastErrors }) => lastErrors), [])
+      await bench.assertDone()
+      assertOnce(bench.effects())
+    }))
+
+    test('a runner that looked before another finished the work does not act on what it saw', withBench(async (bench) => {
+      const othersDone = Promise.withResolvers<void>()
+      const late = createRunner(runnerOptions(bench, 'late', withOldView(bench.controller(), othersDone.promise)))
+      const pass = late.pass(bench.controller().name)
+      const quick = createRunner(runnerOptions(bench, 'quick', bench.controller()))
+      await quick.settle(settleMs)
+      othersDone.resolve()
+      assert.deepEqual({ ...await pass, planned: 0, skipped: 0, tookMs: 0 }, { planned: 0, done: 0, failed: 0, skipped: 0, errors: [], tookMs: 0 })
+      await Promise.all([late.stop(), quick.stop()])
       await bench.assertDone()
       assertOnce(bench.effects())
     }))
   })
 }
+
+/** The first look is taken now, but comes back only when `released`. */
+function withOldView(controller: AnyController, released: Promise<void>): AnyController {
+  let first = true
+  return {
+    ...controller,
+    observe: async (limit) => {
+      const world: unknown = await controller.observe(limit)
+      if (first) { first = false; await released }
+      return world
+    },
+  }
+}
+
+const runnerOptions = (bench: ControllerBench, owner: string, controller: AnyController): RunnerOptions => ({
+  controllers: [controller], db: bench.db, bus: createMemoryBus(), clock: systemClock, log: silentLog, owner, leases: true,
+})
 
 const planned = async (controller: AnyController): Promise<unknown[]> => controller.plan(await controller.observe(controller.perPass))
 
