@@ -129,7 +129,7 @@ describe('what a server needs', () => {
 })
 
 describe('a server', () => {
-  test('is created and waited for, and is a running container with the flavor and the address that were asked for', async () => {
+  test('is created and waited for: a running container with the flavor and address that were asked for', async () => {
     const parts = ['--image', names.image, '--flavor', names.flavor, '--key-name', names.key, '--port', names.port]
     const server = await demo<{ status: string }>('server', 'create', ...parts, '--wait', names.server)
     assert.equal(server.status, 'ACTIVE')

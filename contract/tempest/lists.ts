@@ -1,0 +1,43 @@
+/** The lists of tempest tests: what `<service>.pass` names must pass, `<service>.skip` gives a reason on each line. */
+import { globSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+
+export interface TestList {
+  readonly service: string
+  readonly pass: readonly string[]
+  /** Test → why it is not run. */
+  readonly skip: ReadonlyMap<string, string>
+}
+
+/** The tests that a service's two lists must cover between them: none is forgotten. */
+export const families: Readonly<Record<string, string>> = {
+  identity: String.raw`^tempest\.api\.identity\.(?:admin\.)?v3\.`,
+  image: String.raw`^tempest\.api\.image\.v2\.`,
+  compute: String.raw`^tempest\.api\.compute\.(?:flavors|keypairs|servers|test_versions)`,
+}
+
+const linesOf = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+
+function readSkips(path: string): Map<string, string> {
+  return new Map(
+    linesOf(readFileSync(path, 'utf8')).map((line) => {
+      const [name, reason] = line.split(/\s+# /)
+      if (name === undefined || reason === undefined)
+        throw new Error(`${path}: "${line}" needs a reason: NAME  # why`)
+      return [name, reason]
+    }),
+  )
+}
+
+export function readLists(): TestList[] {
+  const services = globSync('*.pass', { cwd: import.meta.dirname }).map((path) => basename(path, '.pass'))
+  return services.sort().map((service) => ({
+    service,
+    pass: linesOf(readFileSync(join(import.meta.dirname, `${service}.pass`), 'utf8')),
+    skip: readSkips(join(import.meta.dirname, `${service}.skip`)),
+  }))
+}
