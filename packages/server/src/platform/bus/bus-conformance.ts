@@ -112,8 +112,11 @@ export function busSuite({ name, open }: BusUnderTest): void {
       ]
       await far.flush()
       await assert.rejects(near.request('refuse.kindly', {}, { timeoutMs: 5_000 }),
-        (error) => isRefusal(error) && error.kind === 'conflict' && error.message === 'It is taken' && error.details.reason === 'taken')
-      await assert.rejects(near.request('refuse.badly', {}, { timeoutMs: 5_000 }), { name: 'Error', message: 'It broke' })
+        (error) => isRefusal(error) && error.kind === 'conflict' && error.message === 'It is taken'
+          && error.details.reason === 'taken')
+      await assert.rejects(
+        near.request('refuse.badly', {}, { timeoutMs: 5_000 }), { name: 'Error', message: 'It broke' },
+      )
       for (const responder of responders) responder.unsubscribe()
     })
 
@@ -138,8 +141,12 @@ export function busSuite({ name, open }: BusUnderTest): void {
     })
 
     test('bad subjects and patterns are refused at once', () => {
-      for (const subject of ['', 'a..b', 'a.*', 'a.>', 'a b']) assert.throws(() => near.publish(subject, {}), /not a subject/)
-      for (const pattern of ['', '.a', 'a.>.b', 'a b']) assert.throws(() => near.subscribe(pattern, () => undefined), /not a pattern/)
+      for (const subject of ['', 'a..b', 'a.*', 'a.>', 'a b']) {
+        assert.throws(() => near.publish(subject, {}), /not a subject/)
+      }
+      for (const pattern of ['', '.a', 'a.>.b', 'a b']) {
+        assert.throws(() => near.subscribe(pattern, () => undefined), /not a pattern/)
+      }
     })
   })
 }

@@ -42,7 +42,9 @@ export function assertSubject(subject: string): void {
 /** Throws unless `pattern` can be subscribed to. */
 export function assertPattern(pattern: string): void {
   const words = pattern.split('.')
-  const fine = words.every((word, at) => wordPattern.test(word) || word === '*' || (word === '>' && at === words.length - 1))
+  const fine = words.every(
+    (word, at) => wordPattern.test(word) || word === '*' || (word === '>' && at === words.length - 1),
+  )
   if (!fine) throw new Error(`"${pattern}" is not a pattern: words, * for one word, and > only at the end`)
 }
 

@@ -19,7 +19,9 @@ test('patterns match as those of NATS do', () => {
     ['a.*', 'a.b.c', false], ['*.b', 'a.b', true], ['>', 'a', true], ['a.>', 'a', false], ['a.>', 'a.b.c', true],
     ['a.*.c', 'a.b.c', true], ['*.*', 'a.b', true], ['*', 'a.b', false],
   ]
-  for (const [pattern, subject, expected] of cases) assert.equal(matches(pattern, subject), expected, `${pattern} on ${subject}`)
+  for (const [pattern, subject, expected] of cases) {
+    assert.equal(matches(pattern, subject), expected, `${pattern} on ${subject}`)
+  }
 })
 
 test('a closed bus refuses to publish', async () => {

@@ -24,7 +24,9 @@ const responders = 'responders'
  */
 export async function createNatsBus({ url, token, name, log = silentLog }: NatsBusOptions): Promise<Bus> {
   try {
-    const connection = await connect({ servers: url.split(','), token, name, maxReconnectAttempts: -1, reconnectTimeWait: 500 })
+    const connection = await connect(
+      { servers: url.split(','), token, name, maxReconnectAttempts: -1, reconnectTimeWait: 500 },
+    )
     return new NatsBus(connection, log)
   } catch (error) {
     throw new Error(`NATS at ${url} does not answer: ${(error as Error).message}`, { cause: error })

@@ -10,13 +10,21 @@ export interface NatsServer { url: string; stop(): Promise<void> }
 const startMsMax = 10_000
 
 /** A given `port` is for a server that comes back; otherwise any free one is taken. */
-export async function startNatsServer({ token, port = -1 }: { token?: string; port?: number } = {}): Promise<NatsServer> {
+export async function startNatsServer(
+  { token, port = -1 }: { token?: string; port?: number } = {},
+): Promise<NatsServer> {
   const folder = mkdtempSync(join(tmpdir(), 'quaystone-nats-'))
   const auth = token === undefined ? [] : ['--auth', token]
-  const server = spawn('nats-server', ['--addr', '127.0.0.1', '--port', String(port), '--ports_file_dir', folder, ...auth], { stdio: 'ignore' })
-  const exited = new Promise<void>((resolve, reject) => { server.once('exit', () => resolve()); server.once('error', reject) })
+  const flags = ['--addr', '127.0.0.1', '--port', String(port), '--ports_file_dir', folder, ...auth]
+  const server = spawn('nats-server', flags, { stdio: 'ignore' })
+  const exited = new Promise<void>((resolve, reject) => {
+    server.once('exit', () => resolve())
+    server.once('error', reject)
+  })
   exited.catch(() => undefined)
-  const url = await Promise.race([portsFile(folder), exited.then(() => { throw new Error('nats-server ended at once') })])
+  const url = await Promise.race(
+    [portsFile(folder), exited.then(() => { throw new Error('nats-server ended at once') })],
+  )
   return {
     url,
     stop: async () => {

@@ -18,7 +18,9 @@ test('an event emitted while the bus is away arrives when it is back', async () 
   const relay = createOutboxRelay({ db, bus, log: silentLog })
   relay.start()
   stack.defer(() => relay.stop())
-  const arrived = new Promise<OutboxEvent>((resolve) => { bus.subscribe('boat.landed', (data) => resolve(data as OutboxEvent)) })
+  const arrived = new Promise<OutboxEvent>(
+    (resolve) => { bus.subscribe('boat.landed', (data) => resolve(data as OutboxEvent)) },
+  )
   await bus.flush()
 
   await first.stop()

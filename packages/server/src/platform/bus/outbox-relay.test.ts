@@ -27,9 +27,12 @@ for (const { name, open } of testDatabases()) {
     afterEach(async () => { await bus.close(); await db.close() })
 
     const relay = (to: Bus = bus) => createOutboxRelay({ db, bus: to, clock, log: silentLog })
-    const emit = (...topics: string[]) => db.transaction(async (tx) => { for (const topic of topics) tx.emit(topic, { topic }) })
-    const left = async () => (await db.as<PlatformTables>().selectFrom('outbox').select('topic').orderBy('id').execute()).map(({ topic }) => topic)
-    const arrival = (topic: string) => new Promise<OutboxEvent>((resolve) => { bus.subscribe(topic, (data) => resolve(data as OutboxEvent)) })
+    const emit = (...topics: string[]) =>
+      db.transaction(async (tx) => { for (const topic of topics) tx.emit(topic, { topic }) })
+    const left = async () => (await db.as<PlatformTables>().selectFrom('outbox').select('topic').orderBy('id')
+      .execute()).map(({ topic }) => topic)
+    const arrival = (topic: string) =>
+      new Promise<OutboxEvent>((resolve) => { bus.subscribe(topic, (data) => resolve(data as OutboxEvent)) })
 
     test('an event is sent right after its commit, without a tick of the clock', async () => {
       const running = relay()
@@ -37,7 +40,9 @@ for (const { name, open } of testDatabases()) {
       const arrived = arrival('boat.landed')
       await emit('boat.landed')
       const event = await arrived
-      assert.deepEqual(event, { id: event.id, topic: 'boat.landed', payload: { topic: 'boat.landed' }, at: clock.now() })
+      assert.deepEqual(
+        event, { id: event.id, topic: 'boat.landed', payload: { topic: 'boat.landed' }, at: clock.now() },
+      )
       await running.stop()
       assert.deepEqual(await left(), [])
     })
@@ -71,7 +76,8 @@ for (const { name, open } of testDatabases()) {
 
     test('what a dead relay had claimed is sent by another once the claim is over', async () => {
       await emit('boat.orphan')
-      await db.as<PlatformTables>().updateTable('outbox').set({ claimed_by: 'dead', claimed_until: clock.now() + 30_000 }).execute()
+      await db.as<PlatformTables>().updateTable('outbox')
+        .set({ claimed_by: 'dead', claimed_until: clock.now() + 30_000 }).execute()
       assert.equal(await relay().drain(), 0)
       clock.advance(30_000)
       assert.equal(await relay().drain(), 1)

@@ -141,7 +141,7 @@ class Relay implements OutboxRelay {
     return rows.map((row) => ({ ...row, payload: JSON.parse(row.payload) as unknown })).sort((a, b) => a.id - b.id)
   }
 
-  /** Gives the rows back when the bus is away, so that the next try, by any process, need not wait for the claim's end. */
+  /** Gives the rows back when the bus is away, so that the next try, by any process, need not wait for their claim. */
   async #publishAll(events: OutboxEvent[]): Promise<void> {
     try {
       for (const event of events) this.#bus.publish(event.topic, event)

@@ -11,5 +11,7 @@ export function controllersMarkdown(controllers: readonly AnyController[]): stri
   ].join('\n')
 }
 
-const row = ({ name, about, wakesOn, everySeconds, perPass, concurrency = 1 }: AnyController): string =>
-  `| \`${name}\` | ${about} | ${wakesOn.map((pattern) => `\`${pattern}\``).join(', ')} | ${everySeconds} s | ${perPass} | ${concurrency} |`
+function row({ name, about, wakesOn, everySeconds, perPass, concurrency = 1 }: AnyController): string {
+  const patterns = wakesOn.map((pattern) => `\`${pattern}\``).join(', ')
+  return `| \`${name}\` | ${about} | ${patterns} | ${everySeconds} s | ${perPass} | ${concurrency} |`
+}

@@ -182,9 +182,10 @@ export class ControllerLoop {
   /** Rows in back-off or at work come on top of the limit: they must not keep the others from being seen. */
   async #plannedSteps(pass: Pass): Promise<Map<string, unknown>> {
     const now = this.#clock.now()
-    const world: unknown = await this.#controller.observe(this.#controller.perPass + this.#backoff.waiting(now) + this.#active.size)
+    const { perPass } = this.#controller
+    const world: unknown = await this.#controller.observe(perPass + this.#backoff.waiting(now) + this.#active.size)
     const planned: unknown[] = this.#controller.plan(world)
-    const most = this.#leases === undefined ? this.#controller.perPass : Math.min(this.#controller.perPass, this.#concurrency - this.#active.size)
+    const most = Math.min(perPass, this.#leases === undefined ? perPass : this.#concurrency - this.#active.size)
     const steps = new Map<string, unknown>()
     for (const step of planned) {
       const key = keyOf(this.#controller, step)
@@ -192,7 +193,7 @@ export class ControllerLoop {
       if (steps.has(key) || steps.size >= most) pass.more = true
       else steps.set(key, step)
     }
-    if (planned.length >= this.#controller.perPass) pass.more = true
+    if (planned.length >= perPass) pass.more = true
     pass.result.planned = planned.length
     return steps
   }

@@ -85,7 +85,9 @@ describe('runner', () => {
   })
 
   const run = (controller: AnyController, options: Partial<RunnerOptions> = {}): Runner => {
-    const runner = createRunner({ controllers: [controller], db, bus, clock, log: silentLog, owner: 'test', ...options })
+    const runner = createRunner(
+      { controllers: [controller], db, bus, clock, log: silentLog, owner: 'test', ...options },
+    )
     runners.push(runner)
     return runner
   }
@@ -235,7 +237,13 @@ describe('runner', () => {
     yard.wanted.push('a')
     let blind = true
     const base = yard.controller()
-    const runner = run({ ...base, observe: async (limit) => { if (blind) throw new Error('fog'); return await base.observe(limit) as unknown } })
+    const runner = run({
+      ...base,
+      observe: async (limit) => {
+        if (blind) throw new Error('fog')
+        return await base.observe(limit) as unknown
+      },
+    })
     runner.start()
     await turn()
     assert.equal(runner.status()[0]?.lastErrors[0]?.message, 'fog')
@@ -299,8 +307,9 @@ describe('runner', () => {
     await runner.pass(name)
     const [status] = runner.status()
     assert.deepEqual(status, {
-      name, about: 'Moves every wanted crate', wakesOn: ['yard.>'], everySeconds: 60, passes: 1, lastPassAt: clock.now(), lastTookMs: 0,
-      stepsDone: 1, stepsFailed: 1, waiting: 1, running: 0, lastErrors: [{ at: clock.now(), key: 'bad', message: 'Crate bad is stuck' }],
+      name, about: 'Moves every wanted crate', wakesOn: ['yard.>'], everySeconds: 60,
+      passes: 1, lastPassAt: clock.now(), lastTookMs: 0, stepsDone: 1, stepsFailed: 1, waiting: 1, running: 0,
+      lastErrors: [{ at: clock.now(), key: 'bad', message: 'Crate bad is stuck' }],
     })
   })
 
@@ -312,8 +321,11 @@ describe('runner', () => {
   })
 
   test('an unknown controller, and a name used twice, are refused', () => {
-    assert.throws(() => run(yard.controller()).wake('nobody'), /There is no controller "nobody"; there are yard.move-crates/)
-    assert.throws(() => createRunner({ controllers: [yard.controller(), yard.controller()], db, bus, clock, log: silentLog, owner: 'x' }), /same name/)
+    assert.throws(() => run(yard.controller())
+      .wake('nobody'), /There is no controller "nobody"; there are yard.move-crates/)
+    assert.throws(() => createRunner(
+      { controllers: [yard.controller(), yard.controller()], db, bus, clock, log: silentLog, owner: 'x' },
+    ), /same name/)
     assert.throws(() => yard.controller({ name: 'Not a name' }), /must look like/)
   })
 })

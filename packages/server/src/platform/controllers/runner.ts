@@ -31,7 +31,7 @@ export interface Runner {
   status(): ControllerStatus[]
   /** One full observe, plan and act of one controller; also without `start`. */
   pass(name: string): Promise<PassResult>
-  /** Resolves when a full pass of every controller finds nothing to do; keys in back-off do not count. Throws in the end. */
+  /** Resolves when a full pass of every controller finds nothing to do; keys in back-off do not count. Else throws. */
   settle(timeoutMs: number): Promise<void>
 }
 
@@ -52,7 +52,9 @@ class ControllerRunner implements Runner {
 
   start(): void {
     for (const { name, wakesOn } of this.#options.controllers) {
-      for (const pattern of wakesOn) this.#subscriptions.push(this.#options.bus.subscribe(pattern, () => this.wake(name)))
+      for (const pattern of wakesOn) {
+        this.#subscriptions.push(this.#options.bus.subscribe(pattern, () => this.wake(name)))
+      }
     }
     for (const loop of this.#loops.values()) loop.start()
   }
@@ -62,7 +64,9 @@ class ControllerRunner implements Runner {
     const { clock, log, stopTimeoutMs = 10_000 } = this.#options
     const ended = new AbortController()
     const late = clock.sleep(stopTimeoutMs, ended.signal).then(() => {
-      if (!ended.signal.aborted) log.warn({ controllers: this.#busy() }, 'Steps still run at the end; the next start takes them up again')
+      if (!ended.signal.aborted) {
+        log.warn({ controllers: this.#busy() }, 'Steps still run at the end; the next start takes them up again')
+      }
     })
     await Promise.race([Promise.all([...this.#loops.values()].map((loop) => loop.stop())), late])
     ended.abort()
@@ -100,14 +104,16 @@ class ControllerRunner implements Runner {
 
   #unsettled(): string {
     const active = this.status().filter(({ running, lastErrors }) => running > 0 || lastErrors.length > 0)
-    const shown = active.map(({ name, running, waiting, lastErrors }) =>
-      `${name} (${running} running, ${waiting} waiting${lastErrors[0] === undefined ? '' : `, last error: ${lastErrors[0].message}`})`)
+    const shown = active.map(({ name, running, waiting, lastErrors: [last] }) =>
+      `${name} (${running} running, ${waiting} waiting${last === undefined ? '' : `, last error: ${last.message}`})`)
     return shown.length === 0 ? `busy: ${this.#busy().join(', ') || 'each pass finds new work'}` : shown.join('; ')
   }
 
   #loop(name: string): ControllerLoop {
     const loop = this.#loops.get(name)
-    if (loop === undefined) throw new Error(`There is no controller "${name}"; there are ${[...this.#loops.keys()].join(', ')}`)
+    if (loop === undefined) {
+      throw new Error(`There is no controller "${name}"; there are ${[...this.#loops.keys()].join(', ')}`)
+    }
     return loop
   }
 

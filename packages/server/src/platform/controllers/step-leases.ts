@@ -52,7 +52,9 @@ export class StepLeases {
       await clock.sleep(ttlMs / renewals, signal)
       if (signal.aborted) return
       await this.#quietly(key, async () => {
-        if (!await leases.renew(this.#resource(key), owner, ttlMs)) log.warn({ key }, 'The lease of a running step was lost; another process may do it too')
+        if (!await leases.renew(this.#resource(key), owner, ttlMs)) {
+          log.warn({ key }, 'The lease of a running step was lost; another process may do it too')
+        }
       })
     }
   }

@@ -23,7 +23,8 @@ const boats = defineMachine({
 
 const migrations = [{ service: 'harbour', migrations: [defineMigration({
   id: '0001-boats',
-  up: async (schema) => { await schema.schema.createTable('boat').addColumn('id', ...id).addColumn('state', ...text).execute() },
+  up: async (schema) => { await schema.schema.createTable('boat').addColumn('id', ...id).addColumn('state', ...text)
+    .execute() },
 })] }]
 
 /** The outside world: what is there is found by its label, as a container is. */
@@ -41,8 +42,10 @@ class Shipyard {
 }
 
 const boatController = (db: Executor, yard: Shipyard) => defineController<Boat[], Boat>({
-  name: 'harbour.float-boats', about: 'Builds wanted boats and sets them afloat', wakesOn: ['harbour.>'], everySeconds: 60, perPass: 3, concurrency: 2,
-  observe: (limit) => db.as<Tables>().selectFrom('boat').selectAll().where('state', '!=', 'AFLOAT').orderBy('id').limit(limit).execute(),
+  name: 'harbour.float-boats', about: 'Builds wanted boats and sets them afloat',
+  wakesOn: ['harbour.>'], everySeconds: 60, perPass: 3, concurrency: 2,
+  observe: (limit) => db.as<Tables>().selectFrom('boat').selectAll().where('state', '!=', 'AFLOAT').orderBy('id')
+    .limit(limit).execute(),
   plan: (world) => world,
   act: async (boat) => {
     const event = boat.state === 'WANTED' ? 'built' : 'launched'
@@ -55,7 +58,8 @@ const boatController = (db: Executor, yard: Shipyard) => defineController<Boat[]
 async function makeBench(database: TestDatabase): Promise<ControllerBench> {
   const db = await database.open({ migrations })
   const yard = new Shipyard()
-  await db.as<Tables>().insertInto('boat').values(['a', 'b', 'c', 'd', 'e'].map((boat) => ({ id: boat, state: 'WANTED' }))).execute()
+  await db.as<Tables>().insertInto('boat')
+    .values(['a', 'b', 'c', 'd', 'e'].map((boat) => ({ id: boat, state: 'WANTED' }))).execute()
   return {
     db,
     controller: () => boatController(db, yard),

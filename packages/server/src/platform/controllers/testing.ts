@@ -84,14 +84,15 @@ export function controllerSuite({ name, make, stepsMax = 100, settleMs = 20_000 
       assertOnce(bench.effects())
     }))
 
-    test('a runner that looked before another finished the work does not act on what it saw', withBench(async (bench) => {
+    test('a runner does not act on what it saw before another did the work', withBench(async (bench) => {
       const othersDone = Promise.withResolvers<void>()
       const late = createRunner(runnerOptions(bench, 'late', withOldView(bench.controller(), othersDone.promise)))
       const pass = late.pass(bench.controller().name)
       const quick = createRunner(runnerOptions(bench, 'quick', bench.controller()))
       await quick.settle(settleMs)
       othersDone.resolve()
-      assert.deepEqual({ ...await pass, planned: 0, skipped: 0, tookMs: 0 }, { planned: 0, done: 0, failed: 0, skipped: 0, errors: [], tookMs: 0 })
+      const { done, failed, errors } = await pass
+      assert.deepEqual({ done, failed, errors }, { done: 0, failed: 0, errors: [] })
       await Promise.all([late.stop(), quick.stop()])
       await bench.assertDone()
       assertOnce(bench.effects())
@@ -113,10 +114,12 @@ function withOldView(controller: AnyController, released: Promise<void>): AnyCon
 }
 
 const runnerOptions = (bench: ControllerBench, owner: string, controller: AnyController): RunnerOptions => ({
-  controllers: [controller], db: bench.db, bus: createMemoryBus(), clock: systemClock, log: silentLog, owner, leases: true,
+  controllers: [controller], db: bench.db, bus: createMemoryBus(), clock: systemClock, log: silentLog, owner,
+  leases: true,
 })
 
-const planned = async (controller: AnyController): Promise<unknown[]> => controller.plan(await controller.observe(controller.perPass))
+const planned = async (controller: AnyController): Promise<unknown[]> =>
+  controller.plan(await controller.observe(controller.perPass))
 
 /** Observes anew before every step, as the slowest of processes would; returns the number of steps. */
 async function converge(controller: AnyController, stepsMax: number): Promise<number> {

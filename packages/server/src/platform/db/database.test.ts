@@ -19,8 +19,10 @@ interface Tables {
 const migrations = [defineMigration({
   id: '0001-boats',
   up: async (schema) => {
-    await schema.schema.createTable('boat').addColumn('id', ...id).addColumn('name', ...text).addColumn('cranes', ...count).execute()
-    await schema.schema.createTable('mooring').addColumn('id', ...id).addColumn('boat', ...reference('boat.id')).execute()
+    await schema.schema.createTable('boat').addColumn('id', ...id).addColumn('name', ...text)
+      .addColumn('cranes', ...count).execute()
+    await schema.schema.createTable('mooring').addColumn('id', ...id).addColumn('boat', ...reference('boat.id'))
+      .execute()
   },
 })]
 
@@ -29,7 +31,8 @@ const add = (executor: Executor, boatId: string) =>
 const find = (executor: Executor, boatId: string) =>
   executor.as<Tables>().selectFrom('boat').selectAll().where('id', '=', boatId).executeTakeFirst()
 const events = (db: Database, topic: string) =>
-  db.as<PlatformTables>().selectFrom('outbox').select(['topic', 'payload', 'at']).where('topic', '=', topic).orderBy('id').execute()
+  db.as<PlatformTables>().selectFrom('outbox').select(['topic', 'payload', 'at']).where('topic', '=', topic)
+    .orderBy('id').execute()
 
 for (const { name, open } of testDatabases()) {
   describe(`database on ${name}`, () => {
@@ -69,7 +72,8 @@ for (const { name, open } of testDatabases()) {
       await add(db, 'counter')
       const increment = () => db.transaction(async (tx) => {
         const boat = await find(tx, 'counter')
-        await tx.as<Tables>().updateTable('boat').set({ cranes: (boat?.cranes ?? 0) + 1 }).where('id', '=', 'counter').execute()
+        await tx.as<Tables>().updateTable('boat').set({ cranes: (boat?.cranes ?? 0) + 1 }).where('id', '=', 'counter')
+          .execute()
       })
       await Promise.all(Array.from({ length: 5 }, increment))
       assert.equal((await find(db, 'counter'))?.cranes, 7)
@@ -126,7 +130,8 @@ for (const { name, open } of testDatabases()) {
       const followed = Promise.withResolvers<void>()
       await db.transaction(async (tx) => {
         tx.emit('test.listened', {})
-        tx.afterCommit(() => db.transaction(async (next) => { await add(next, 'followed'); calls.push('followed') }).finally(followed.resolve))
+        tx.afterCommit(() => db.transaction(async (next) => { await add(next, 'followed'); calls.push('followed') })
+          .finally(followed.resolve))
         calls.push('working')
       })
       await followed.promise
@@ -151,15 +156,18 @@ for (const { name, open } of testDatabases()) {
 
     test('affected rows are counted, and returned rows given', async () => {
       await add(db, 'affected')
-      const updated = await db.as<Tables>().updateTable('boat').set({ cranes: 3 }).where('id', '=', 'affected').executeTakeFirst()
+      const updated = await db.as<Tables>().updateTable('boat').set({ cranes: 3 }).where('id', '=', 'affected')
+        .executeTakeFirst()
       assert.equal(updated.numUpdatedRows, 1n)
-      const deleted = await db.as<Tables>().deleteFrom('boat').where('id', '=', 'affected').returning('cranes').execute()
+      const deleted = await db.as<Tables>().deleteFrom('boat').where('id', '=', 'affected').returning('cranes')
+        .execute()
       assert.deepEqual(deleted, [{ cranes: 3 }])
     })
 
     test('sums and counts are numbers', async () => {
       const row = await db.as<Tables>().selectFrom('boat')
-        .select((select) => [select.fn.countAll<number>().as('all'), select.fn.sum<number>('cranes').as('cranes')]).executeTakeFirstOrThrow()
+        .select((select) => [select.fn.countAll<number>().as('all'), select.fn.sum<number>('cranes')
+          .as('cranes')]).executeTakeFirstOrThrow()
       assert.equal(typeof row.all, 'number')
       assert.equal(typeof row.cranes, 'number')
     })

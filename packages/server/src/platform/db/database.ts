@@ -33,7 +33,8 @@ export interface Database extends Executor {
   readonly kysely: Kysely<any>
   /**
    * Runs `work` in a transaction and commits, or rolls back and throws what `work` threw. `work` may run more than
-   * once (another transaction was first), so it must change nothing but the database. Nesting is refused: pass the `Tx`.
+   * once (another transaction was first), so it must change nothing but the database. Nesting is refused: pass the
+   * `Tx` on.
    */
   transaction<T>(work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** Calls `listener` after each commit that emitted events; returns what undoes it. */

@@ -8,7 +8,8 @@ import { testDatabases } from './testing.ts'
 
 const boats = defineMigration({
   id: '0001-boats',
-  up: async (schema) => { await schema.schema.createTable('boat').addColumn('id', ...id).addColumn('name', ...text).execute() },
+  up: async (schema) => { await schema.schema.createTable('boat').addColumn('id', ...id).addColumn('name', ...text)
+    .execute() },
 })
 const cranes = defineMigration({
   id: '0002-cranes',
@@ -24,7 +25,9 @@ for (const { name, open } of testDatabases()) {
     test('run what is missing, once', async () => {
       await using stack = new AsyncDisposableStack()
       const db = stack.adopt(await open(), (opened) => opened.close())
-      assert.deepEqual((await migrate(db, harbour(boats))).filter((step) => step.startsWith('harbour')), ['harbour/0001-boats'])
+      assert.deepEqual(
+        (await migrate(db, harbour(boats))).filter((step) => step.startsWith('harbour')), ['harbour/0001-boats'],
+      )
       assert.deepEqual(await migrate(db, harbour(boats, cranes)), ['harbour/0002-cranes'])
       assert.deepEqual(await migrate(db, harbour(boats, cranes)), [])
       const first = await db.kysely.insertInto('crane').values({ busy: 1 }).returning(['id', 'busy']).executeTakeFirst()
@@ -37,13 +40,16 @@ for (const { name, open } of testDatabases()) {
       await db.kysely.insertInto('boat').values({ id: 'b', name: 'Boat' }).execute()
       assert.deepEqual(await db.kysely.selectFrom('boat').selectAll().execute(), [{ id: 'b', name: 'Boat' }])
       await migrate(db, harbour(boats, cranes))
-      assert.deepEqual(await db.kysely.selectFrom('boat').selectAll().execute(), [{ id: 'b', name: 'Boat', crane: null }])
+      assert.deepEqual(await db.kysely.selectFrom('boat').selectAll()
+        .execute(), [{ id: 'b', name: 'Boat', crane: null }])
     })
 
     test('a migration that fails leaves no half of itself', async () => {
       await using stack = new AsyncDisposableStack()
       const db = stack.adopt(await open({ migrations: harbour(boats) }), (opened) => opened.close())
-      const broken = defineMigration({ id: '0002-broken', up: async (schema) => { await cranes.up(schema); throw new Error('no more') } })
+      const broken = defineMigration(
+        { id: '0002-broken', up: async (schema) => { await cranes.up(schema); throw new Error('no more') } },
+      )
       await assert.rejects(migrate(db, harbour(boats, broken)), /no more/)
       assert.deepEqual(await migrate(db, harbour(boats, cranes)), ['harbour/0002-cranes'])
     })
@@ -52,7 +58,8 @@ for (const { name, open } of testDatabases()) {
       await using stack = new AsyncDisposableStack()
       const db = stack.adopt(await open(), (opened) => opened.close())
       const results = await Promise.all([1, 2, 3].map(() => migrate(db, harbour(boats, cranes))))
-      assert.deepEqual(results.flat().filter((step) => step.startsWith('harbour')).sort(), ['harbour/0001-boats', 'harbour/0002-cranes'])
+      assert.deepEqual(results.flat().filter((step) => step.startsWith('harbour'))
+        .sort(), ['harbour/0001-boats', 'harbour/0002-cranes'])
     })
 
     test('a database that is newer than the program is refused in a sentence', async () => {

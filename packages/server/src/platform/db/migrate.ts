@@ -75,13 +75,15 @@ async function recorded(executor: Pick<Database, 'as'>, service: string): Promis
 function assertNotNewer(service: string, done: string[], migrations: readonly Migration[]): void {
   const unknown = done.filter((id) => !migrations.some((migration) => migration.id === id))
   if (unknown.length === 0) return
-  throw new Error(`The database is newer than this program: ${service} has already run ${unknown.join(', ')}, which this `
-    + 'version does not know. Start the version that wrote it, or restore a backup from before the upgrade')
+  throw new Error(`The database is newer than this program: ${service} has already run ${unknown.join(', ')}, `
+    + 'which this version does not know. Start the version that wrote it, or restore a backup from before the upgrade')
 }
 
 function assertOrdered({ service, migrations }: ServiceMigrations): void {
   migrations.forEach(({ id }, at) => {
     const expected = String(at + 1).padStart(4, '0')
-    if (!id.startsWith(`${expected}-`)) throw new Error(`Migration ${id} of ${service} must be number ${expected}: ids count up without gaps`)
+    if (!id.startsWith(`${expected}-`)) {
+      throw new Error(`Migration ${id} of ${service} must be number ${expected}: ids count up without gaps`)
+    }
   })
 }

@@ -26,10 +26,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   if (url === 'sqlite::memory:') return new SqlDatabase(temporaryBackend, { clock, log })
   if (url.startsWith('sqlite:')) {
     const path = sqlitePath(url)
-    return new SqlDatabase((assertOutside) => sqliteBackend(path, options.synchronous ?? 'normal', assertOutside), { clock, log })
+    return new SqlDatabase(
+      (assertOutside) => sqliteBackend(path, options.synchronous ?? 'normal', assertOutside), { clock, log },
+    )
   }
   if (/^postgres(ql)?:\/\//.test(url)) return openPostgresDatabase(options)
-  throw new Error(`The database URL "${shown(url)}" is not understood: use sqlite:/path/to/file.db or postgresql://user@host/name`)
+  throw new Error(
+    `The database URL "${shown(url)}" is not understood: use sqlite:/path/to/file.db or postgresql://user@host/name`,
+  )
 }
 
 function sqlitePath(url: string): string {

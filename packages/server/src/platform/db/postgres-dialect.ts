@@ -26,7 +26,9 @@ export function openPostgres({ url, poolMax = 10, schema, log }: PostgresOptions
     ...(schema === undefined ? {} : { options: `-c search_path=${schema}` }),
   })
   // Without a listener, a server that goes away under an idle connection would end the process.
-  pool.on('error', (error) => log?.warn({ err: error }, 'An idle database connection was lost; the next statement opens another'))
+  pool.on('error', (error) => log?.warn(
+    { err: error }, 'An idle database connection was lost; the next statement opens another',
+  ))
   return { pool, dialect: new PostgresDialect({ pool }) }
 }
 

@@ -43,7 +43,9 @@ export class SqlDatabase implements Database {
   readonly #listeners = new Set<() => void>()
   #closing: Promise<void> | undefined
 
-  constructor(backend: (assertOutside: () => void) => Backend, { clock = systemClock, log }: DatabaseDependencies = {}) {
+  constructor(
+    backend: (assertOutside: () => void) => Backend, { clock = systemClock, log }: DatabaseDependencies = {},
+  ) {
     this.#backend = backend(() => this.#assertOutside('This write'))
     this.dialect = this.#backend.dialect
     this.#clock = clock
@@ -54,7 +56,9 @@ export class SqlDatabase implements Database {
 
   as<Tables>(): Kysely<Tables> { return this.#backend.plain as Kysely<unknown> as Kysely<Tables> }
 
-  async transaction<T>(work: (tx: Tx) => Promise<T>, { isolation = 'serializable' }: TransactionOptions = {}): Promise<T> {
+  async transaction<T>(
+    work: (tx: Tx) => Promise<T>, { isolation = 'serializable' }: TransactionOptions = {},
+  ): Promise<T> {
     this.#assertOutside('A second transaction')
     for (let tries = 1; ; tries++) {
       try {
@@ -109,7 +113,8 @@ export class SqlDatabase implements Database {
   }
 
   #follow(work: () => unknown): void {
-    const complain = (error: unknown) => this.#log?.error({ err: error }, 'Work after a commit failed; the commit stands')
+    const complain = (error: unknown) =>
+      this.#log?.error({ err: error }, 'Work after a commit failed; the commit stands')
     try {
       const result = work()
       if (result instanceof Promise) result.catch(complain)
@@ -153,7 +158,9 @@ class OpenTransaction implements Tx {
     assertTopic(topic)
     const text = JSON.stringify(payload)
     if (text.length > payloadLengthMax) {
-      throw new Error(`The event ${topic} carries ${text.length} characters, ${payloadLengthMax} at most: send an id, not the thing`)
+      throw new Error(
+        `The event ${topic} carries ${text.length} characters, ${payloadLengthMax} at most: send an id, not the thing`,
+      )
     }
     this.events.push({ topic, payload: text })
   }
@@ -169,7 +176,9 @@ class OpenTransaction implements Tx {
 }
 
 function assertTopic(topic: string): void {
-  if (!topicPattern.test(topic)) throw new Error(`"${topic}" is not a topic: it must be words joined by dots, as in nova.server.created`)
+  if (!topicPattern.test(topic)) {
+    throw new Error(`"${topic}" is not a topic: it must be words joined by dots, as in nova.server.created`)
+  }
 }
 
 /** Exponential with full jitter, so that two that met do not meet again. */

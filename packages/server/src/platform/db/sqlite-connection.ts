@@ -30,7 +30,9 @@ export class SqliteConnection {
       readOnly: options.readOnly, timeout: busyTimeoutMs, enableForeignKeyConstraints: true,
     })
     if (!options.readOnly) this.#database.exec('pragma journal_mode = wal')
-    this.#database.exec(`pragma synchronous = ${options.synchronous}; pragma temp_store = memory; pragma cache_size = -16384`)
+    this.#database.exec(
+      `pragma synchronous = ${options.synchronous}; pragma temp_store = memory; pragma cache_size = -16384`,
+    )
   }
 
   get inTransaction(): boolean { return this.#database.isTransaction }
@@ -91,8 +93,10 @@ function rowsOf<Row>(statement: StatementSync, columns: string[], parameters: SQ
 /** Whole numbers are bound as integers, so that they stay whole in a TEXT column too, as on PostgreSQL. */
 function bindable(value: unknown, position: number): SQLInputValue {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : value
-  if (typeof value === 'string' || value === null || typeof value === 'bigint' || value instanceof Uint8Array) return value
+  if (typeof value === 'string' || value === null || typeof value === 'bigint' || value instanceof Uint8Array) {
+    return value
+  }
   if (value === undefined) return null
-  throw new TypeError(`SQL parameter ${position + 1} is a ${typeof value}: store booleans as 0 or 1, times as milliseconds, `
-    + 'and objects through toJson')
+  throw new TypeError(`SQL parameter ${position + 1} is a ${typeof value}: `
+    + 'store booleans as 0 or 1, times as milliseconds, and objects through toJson')
 }

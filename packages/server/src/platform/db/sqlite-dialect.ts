@@ -101,7 +101,9 @@ class PlainDriver implements Driver {
   }
   async init(): Promise<void> { /* The file is open already. */ }
   async acquireConnection(): Promise<DatabaseConnection> { return this.#connection }
-  async beginTransaction(): Promise<void> { throw new Error('Open a transaction with db.transaction, not on the read side') }
+  async beginTransaction(): Promise<void> {
+    throw new Error('Open a transaction with db.transaction, not on the read side')
+  }
   async commitTransaction(): Promise<void> { throw new Error('There is no transaction on the read side') }
   async rollbackTransaction(): Promise<void> { /* Called by Kysely after a refused begin: nothing to undo. */ }
   async releaseConnection(): Promise<void> { /* The connection is shared: nothing to give back. */ }
@@ -128,5 +130,6 @@ const dialect = (driver: Driver): Dialect => ({
   createQueryCompiler: () => new SqliteQueryCompiler(),
 })
 
-export const plainDialect = (file: SqliteFile, assertOutside: () => void): Dialect => dialect(new PlainDriver(file, assertOutside))
+export const plainDialect = (file: SqliteFile, assertOutside: () => void): Dialect =>
+  dialect(new PlainDriver(file, assertOutside))
 export const transactionDialect = (file: SqliteFile): Dialect => dialect(new TransactionDriver(file))

@@ -17,7 +17,8 @@ interface Tables { boat: { id: string; writer: string } }
 
 const boats = [{ service: 'harbour', migrations: [defineMigration({
   id: '0001-boats',
-  up: async (schema) => { await schema.schema.createTable('boat').addColumn('id', ...id).addColumn('writer', ...text).execute() },
+  up: async (schema) => { await schema.schema.createTable('boat').addColumn('id', ...id).addColumn('writer', ...text)
+    .execute() },
 })] }]
 
 /** Adds boats, each with an event, and says the number of each once it is committed. */
@@ -49,11 +50,14 @@ describe('one SQLite file, several processes', () => {
   after(async () => { await db.close(); rmSync(folder, { recursive: true }) })
 
   const writer = (name: string, count: number): ChildProcess =>
-    spawn(process.execPath, ['--input-type=module', '-e', writerSource, url, name, String(count)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    spawn(process.execPath, ['--input-type=module', '-e', writerSource, url, name, String(count)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
   const written = async (name: string) =>
     (await db.as<Tables>().selectFrom('boat').select('id').where('writer', '=', name).execute()).map((boat) => boat.id)
   const announced = async (name: string) => {
-    const rows = await db.as<PlatformTables>().selectFrom('outbox').select('payload').where('topic', '=', 'boat.added').execute()
+    const rows = await db.as<PlatformTables>().selectFrom('outbox').select('payload').where('topic', '=', 'boat.added')
+      .execute()
     return rows.map(({ payload }) => (JSON.parse(payload) as { id: string }).id).filter((boat) => boat.startsWith(name))
   }
 
@@ -63,7 +67,8 @@ describe('one SQLite file, several processes', () => {
 
   test('writers take turns and none of them fails', async () => {
     const writers = ['ann', 'bob'].map((name) => writer(name, 60))
-    const ours = db.transaction(async (tx) => { await tx.as<Tables>().insertInto('boat').values({ id: 'ours', writer: 'us' }).execute() })
+    const ours = db.transaction(async (tx) => { await tx.as<Tables>().insertInto('boat')
+      .values({ id: 'ours', writer: 'us' }).execute() })
     const codes = await Promise.all(writers.map(async (child) => (await once(child, 'exit'))[0] as number))
     await ours
     assert.deepEqual(codes, [0, 0])
@@ -73,7 +78,9 @@ describe('one SQLite file, several processes', () => {
   test('a killed writer leaves every transaction whole, and loses none that it was told was committed', async () => {
     const child = writer('eve', 1_000_000)
     let said = ''
-    child.stdout?.on('data', (chunk: Buffer) => { said += chunk.toString(); if (said.length > 200) child.kill('SIGKILL') })
+    child.stdout?.on(
+      'data', (chunk: Buffer) => { said += chunk.toString(); if (said.length > 200) child.kill('SIGKILL') },
+    )
     await once(child, 'close')
     const told = said.split('\n').slice(0, -1).map((n) => `eve${n}`)
     const boatsWritten = new Set(await written('eve'))

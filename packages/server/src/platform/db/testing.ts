@@ -9,14 +9,17 @@ import type { Database, DialectName } from './database.ts'
 
 export interface TestDatabase {
   name: DialectName
-  /** An isolated database that is gone when it is closed; migrated if `migrations` are given (an empty list will do). */
+  /** An isolated database, gone when it is closed; migrated if `migrations` are given (an empty list will do). */
   open(options?: { migrations?: ServiceMigrations[]; clock?: Clock }): Promise<Database>
 }
 
 /** Store tests loop over these: `for (const { name, open } of testDatabases()) describe(name, …)`. */
 export function testDatabases(): TestDatabase[] {
   const url = process.env['QUAYSTONE_TEST_PG']
-  const sqlite: TestDatabase = { name: 'sqlite', open: (options) => prepared(openDatabase({ url: 'sqlite::memory:', clock: options?.clock }), options) }
+  const sqlite: TestDatabase = {
+    name: 'sqlite',
+    open: (options) => prepared(openDatabase({ url: 'sqlite::memory:', clock: options?.clock }), options),
+  }
   if (url === undefined || url === '') return [sqlite]
   return [sqlite, { name: 'postgresql', open: (options) => prepared(openSchema(url, options?.clock), options) }]
 }

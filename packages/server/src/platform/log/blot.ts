@@ -1,8 +1,9 @@
 /** Blots secrets out of what is to be logged, by the names of fields, at any depth. */
 
 const secretNames = new Set([
-  'password', 'originalpassword', 'adminpass', 'adminpassword', 'passphrase', 'secret', 'clientsecret', 'token', 'authorization',
-  'xauthtoken', 'xsubjecttoken', 'xservicetoken', 'xregistryauth', 'cookie', 'setcookie', 'privatekey', 'userdata', 'masterkey',
+  'password', 'originalpassword', 'adminpass', 'adminpassword', 'passphrase', 'secret', 'clientsecret', 'token',
+  'authorization', 'xauthtoken', 'xsubjecttoken', 'xservicetoken', 'xregistryauth', 'cookie', 'setcookie',
+  'privatekey', 'userdata', 'masterkey',
 ])
 const blotted = '***'
 /** Deeper things are left out: a log line is not a dump. */

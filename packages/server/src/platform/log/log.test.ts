@@ -40,7 +40,8 @@ describe('log', () => {
     const { log, text } = captured()
     log.info({
       password: 'hush', auth: { identity: { password: { user: { name: 'ann', password: 'hush' } } } },
-      server: { adminPass: 'hush', name: 'web' }, headers: { 'x-auth-token': 'hush', 'X-Auth-Token': 'hush', authorization: 'hush', accept: 'json' },
+      server: { adminPass: 'hush', name: 'web' },
+      headers: { 'x-auth-token': 'hush', 'X-Auth-Token': 'hush', authorization: 'hush', accept: 'json' },
       credential: { secret: 'hush', token: 'hush' }, req: { headers: { 'x-auth-token': 'hush', cookie: 'hush' } },
     }, 'request')
     const [line = ''] = text
@@ -51,7 +52,8 @@ describe('log', () => {
 
   test('blots out secrets of children, lists and errors, and leaves what was logged as it was', () => {
     const { log, text } = captured()
-    const fields = { users: [{ name: 'ann', Password: 'hush' }], err: Object.assign(new Error('No'), { details: { admin_pass: 'hush' } }) }
+    const err = Object.assign(new Error('No'), { details: { admin_pass: 'hush' } })
+    const fields = { users: [{ name: 'ann', Password: 'hush' }], err }
     log.child({ token: 'hush' }).warn(fields, 'refused')
     assert.doesNotMatch(text[0] ?? '', /hush/)
     assert.match(text[0] ?? '', /"name":"ann"/)

@@ -41,7 +41,8 @@ export function createMetrics({ processMetrics = true }: { processMetrics?: bool
 }
 
 function newGauge<Label extends string>(
-  { collect }: GaugeOptions<Label>, configuration: { name: string; help: string; labelNames: readonly Label[]; registers: Registry[] },
+  { collect }: GaugeOptions<Label>,
+  configuration: { name: string; help: string; labelNames: readonly Label[]; registers: Registry[] },
 ): Gauge<Label> {
   if (collect === undefined) return new Gauge<Label>(configuration)
   return new Gauge<Label>({ ...configuration, collect() { return collect(this) } })

@@ -8,7 +8,9 @@ import type { Machine } from './machine.ts'
 /** Which row, and which of its columns holds the state. */
 export interface Row { table: string; id: string; column: string; idColumn?: string }
 
-export type MoveResult<State extends string> = { moved: true; state: State } | { moved: false; state: State | undefined }
+export type MoveResult<State extends string> =
+  | { moved: true; state: State }
+  | { moved: false; state: State | undefined }
 
 type AnyTables = Record<string, Record<string, unknown>>
 
@@ -17,7 +19,8 @@ type AnyTables = Record<string, Record<string, unknown>>
  * the row's state does not accept the event, and `notFound` when there is no such row.
  */
 export async function applyMove<State extends string, Event extends string>(
-  executor: Executor, row: Row, machine: Machine<State, Event>, event: NoInfer<Event>, extra: Record<string, unknown> = {},
+  executor: Executor, row: Row, machine: Machine<State, Event>, event: NoInfer<Event>,
+  extra: Record<string, unknown> = {},
 ): Promise<{ moved: true; state: State }> {
   const result = await tryMove(executor, row, machine, event, extra)
   if (result.moved) return result
@@ -28,7 +31,8 @@ export async function applyMove<State extends string, Event extends string>(
 
 /** The same without throwing: `moved: false` with the state found, or undefined when there is no such row. */
 export async function tryMove<State extends string, Event extends string>(
-  executor: Executor, row: Row, machine: Machine<State, Event>, event: NoInfer<Event>, extra: Record<string, unknown> = {},
+  executor: Executor, row: Row, machine: Machine<State, Event>, event: NoInfer<Event>,
+  extra: Record<string, unknown> = {},
 ): Promise<MoveResult<State>> {
   const kysely = executor.as<AnyTables>()
   const idColumn = row.idColumn ?? 'id'
@@ -53,7 +57,9 @@ function targetOf<State extends string, Event extends string>(
   return sql<State>`case ${sql.ref(column)} ${sql.join(cases, sql` `)} end`
 }
 
-async function stateOf<State extends string>(kysely: Kysely<AnyTables>, row: Row, idColumn: string): Promise<State | undefined> {
+async function stateOf<State extends string>(
+  kysely: Kysely<AnyTables>, row: Row, idColumn: string,
+): Promise<State | undefined> {
   const found = await kysely.selectFrom(row.table).select(sql.ref<State>(row.column).as('state'))
     .where(idColumn, '=', row.id).executeTakeFirst()
   return found?.state as State | undefined

@@ -4,7 +4,9 @@
 export type MachineTable = Record<string, Record<string, string>>
 
 /** Every target must be a state of the same table. */
-type Closed<Table extends MachineTable> = { [From in keyof Table]: { [Event in keyof Table[From]]: keyof Table & string } }
+type Closed<Table extends MachineTable> = {
+  [From in keyof Table]: { [Event in keyof Table[From]]: keyof Table & string }
+}
 
 export type StateOf<Table extends MachineTable> = keyof Table & string
 export type EventOf<Table extends MachineTable> = { [From in keyof Table]: keyof Table[From] & string }[keyof Table]
@@ -52,7 +54,8 @@ class TableMachine<State extends string, Event extends string> implements Machin
     this.initial = initial
     this.states = Object.keys(table) as State[]
     this.events = [...new Set(Object.values(table).flatMap(Object.keys))] as Event[]
-    this.#table = new Map(Object.entries(table).map(([from, row]) => [from, new Map(Object.entries(row) as [string, State][])]))
+    this.#table = new Map(Object.entries(table)
+      .map(([from, row]) => [from, new Map(Object.entries(row) as [string, State][])]))
     this.#assertClosed()
   }
 
@@ -76,7 +79,8 @@ class TableMachine<State extends string, Event extends string> implements Machin
   isState(text: string): text is State { return this.#table.has(text) }
 
   mermaid(): string {
-    const arrows = this.states.flatMap((from) => this.eventsOf(from).map((event) => `  ${from} --> ${this.target(from, event)}: ${event}`))
+    const arrows = this.states.flatMap((from) => this.eventsOf(from)
+      .map((event) => `  ${from} --> ${this.target(from, event)}: ${event}`))
     const ends = this.states.filter((state) => this.isFinal(state)).map((state) => `  ${state} --> [*]`)
     return ['stateDiagram-v2', `  [*] --> ${this.initial}`, ...arrows, ...ends, ''].join('\n')
   }
@@ -85,9 +89,13 @@ class TableMachine<State extends string, Event extends string> implements Machin
   #assertClosed(): void {
     for (const [from, row] of this.#table) {
       for (const [event, to] of row) {
-        if (!this.#table.has(to)) throw new Error(`Machine ${this.name}: ${from} --${event}--> ${to}, but ${to} is not a state`)
+        if (!this.#table.has(to)) {
+          throw new Error(`Machine ${this.name}: ${from} --${event}--> ${to}, but ${to} is not a state`)
+        }
       }
     }
-    if (!this.#table.has(this.initial)) throw new Error(`Machine ${this.name}: the initial state ${this.initial} is not a state`)
+    if (!this.#table.has(this.initial)) {
+      throw new Error(`Machine ${this.name}: the initial state ${this.initial} is not a state`)
+    }
   }
 }
