@@ -9,7 +9,8 @@ import { uuid } from '#platform/ids/ids.ts'
 import type { ContainerSpec, EngineEvent } from '#services/workloads/ports.ts'
 import { createDockerRuntime, type DockerRuntime } from './docker-runtime.ts'
 import { EngineClient } from './engine-client.ts'
-import { eventually, runtimeSuite, specOf } from './runtime-suite.ts'
+import { runtimeSuite } from './runtime-suite.ts'
+import { eventually, specOf } from './suite-bench.ts'
 import { busyboxRootTar, staticEchoTar, type TestEngine } from './testing.ts'
 
 /** A fresh cloud on the engine at `socketPath`; its gates live in a directory of their own. */

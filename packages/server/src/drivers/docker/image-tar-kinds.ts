@@ -1,6 +1,14 @@
 /** Reads the two formats of a saved image: Docker's archive and the OCI layout. */
 import { badRequest } from '#platform/errors/errors.ts'
-import type { ImageTarIndex } from './image-tar.ts'
+
+/** What is remembered of a tar: names of top-level files and blobs, and the small JSON ones in full. */
+export interface ImageTarIndex {
+  names: Set<string>
+  documents: Map<string, Buffer>
+}
+
+/** Manifests and configurations are smaller than this. */
+export const documentBytesMax = 4 * 2 ** 20
 
 export interface ImageDescription {
   repoTags: string[]
@@ -28,11 +36,18 @@ export function describeDockerArchive(index: ImageTarIndex): ImageDescription {
 
 export function describeOciLayout(index: ImageTarIndex): ImageDescription {
   const descriptor = imageDescriptor(index, documentOf<OciDocument>(index, 'index.json'), 0)
+  const { Config } = ociImageFiles(index, descriptor)
+  const name = descriptor.annotations?.['io.containerd.image.name'] ?? descriptor.annotations?.['org.opencontainers.image.ref.name']
+  return { repoTags: name === undefined ? [] : [name], ...configOf(index, Config) }
+}
+
+/** The files of the layout's one image, in the words of Docker's manifest.json. */
+export function ociImageFiles(index: ImageTarIndex, descriptor = imageDescriptor(index, documentOf<OciDocument>(index, 'index.json'), 0)) {
   const { config, layers = [] } = documentOf<OciDocument>(index, blobName(descriptor))
   if (!config) throw badRequest('The OCI layout\'s image manifest names no configuration.', { reason: 'noConfig' })
-  for (const layer of layers) requireName(index, blobName(layer), 'layer')
-  const name = descriptor.annotations?.['io.containerd.image.name'] ?? descriptor.annotations?.['org.opencontainers.image.ref.name']
-  return { repoTags: name === undefined ? [] : [name], ...configOf(index, blobName(config)) }
+  const Layers = layers.map(blobName)
+  for (const layer of Layers) requireName(index, layer, 'layer')
+  return { Config: blobName(config), Layers }
 }
 
 const indexDepthMax = 3
@@ -64,7 +79,7 @@ function requireName(index: ImageTarIndex, name: string, what: string): void {
 function documentOf<T>(index: ImageTarIndex, name: string): T {
   requireName(index, name, 'file')
   try {
-    return JSON.parse(index.documents.get(name)!.toString()) as T
+    return JSON.parse(index.documents.get(name)?.toString() ?? '') as T
   } catch (error) {
     throw badRequest(`The image tar's ${name} is no JSON.`, { reason: 'noJson' }, error)
   }

@@ -5,8 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { extract, pack, type Pack } from 'tar-stream'
 import { badRequest, isRefusal } from '#platform/errors/errors.ts'
-
-const jsonBytesMax = 8 * 2 ** 20
+import { documentBytesMax, ociImageFiles, type ImageTarIndex } from './image-tar-kinds.ts'
 
 /** The same tar, uncompressed and nameless. A broken tar breaks the returned stream with a `badRequest`. */
 export async function withoutNames(tar: Readable): Promise<Readable> {
@@ -34,26 +33,28 @@ export function explainTarErrors(tar: Readable): (error: unknown) => unknown {
 async function rewrite(plain: Readable, packed: Pack): Promise<void> {
   const entries = extract()
   const fed = pipeline(plain, entries).catch((error: unknown) => { entries.destroy(error as Error) })
-  let described = false
-  for await (const entry of entries) {
-    described ||= /^(\.\/)*(manifest|index)\.json$/.test(entry.header.name)
-    await passOn(entry, packed)
-  }
+  const index: ImageTarIndex = { names: new Set(), documents: new Map() }
+  for await (const entry of entries) await passOn(entry, packed, index)
   await fed
-  if (!described) throw badRequest('The tar is no image: it has neither manifest.json nor index.json.', { reason: 'noImage' })
+  if (!index.names.has('manifest.json')) packed.entry({ name: 'manifest.json' }, JSON.stringify(dockerManifestOf(index)))
   packed.finalize()
+}
+
+/** Engines without containerd's image store load no OCI layout; with this manifest added, it is an archive they know. */
+function dockerManifestOf(index: ImageTarIndex): unknown {
+  if (!index.names.has('index.json')) throw badRequest('The tar is no image: it has neither manifest.json nor index.json.', { reason: 'noImage' })
+  return [{ ...ociImageFiles(index), RepoTags: null }]
 }
 
 type Entry = ReturnType<typeof extract> extends AsyncIterable<infer One> ? One : never
 
-async function passOn(entry: Entry, packed: Pack): Promise<void> {
-  const name = entry.header.name.replace(/^(\.\/)+/, '')
+async function passOn(entry: Entry, packed: Pack, index: ImageTarIndex): Promise<void> {
+  const { name: written, type, size } = entry.header
+  const name = written.replace(/^(\.\/)+/, '')
+  index.names.add(name)
   if (name === 'repositories') { entry.resume(); return }
-  if (name === 'manifest.json' || name === 'index.json') {
-    const { size: _size, ...header } = entry.header
-    packed.entry(header, JSON.stringify(nameless(await readJson(entry, name))))
-    return
-  }
+  if (name === 'manifest.json' || name === 'index.json') return passDescription(entry, name, { packed, index })
+  if (type === 'file' && size <= documentBytesMax && name.startsWith('blobs/')) return passDocument(entry, name, { packed, index })
   const copy = packed.entry(entry.header)
   for await (const chunk of entry) {
     if (!copy.write(chunk)) await new Promise<void>((resolve) => copy.once('drain', () => resolve()))
@@ -61,8 +62,24 @@ async function passOn(entry: Entry, packed: Pack): Promise<void> {
   copy.end(undefined)
 }
 
+interface Passing { packed: Pack; index: ImageTarIndex }
+
+async function passDescription(entry: Entry, name: string, { packed, index }: Passing): Promise<void> {
+  const { size: _size, ...header } = entry.header
+  const content = Buffer.from(JSON.stringify(nameless(await readJson(entry, name))))
+  index.documents.set(name, content)
+  packed.entry(header, content)
+}
+
+/** Manifests and configurations are blobs as layers are; they are small and JSON. */
+async function passDocument(entry: Entry, name: string, { packed, index }: Passing): Promise<void> {
+  const content = await buffer(entry)
+  if (content[0] === 0x7b) index.documents.set(name, content)
+  packed.entry(entry.header, content)
+}
+
 async function readJson(entry: Entry, name: string): Promise<unknown> {
-  if ((entry.header.size ?? 0) > jsonBytesMax) throw badRequest(`The image tar's ${name} is larger than ${jsonBytesMax} bytes.`)
+  if (entry.header.size > documentBytesMax) throw badRequest(`The image tar's ${name} is larger than ${documentBytesMax} bytes.`)
   try {
     return JSON.parse((await buffer(entry)).toString())
   } catch (error) {

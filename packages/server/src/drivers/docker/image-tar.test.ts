@@ -8,7 +8,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { pack, type Header } from 'tar-stream'
 import { inspectImageTar } from './image-tar.ts'
 import { withoutNames } from './image-tar-names.ts'
-import { filesOf, tarOf } from './runtime-suite.ts'
+import { filesOf, tarOf } from './suite-bench.ts'
 
 const config = JSON.stringify({ architecture: 'arm64', os: 'linux', config: { Entrypoint: ['/run'], Cmd: ['now'] } })
 const manifest = (more: object = {}) => JSON.stringify([{ Config: 'c0ffee.json', RepoTags: ['app:1'], Layers: ['l1/layer.tar'], ...more }])
@@ -101,8 +101,10 @@ test('withoutNames takes the names out and leaves the rest', async () => {
   assert.equal(tags['repositories'], undefined)
   assert.equal(JSON.parse(tags['manifest.json']!)[0].RepoTags, null)
   assert.equal(tags['c0ffee.json'], config)
-  const index = JSON.parse((await filesOf(await withoutNames(tarOf(ociLayout()))))['index.json']!)
-  assert.deepEqual(index.manifests[0].annotations, { keep: 'me' })
+  const layout = await filesOf(await withoutNames(tarOf(ociLayout())))
+  assert.deepEqual(JSON.parse(layout['index.json']!).manifests[0].annotations, { keep: 'me' })
+  const [image] = JSON.parse(layout['manifest.json']!)
+  assert.deepEqual(image, { Config: `blobs/sha256/${digest(config)}`, Layers: [`blobs/sha256/${digest('layer')}`], RepoTags: null })
 })
 
 test('withoutNames refuses a tar without an image, and breaks where the source does', async () => {

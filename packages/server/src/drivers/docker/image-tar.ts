@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import { extract } from 'tar-stream'
 import { badRequest } from '#platform/errors/errors.ts'
 import { explainTarErrors, uncompressed } from './image-tar-names.ts'
-import { describeDockerArchive, describeOciLayout, type ImageDescription } from './image-tar-kinds.ts'
+import { describeDockerArchive, describeOciLayout, documentBytesMax, type ImageDescription, type ImageTarIndex } from './image-tar-kinds.ts'
 
 export interface ImageTarFacts extends ImageDescription {
   kind: 'docker-archive' | 'oci-layout' | 'rootfs'
@@ -22,14 +22,7 @@ export interface ImageTarLimits {
 
 type Entry = ReturnType<typeof extract> extends AsyncIterable<infer One> ? One : never
 
-/** What is remembered of a tar: names with sizes of top-level files and blobs, and the small JSON ones in full. */
-export interface ImageTarIndex {
-  names: Set<string>
-  documents: Map<string, Buffer>
-}
-
 const nameBytesMax = 4096
-const documentBytesMax = 4 * 2 ** 20
 const documentsBytesMax = 64 * 2 ** 20
 const contentBytesMaxDefault = 256 * 2 ** 30
 const entriesMaxDefault = 2_000_000

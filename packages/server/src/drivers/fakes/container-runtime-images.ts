@@ -4,10 +4,13 @@ import { Readable } from 'node:stream'
 import { extract, pack } from 'tar-stream'
 import { badRequest, notFound } from '#platform/errors/errors.ts'
 import type { EngineImage } from '#services/workloads/ports.ts'
+import { withoutNames } from '../docker/image-tar-names.ts'
 
 export async function readTar(tar: Readable): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>()
-  const entries = tar.pipe(extract())
+  const entries = extract()
+  tar.once('error', (error) => entries.destroy(error))
+  tar.pipe(entries)
   for await (const entry of entries) {
     const chunks: Buffer[] = []
     for await (const chunk of entry) chunks.push(chunk as Buffer)
@@ -73,10 +76,8 @@ export class FakeImages {
   }
 
   async load(tar: Readable, reference?: string): Promise<EngineImage[]> {
-    const files = await readTar(tar)
-    const manifest = files.get('manifest.json')
-    if (!manifest) throw badRequest('The tar is no image: it has no manifest.json.')
-    return (JSON.parse(manifest.toString()) as DockerManifest[]).map(({ Config }) => {
+    const files = await readTar(await withoutNames(tar))
+    return (JSON.parse(files.get('manifest.json')!.toString()) as DockerManifest[]).map(({ Config }) => {
       const raw = files.get(Config)
       if (!raw) throw badRequest(`The tar is no image: it lacks ${Config}.`)
       const { config = {}, architecture = 'amd64' } = JSON.parse(raw.toString()) as DockerConfig

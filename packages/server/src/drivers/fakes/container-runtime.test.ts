@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import { buffer } from 'node:stream/consumers'
 import { unavailable } from '#platform/errors/errors.ts'
 import { ManualClock } from '#platform/clock/clock.ts'
-import { runtimeSuite, specOf, tarOf } from '../docker/runtime-suite.ts'
+import { runtimeSuite } from '../docker/runtime-suite.ts'
+import { specOf, tarOf } from '../docker/suite-bench.ts'
 import { createFakeRuntime } from './container-runtime.ts'
 
 runtimeSuite('fake engine', async () => ({

@@ -3,33 +3,13 @@ import { createHash } from 'node:crypto'
 import { PassThrough, Readable } from 'node:stream'
 import { badRequest, conflict, notFound, unavailable } from '#platform/errors/errors.ts'
 import { isoMicros, systemClock, type Clock } from '#platform/clock/clock.ts'
-import { labels } from '#services/workloads/ports.ts'
 import type {
   BeforeCommand, ContainerRuntime, ContainerSpec, ContainerStats, ContainerStatus, EngineEvent, EngineImage, EngineInfo, ExecResult,
 } from '#services/workloads/ports.ts'
 import { effectiveCommand } from '../docker/effective-command.ts'
+import { newStatus, type Container, type FakeRuntimeOptions } from './container-runtime-model.ts'
 import { FakeImages, readTar, tarOf } from './container-runtime-images.ts'
 import { defaultPrograms, fakeTerminal, type Program, type ProgramResult } from './container-runtime-programs.ts'
-
-export interface FakeRuntimeOptions {
-  clock?: Clock
-  cloudId?: string
-  /** Added to every call, to see what waits for the engine. */
-  latencyMs?: number
-  vcpus?: number
-  ramMiB?: number
-  diskGiB?: number
-  name?: string
-}
-
-interface Container {
-  status: ContainerStatus
-  spec: ContainerSpec
-  gate: 'open' | 'waiting'
-  logs: string
-  followers: Set<PassThrough>
-  files: Map<string, Buffer>
-}
 
 type Method = Exclude<keyof ContainerRuntime, 'watch'>
 
@@ -116,7 +96,7 @@ export class FakeRuntime implements ContainerRuntime {
     this.#refuseNameInUse(spec.name)
     const command = this.#commandOf(spec)
     const id = createHash('sha256').update(`${spec.workloadId} ${this.#nextPid++}`).digest('hex')
-    this.#containers.set(id, { status: this.#newStatus(id, spec, command), spec, gate: 'open', logs: '', followers: new Set(), files: new Map() })
+    this.#containers.set(id, { status: newStatus({ id, spec, command, cloudId: this.#options.cloudId ?? 'fake' }), spec, gate: 'open', logs: '', followers: new Set(), files: new Map() })
     this.#happened('create', this.#find(id))
     return { id }
   }
@@ -124,6 +104,7 @@ export class FakeRuntime implements ContainerRuntime {
   async start(id: string, beforeCommand?: BeforeCommand): Promise<ContainerStatus> {
     await this.#enter('start')
     const container = this.#find(id)
+    if (beforeCommand && !container.status.gated) throw badRequest(`Container ${id} was made without a gate: its network cannot be filled before its command runs.`, { field: 'gated' })
     if (container.status.state === 'paused') throw conflict(`Container ${container.status.name} is paused: unpause it first.`)
     this.#refuseMissingCommand(container)
     if (!this.#isAlive(container)) this.#run(container)
@@ -158,20 +139,15 @@ export class FakeRuntime implements ContainerRuntime {
     else if (/TERM$|INT$/.test(signal)) this.#die(container, 143, false)
   }
 
-  async pause(id: string): Promise<void> {
-    await this.#enter('pause')
-    const container = this.#alive(id, 'pause')
-    if (container.status.state === 'paused') return
-    container.status.state = 'paused'
-    this.#happened('pause', container)
-  }
+  async pause(id: string): Promise<void> { await this.#freeze(id, 'pause', 'paused') }
+  async unpause(id: string): Promise<void> { await this.#freeze(id, 'unpause', 'running') }
 
-  async unpause(id: string): Promise<void> {
-    await this.#enter('unpause')
-    const container = this.#alive(id, 'unpause')
-    if (container.status.state !== 'paused') return
-    container.status.state = 'running'
-    this.#happened('unpause', container)
+  async #freeze(id: string, verb: 'pause' | 'unpause', state: 'paused' | 'running'): Promise<void> {
+    await this.#enter(verb)
+    const container = this.#alive(id, verb)
+    if (container.status.state === state) return
+    container.status.state = state
+    this.#happened(verb, container)
   }
 
   async rename(id: string, name: string): Promise<void> {
@@ -340,15 +316,6 @@ export class FakeRuntime implements ContainerRuntime {
     if (this.programs.get(name.split('/').pop()!) !== 'missing') return
     container.status = { ...container.status, state: 'exited', exitCode: 127 }
     throw badRequest(`Cannot run "${name}": no such executable in the image ${container.spec.image}.`, { reason: 'commandNotFound' })
-  }
-
-  #newStatus(id: string, spec: ContainerSpec, command: string[]): ContainerStatus {
-    const own = { [labels.owner]: 'quaystone', [labels.cloud]: this.#options.cloudId ?? 'fake', [labels.workload]: spec.workloadId }
-    return {
-      id, workloadId: spec.workloadId, name: spec.name, state: 'created', pid: 0, exitCode: 0, oomKilled: false, restartCount: 0, error: '',
-      privileged: spec.privileged ?? false, labels: { ...spec.labels, ...own }, image: spec.image, command, networkMode: spec.networkMode,
-      gated: spec.gated ?? spec.networkMode === 'none',
-    }
   }
 
   #run(container: Container): void {
