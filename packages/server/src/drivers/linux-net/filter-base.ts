@@ -16,6 +16,8 @@ export const markOfLocal = '0xfffffffe'
 
 /** The address from which the host itself speaks into a network; each leg has it, no container ever sees it. */
 export const hostLegAddress = '169.254.255.254'
+/** The far end of every leg: the host's next hop into a network. */
+export const networkLegAddress = '169.254.255.253'
 
 export const sets = {
   marks: 'bridge/marks', macs: 'bridge/macs', pairs4: 'bridge/pairs4', pairs6: 'bridge/pairs6',

@@ -4,10 +4,9 @@ import {
 } from './filter-model.ts'
 import { printMark } from './filter-found.ts'
 
-const families: Family[] = ['bridge', 'inet']
-
 /** The whole filter: what is missing is added, what differs replaced, what is not wanted removed. */
 export function planFilter(found: FoundFilter, wanted: Filter, table: string): string[] {
+  if (wanted.chains.size === 0) return [...found.tables].map((family) => `delete table ${family} ${table}`)
   if (isBroken(found, wanted)) return rebuild(wanted, table)
   return [
     ...additions(found, wanted, table),
@@ -32,7 +31,7 @@ export function planRemoval(found: FoundFilter, owner: string, table: string): s
 
 /** Applies a plan's effect to what is known, so that the next port need not look again. */
 export function merge(found: FoundFilter, part: Filter): void {
-  for (const family of families) found.tables.add(family)
+  for (const family of familiesOf(part)) found.tables.add(family)
   for (const [key, chain] of part.chains) found.chains.set(key, { rules: linesOf(chain).length, print: printOf(chain) })
   for (const [key, set] of part.sets) {
     const known = found.sets.get(key) ?? new Map<string, Set<string>>()
@@ -47,12 +46,14 @@ export function forget(found: FoundFilter, owner: string): void {
   for (const elements of found.sets.values()) elements.delete(owner)
 }
 
+const familiesOf = (filter: Filter): Family[] => [...new Set([...filter.chains.values()].map((chain) => chain.family))]
+
 /** A group's members are given whole with each port, so what is not given has left. */
 const isWhole = (set: ElementSet): boolean => set.name.startsWith('members') && !set.unknown
 
 /** A lost table, set or hook chain: the rest cannot be trusted either, and one rebuild is atomic anyway. */
 export function isBroken(found: FoundFilter, wanted: Filter): boolean {
-  if (families.some((family) => !found.tables.has(family))) return true
+  if (familiesOf(wanted).some((family) => !found.tables.has(family))) return true
   const hooks = [...wanted.chains].filter(([, chain]) => chain.hook !== undefined)
   return hooks.some(([key, chain]) => !isSame(found.chains.get(key), chain))
 }
@@ -62,7 +63,7 @@ const isSame = (found: { rules: number; print: string } | undefined, chain: Chai
 
 function rebuild(wanted: Filter, table: string): string[] {
   return [
-    ...families.flatMap((family) => [`add table ${family} ${table}`, `delete table ${family} ${table}`, `add table ${family} ${table}`]),
+    ...familiesOf(wanted).flatMap((family) => [`add table ${family} ${table}`, `delete table ${family} ${table}`, `add table ${family} ${table}`]),
     ...[...wanted.sets.values()].map((set) => declareSet(set, table)),
     ...[...wanted.chains.values()].map((chain) => declareChain(chain, table)),
     ...[...wanted.chains.values()].flatMap((chain) => fillChain(chain, table)),

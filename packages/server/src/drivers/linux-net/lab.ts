@@ -93,6 +93,29 @@ export class Lab {
     return (await this.in(netns, 'nc', '-d', '-w1', address, String(port))).output
   }
 
+  /** A TCP connection that ticks: says when bytes flow and when they no longer do. */
+  stream(from: Sandbox, to: Sandbox, address: string, port: number): { flowing(): Promise<void>; stalled(): Promise<void> } {
+    const spawnIn = (sandbox: Sandbox, script: string): ChildProcess => {
+      const child = spawn('nsenter', [`--net=${sandbox.netns}`, process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+      this.#children.push(child)
+      return child
+    }
+    const server = spawnIn(to, `require('net').createServer((s) => { s.on('error', () => {}); setInterval(() => s.write('x'), 20) }).listen(${port}, () => console.log('up'))`)
+    let received = 0
+    server.stdout?.once('data', () => {
+      const client = spawnIn(from, `require('net').connect(${port}, '${address}').on('error', () => {}).pipe(process.stdout)`)
+      client.stdout?.on('data', (chunk: Buffer) => { received += chunk.length })
+    })
+    return {
+      flowing: () => until(() => received > 5),
+      stalled: () => until(async () => {
+        const before = received
+        await systemClock.sleep(300)
+        return received === before
+      }),
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#children) child.kill('SIGKILL')
     // Twice: a port that was plugged since the last sync is reaped by the second at the earliest.

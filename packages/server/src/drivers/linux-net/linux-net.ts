@@ -4,9 +4,12 @@ import type { Log } from '#platform/log/log.ts'
 import type {
   HostLeak, HostNetwork, HostNetworkReport, HostNetworkState, WantedNetwork, WantedPort, WantedSecurityGroup,
 } from '#services/neutron/ports.ts'
+import { HostKeeper } from './host-keeper.ts'
+import { leaksOf } from './leaks.ts'
 import { Locks } from './locks.ts'
-import { namesOf, namespacePath, type Names } from './names.ts'
+import { legDevice, namesOf, namespacePath, type Names } from './names.ts'
 import { NetworkKeeper } from './network-keeper.ts'
+import type { FoundNetwork, NetworkGoal } from './network-plan.ts'
 import { observeNetworks } from './observe.ts'
 import { checkPort, type PlacedPort } from './port-plan.ts'
 import { checkRights } from './rights.ts'
@@ -31,6 +34,9 @@ class LinuxNet implements HostNetwork {
   readonly #names: Names
   readonly #shell: Shell
   readonly #networks: NetworkKeeper
+  readonly #hostSide: HostKeeper
+  /** Networks whose leg was made or refused already, by id and subnets. */
+  readonly #reached = new Set<string>()
   readonly #syncs = new Locks()
   readonly #recent = new RecentPorts()
   #ready: Promise<void> | undefined
@@ -40,6 +46,7 @@ class LinuxNet implements HostNetwork {
     this.#names = namesOf({ cloud: options.cloudId, ...(options.hostId ? { host: options.hostId } : {}) })
     this.#shell = createShell(options.hostNamespace)
     this.#networks = new NetworkKeeper(this.#shell, this.#names)
+    this.#hostSide = new HostKeeper(this.#shell, this.#names, options.log)
   }
 
   async plug(network: WantedNetwork, port: WantedPort, securityGroups: WantedSecurityGroup[]): Promise<void> {
@@ -47,7 +54,8 @@ class LinuxNet implements HostNetwork {
     checkPort(port, port.networkId === network.id ? network : undefined, new Set(securityGroups.map((group) => group.id)))
     const placed = await placePort(network, port)
     this.#recent.plugged(placed)
-    await this.#networks.plug(placed, securityGroups)
+    const isNew = await this.#networks.plug(placed, securityGroups)
+    await this.#reach(network, isNew)
   }
 
   async unplug(portId: string, networkId?: string): Promise<void> {
@@ -70,10 +78,8 @@ class LinuxNet implements HostNetwork {
 
   async leaks(wanted: HostNetworkState): Promise<HostLeak[]> {
     await this.#prepare()
-    const found = await observeNetworks(this.#shell, this.#names)
-    const networks = new Set(wanted.networks.map((network) => this.#names.networkNamespace(network.id)))
-    return [...found.keys()].filter((name) => !networks.has(name))
-      .map((name) => ({ kind: 'netns', name, mark: this.#names.tag }))
+    const [networks, hostSide] = [await observeNetworks(this.#shell, this.#names), await this.#hostSide.observe()]
+    return leaksOf(this.#names, { networks, hostSide }, wanted)
   }
 
   async watch(_listener: () => void, _signal: AbortSignal): Promise<void> {}
@@ -86,15 +92,39 @@ class LinuxNet implements HostNetwork {
     const placed = await this.#placeAll(wanted, report)
     const networks = new Map([...this.#recent.networksBeside(wanted), ...wanted.networks].map((network) => [network.id, network]))
     const groups = new Map(wanted.securityGroups.map((group) => [group.id, group]))
+    const suspects = new Set<string>()
     for (const network of networks.values()) {
       const ports = this.#recent.correct(network.id, placed.filter((each) => each.port.networkId === network.id))
-      await this.#syncNetwork({ network, ports, groups, reap: true }, found.get(this.#names.networkNamespace(network.id)), report)
+      const namespace = found.get(this.#names.networkNamespace(network.id))
+      const isNew = await this.#syncNetwork({ network, ports, neighbours: [], groups, reap: true }, namespace, report)
+      if (isNew || !namespace?.links.get(legDevice)?.up) suspects.add(network.id)
     }
     const kept = new Set([...networks.keys()].map((id) => this.#names.networkNamespace(id)))
     for (const name of found.keys()) if (!kept.has(name)) { await this.#networks.remove(name); report.commands++ }
+    await this.#syncHostSide([...networks.values()], suspects, report)
   }
 
-  async #syncNetwork(goal: Parameters<NetworkKeeper['sync']>[0], found: Parameters<NetworkKeeper['sync']>[1], report: HostNetworkReport): Promise<void> {
+  async #syncHostSide(networks: WantedNetwork[], suspects: Set<string>, report: HostNetworkReport): Promise<void> {
+    const alive = networks.filter((network) => !report.problems.some((problem) => problem.id === network.id))
+    try {
+      report.commands += await this.#hostSide.keep(alive, true, suspects)
+      this.#reached.clear()
+      for (const network of alive) this.#reached.add(reachKey(network))
+    } catch (error) {
+      const reason = (error as Error).message
+      for (const network of alive) report.problems.push({ kind: 'network', id: network.id, reason })
+    }
+  }
+
+  /** The host's way to a network is made with its first port, and by every sync. */
+  async #reach(network: WantedNetwork, isNew: boolean): Promise<void> {
+    if (!isNew && this.#reached.has(reachKey(network))) return
+    await this.#hostSide.keep([network], false, new Set(isNew ? [network.id] : []))
+    this.#reached.add(reachKey(network))
+  }
+
+  /** True: the namespace had to be made. One network's failure is its own. */
+  async #syncNetwork(goal: NetworkGoal, found: FoundNetwork | undefined, report: HostNetworkReport): Promise<boolean> {
     try {
       const outcome = await this.#networks.sync(goal, found)
       report.commands += outcome.commands
@@ -103,10 +133,12 @@ class LinuxNet implements HostNetwork {
         if (reason !== undefined) report.portsFailed.push({ portId: port.id, reason })
         else if (port.adminUp) report.portsUp.push(port.id)
       }
+      return outcome.isNew
     } catch (error) {
       const reason = (error as Error).message
       report.problems.push({ kind: 'network', id: goal.network.id, reason })
       for (const { port } of goal.ports) report.portsFailed.push({ portId: port.id, reason })
+      return false
     }
   }
 
@@ -134,6 +166,8 @@ class LinuxNet implements HostNetwork {
     return this.#ready
   }
 }
+
+const reachKey = (network: WantedNetwork): string => JSON.stringify([network.id, network.subnets.map((subnet) => subnet.cidr), network.hostAddresses])
 
 /**
  * Ports that were plugged or unplugged around a sync. The wanted state was computed before the sync began, so it may

@@ -62,6 +62,12 @@ export function derivedMac(seed: string): string {
   return ['02', ...(hex.match(/../g) ?? [])].join(':')
 }
 
+/**
+ * A large interface index for our end of a veth. When both ends happen to have the same index, the kernel takes the
+ * pair for a single device and may let the first packets wait a second for its link watch.
+ */
+export const distinctIndex = (seed: string): number => 0x10000000 + Number.parseInt(digest(seed, 7), 16)
+
 const uuidDigits = /^[0-9a-f]{32}$/
 const short = (id: string, length: number): string => {
   const digits = id.replaceAll('-', '')

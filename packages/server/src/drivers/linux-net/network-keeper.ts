@@ -10,11 +10,11 @@ import { observeNetworks } from './observe.ts'
 import { hostSideLine, portAlias, sandboxSteps, type PlacedPort } from './port-plan.ts'
 import { countLines, ownFailures, runSteps, type Shell, type Step } from './shell.ts'
 
-/** What became of a network: ports that failed by id, and the number of commands that were run. */
-export interface NetworkOutcome { failed: Map<string, string>; commands: number }
+/** What became of a network: ports that failed by id, the number of commands, and whether its namespace is new. */
+export interface NetworkOutcome { failed: Map<string, string>; commands: number; isNew: boolean }
 
-/** What this process knows of a network without looking: valid until a command fails. */
-interface Known { print: string; filter: FoundFilter; ports: Map<string, PlacedPort> }
+/** What this process knows of a network without looking. `print` is empty once a command has failed: look again. */
+interface Known { print: string; filter: FoundFilter; ports: Map<string, PlacedPort>; groups: Map<string, WantedSecurityGroup> }
 
 export class NetworkKeeper {
   readonly #known = new Map<string, Known>()
@@ -27,12 +27,12 @@ export class NetworkKeeper {
     this.#names = names
   }
 
-  /** One port, without a look at the others when nothing was disturbed since the last time. */
-  plug(placed: PlacedPort, groups: WantedSecurityGroup[]): Promise<void> {
+  /** One port, without a look at the others when nothing was disturbed since the last time. True: the namespace is new. */
+  plug(placed: PlacedPort, groups: WantedSecurityGroup[]): Promise<boolean> {
     const byId = new Map(groups.map((group) => [group.id, group]))
     return this.#locks.run(placed.network.id, async () => {
-      if (await this.#plugFast(placed, byId)) return
-      await this.#plugCarefully(placed, byId)
+      if (await this.#plugFast(placed, byId)) return false
+      return await this.#plugCarefully(placed, byId)
     })
   }
 
@@ -43,7 +43,7 @@ export class NetworkKeeper {
 
   /** The whole network. `found` was read without a lock: a difference is looked at again before anything is done. */
   async sync(goal: NetworkGoal, found: FoundNetwork | undefined): Promise<NetworkOutcome> {
-    if (found && isEmpty(planNetwork(this.#names, found, goal))) return { failed: new Map(), commands: 0 }
+    if (found && isEmpty(planNetwork(this.#names, found, goal))) return { failed: new Map(), commands: 0, isNew: false }
     return await this.#locks.run(goal.network.id, async () => await this.#repair(goal, await this.#look(goal.network.id)))
   }
 
@@ -71,30 +71,35 @@ export class NetworkKeeper {
       await runSteps(this.#shell, steps)
     } catch {
       // Somebody changed the host behind our back: the careful way looks first, and reports what then still fails.
-      this.#known.delete(placed.network.id)
+      known.print = ''
       return false
     }
     merge(known.filter, part)
     known.ports.set(placed.port.id, placed)
+    for (const [id, group] of groups) known.groups.set(id, group)
     return true
   }
 
-  async #plugCarefully(placed: PlacedPort, groups: Groups): Promise<void> {
+  async #plugCarefully(placed: PlacedPort, given: Groups): Promise<boolean> {
     const found = await this.#look(placed.network.id)
-    const outcome = await this.#repair({ network: placed.network, ports: [placed], groups, reap: false }, found)
+    const known = this.#known.get(placed.network.id)
+    const neighbours = [...known?.ports.values() ?? []].filter((each) => each.port.id !== placed.port.id)
+    const groups = new Map([...known?.groups ?? [], ...given])
+    const outcome = await this.#repair({ network: placed.network, ports: [placed], neighbours, groups, reap: false }, found)
     const reason = outcome.failed.get(placed.port.id)
-    if (reason === undefined) return
+    if (reason === undefined) return outcome.isNew
     await this.#unplugFrom(this.#names.networkNamespace(placed.network.id), placed.port.id)
     throw new Error(`could not plug port ${placed.port.id}: ${reason}`)
   }
 
   async #repair(goal: NetworkGoal, found: FoundNetwork | undefined): Promise<NetworkOutcome> {
-    this.#known.delete(goal.network.id)
+    this.#distrust(goal.network.id)
     const plan = planNetwork(this.#names, found, goal)
     await runSteps(this.#shell, plan.base)
     const failed = await this.#plugAll(goal, plan)
     this.#remember(goal, found, failed)
-    return { failed, commands: countLines([...plan.base, ...plan.plugs.flatMap((plug) => plug.steps)]) + plan.finish.length }
+    const commands = countLines([...plan.base, ...plan.plugs.flatMap((plug) => plug.steps)]) + plan.finish.length
+    return { failed, commands, isNew: !found || found.broken }
   }
 
   /** Ports in portions: a failed one is reported by name and does not hold up its neighbours. */
@@ -113,23 +118,30 @@ export class NetworkKeeper {
   }
 
   #remember(goal: NetworkGoal, found: FoundNetwork | undefined, failed: Map<string, string>): void {
-    const filter = goal.reap || !found ? emptyFound() : found.filter
-    merge(filter, wantedFilter(goal.network, goal.ports.map((placed) => placed.port), goal.groups))
-    const plugged = goal.ports.filter((placed) => !failed.has(placed.port.id))
+    const filter = goal.reap || !found || found.broken ? emptyFound() : found.filter
+    const ports = [...goal.ports, ...goal.neighbours]
+    merge(filter, wantedFilter(goal.network, ports.map((placed) => placed.port), goal.groups))
+    const plugged = ports.filter((placed) => !failed.has(placed.port.id))
     this.#known.set(goal.network.id, {
-      print: printOfNetwork(goal.network), filter, ports: new Map(plugged.map((placed) => [placed.port.id, placed])),
+      print: printOfNetwork(goal.network), filter, groups: new Map(goal.groups),
+      ports: new Map(plugged.map((placed) => [placed.port.id, placed])),
     })
+  }
+
+  #distrust(networkId: string): void {
+    const known = this.#known.get(networkId)
+    if (known) known.print = ''
   }
 
   async #unplugFrom(namespace: string, portId: string): Promise<void> {
     const id = this.#idOf(namespace)
     const known = this.#known.get(id)
-    const filter = known?.filter ?? (await this.#look(id))?.filter
+    const filter = known?.print ? known.filter : (await this.#look(id))?.filter
     if (!filter) return
     try {
       await runSteps(this.#shell, this.#unplugSteps(namespace, portId, filter))
     } catch {
-      this.#known.delete(id)
+      this.#distrust(id)
       const fresh = await this.#look(id)
       if (fresh && !fresh.broken) await runSteps(this.#shell, this.#unplugSteps(namespace, portId, fresh.filter))
       return

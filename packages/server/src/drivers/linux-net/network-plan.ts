@@ -21,8 +21,15 @@ export interface NetworkPlan {
   finish: string[]
 }
 
-/** @property reap ports that are not listed go; without it they are left alone. */
-export interface NetworkGoal { network: WantedNetwork; ports: PlacedPort[]; groups: Groups; reap: boolean }
+export interface NetworkGoal {
+  network: WantedNetwork
+  ports: PlacedPort[]
+  /** Ports that are plugged already, for the case that the filter has to be made anew. */
+  neighbours: PlacedPort[]
+  groups: Groups
+  /** Ports that are not listed go; without it they are left alone. */
+  reap: boolean
+}
 
 export const noNetwork = (): FoundNetwork => ({ broken: false, switchesOn: false, links: new Map(), filter: emptyFound() })
 export const readFilter = (listing: unknown, names: Names): FoundFilter => foundFilter(listing, names.table)
@@ -30,8 +37,7 @@ export const readFilter = (listing: unknown, names: Names): FoundFilter => found
 /** @param found undefined: there is no namespace yet. */
 export function planNetwork(names: Names, found: FoundNetwork | undefined, goal: NetworkGoal): NetworkPlan {
   const is = found && !found.broken ? found : noNetwork()
-  const wanted = wantedFilter(goal.network, goal.ports.map((placed) => placed.port), goal.groups)
-  const lines = goal.reap || isBroken(is.filter, wanted) ? planFilter(is.filter, wanted, names.table) : planAddition(is.filter, wanted, names.table)
+  const lines = filterLines(names, is.filter, goal)
   const inside = namespacePath(names.networkNamespace(goal.network.id))
   const about = `prepare network ${goal.network.id}`
   return {
@@ -43,6 +49,14 @@ export function planNetwork(names: Names, found: FoundNetwork | undefined, goal:
     ],
     ...planPorts(names, is.links, goal),
   }
+}
+
+/** Without `reap` only what the ports add, unless the filter is broken: a whole one then has to serve everybody. */
+function filterLines(names: Names, found: FoundFilter, { network, ports, neighbours, groups, reap }: NetworkGoal): string[] {
+  const wanted = wantedFilter(network, ports.map((placed) => placed.port), groups)
+  if (reap) return planFilter(found, wanted, names.table)
+  if (!isBroken(found, wanted)) return planAddition(found, wanted, names.table)
+  return planFilter(found, wantedFilter(network, [...ports, ...neighbours].map((placed) => placed.port), groups), names.table)
 }
 
 /** Ports only: missing and stale ones are plugged anew, unwanted ones deleted. */

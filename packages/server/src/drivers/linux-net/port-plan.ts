@@ -4,7 +4,7 @@ import { isMac } from '#engines/cidr/mac.ts'
 import { cidrContains } from '#engines/cidr/prefix.ts'
 import { badRequest } from '#platform/errors/errors.ts'
 import type { WantedNetwork, WantedPort, WantedSubnet } from '#services/neutron/ports.ts'
-import { bridgeDevice, digest, namespacePath, portDevice, type Names } from './names.ts'
+import { bridgeDevice, digest, distinctIndex, namespacePath, portDevice, type Names } from './names.ts'
 import type { Step } from './shell.ts'
 
 /** A port with the identity of the namespace it is plugged into. A restarted container has another one. */
@@ -24,7 +24,7 @@ export function sandboxSteps(names: Names, placed: PlacedPort): Step[] {
   const about = `plug port ${port.id} as ${port.device}`
   const lines = [
     'link set lo up',
-    `link add name ${port.device} address ${port.mac} mtu ${mtuOf(placed)} type veth ${far}`,
+    `link add name ${port.device} index ${distinctIndex(port.id)} address ${port.mac} mtu ${mtuOf(placed)} type veth ${far}`,
     ...addressLines(port),
     `link set dev ${port.device} up`,
     ...routeLines(network, port),
