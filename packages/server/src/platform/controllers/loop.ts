@@ -133,6 +133,7 @@ export class ControllerLoop {
     this.#looking = this.#look(pass).then(() => {
       this.#looking = undefined
       this.#leave(pass)
+      this.#schedule()
       this.#fill()
       this.#pump()
     })
@@ -222,6 +223,7 @@ export class ControllerLoop {
       this.#backoff.succeed(key)
     } catch (error) {
       this.#failed(key, error, pass)
+      this.#schedule()
     }
     await keep?.end()
     this.#active.delete(key)
@@ -258,7 +260,6 @@ export class ControllerLoop {
     this.#lastTookMs = pass.result.tookMs
     if (pass.more && pass.result.done > 0) this.#follow()
     for (const resolve of pass.wanted) resolve(pass.result)
-    this.#schedule()
   }
 
   #follow(): void {

@@ -166,6 +166,27 @@ describe('runner', () => {
     assert.deepEqual(yard.moved, ['bad'])
   })
 
+  test('while one step takes long, the period and the back-off of the others go on', async () => {
+    yard.wanted.push('slow', 'bad')
+    yard.gate('slow')
+    yard.broken.add('bad')
+    const runner = run(yard.controller({ concurrency: 2 }))
+    const moving = yard.begun('bad')
+    runner.start()
+    await moving
+    await turn()
+    yard.broken.clear()
+    const again = yard.begun('bad')
+    clock.advance(1_000)
+    await again
+    await turn()
+    const { passes } = runner.status()[0] ?? { passes: 0 }
+    clock.advance(60_000)
+    await turn()
+    assert.equal(runner.status()[0]?.passes, passes + 1)
+    assert.deepEqual(yard.moved, ['bad'])
+  })
+
   test('rows that always fail do not hide the rows behind them', async () => {
     yard.wanted.push('bad1', 'bad2', 'good1', 'good2')
     for (const crate of ['bad1', 'bad2']) yard.broken.add(crate)
