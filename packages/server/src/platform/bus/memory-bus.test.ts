@@ -1,5 +1,6 @@
 /** The bus of one process passes the common suite. */
 import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { test } from 'node:test'
 import { matches } from './bus.ts'
 import { busSuite } from './bus-conformance.ts'
@@ -22,6 +23,20 @@ test('patterns match as those of NATS do', () => {
   for (const [pattern, subject, expected] of cases) {
     assert.equal(matches(pattern, subject), expected, `${pattern} on ${subject}`)
   }
+})
+
+test('handlers and responders do not run in the publisher\'s context', async () => {
+  const bus = createMemoryBus()
+  const context = new AsyncLocalStorage<string>()
+  const seen: unknown[] = []
+  bus.subscribe('a.b', () => { seen.push(context.getStore()) })
+  bus.respond('a.c', () => { seen.push(context.getStore()) })
+  await context.run('a transaction', async () => {
+    bus.publish('a.b', {})
+    await bus.request('a.c', {}, { timeoutMs: 5_000 })
+  })
+  await bus.close()
+  assert.deepEqual(seen, [undefined, undefined])
 })
 
 test('a closed bus refuses to publish', async () => {

@@ -1,4 +1,5 @@
 /** The bus of a single process. It behaves as NATS does: copies, in order, never in the publisher's own call. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { systemClock } from '#platform/clock/clock.ts'
 import { silentLog } from '#platform/log/log.ts'
 import type { Log } from '#platform/log/log.ts'
@@ -20,6 +21,8 @@ class MemoryBus implements Bus {
   readonly #listeners = new Set<Listener>()
   readonly #answerers = new Set<Answerer>()
   readonly #routes = new Map<string, Listener[]>()
+  /** Handlers must not inherit the publisher's open transaction, as those in another process would not. */
+  readonly #outside = AsyncLocalStorage.snapshot()
   #delivering = Promise.resolve()
   #turn = 0
   #closed = false
@@ -32,7 +35,7 @@ class MemoryBus implements Bus {
     const listeners = this.#route(subject)
     if (listeners.length === 0) return
     const text = JSON.stringify(data)
-    this.#delivering = this.#delivering.then(() => this.#deliver(listeners, text, subject))
+    this.#delivering = this.#delivering.then(() => this.#outside(() => this.#deliver(listeners, text, subject)))
   }
 
   subscribe(pattern: string, handler: Handler): Subscription {
@@ -50,7 +53,7 @@ class MemoryBus implements Bus {
     const answerer = this.#answerer(subject)
     if (answerer === undefined) throw noResponder(subject)
     const text = JSON.stringify(data)
-    const reply = Promise.resolve().then(() => replyOf(answerer.responder, copy(text), subject))
+    const reply = Promise.resolve().then(() => this.#outside(() => replyOf(answerer.responder, copy(text), subject)))
     return answerOf(copy(JSON.stringify(await within(reply, timeoutMs, subject))) as Reply)
   }
 
