@@ -10,6 +10,7 @@ import { createOutboxRelay } from '#platform/bus/outbox-relay.ts'
 import { systemClock } from '#platform/clock/clock.ts'
 import type { Clock } from '#platform/clock/clock.ts'
 import { createRunner } from '#platform/controllers/runner.ts'
+import type { AnyController } from '#platform/controllers/controller.ts'
 import type { Runner } from '#platform/controllers/runner.ts'
 import type { Database } from '#platform/db/database.ts'
 import { testDatabases } from '#platform/db/testing.ts'
@@ -23,7 +24,9 @@ import type { NeutronFacade, PortInfo } from '#services/neutron/facade.ts'
 import type { PlugPlan } from '#services/neutron/facade.ts'
 import { createPlacementFacade } from '#services/placement/manager/facade.ts'
 import { placementMigrations } from '#services/placement/store/migrations.ts'
+import type { HostNetwork } from '#services/neutron/ports.ts'
 import type { Workload, WorkloadSpec, WorkloadsFacade } from './facade.ts'
+import type { BeforeCommand, ContainerRuntime } from './ports.ts'
 import { workloads } from './service.ts'
 import { workloadsMigrations } from './store/migrations.ts'
 
@@ -101,12 +104,15 @@ export interface TestWorld {
   ports: MemoryPorts
   images: MemoryImages
   clock: Clock
-  process(): TestProcess
+  /** `dieAt`: the process ends right after its n-th effect on the world or the database, before it can do anything more. */
+  process(options?: { dieAt?: number }): TestProcess
   close(): Promise<void>
 }
 export interface TestProcess {
   facade: WorkloadsFacade
   runner: Runner
+  controllers: AnyController[]
+  life: Life
   /** Starts the loops and the relay, as `compose` does. */
   start(): Promise<void>
   stop(): Promise<void>
@@ -123,29 +129,92 @@ export async function testWorld(options: WorldOptions = {}): Promise<TestWorld> 
   const hosts = Array.from({ length: options.hosts ?? 1 }, (_, at) => testHost(`host-${at + 1}`, clock))
   const world: TestWorld = {
     db, hosts, clock, ports: new MemoryPorts(), images: new MemoryImages(),
-    process: () => testProcess(world, options.config ?? {}),
+    process: ({ dieAt = Infinity } = {}) => testProcess(world, new Life(dieAt), options.config ?? {}),
     close: () => db.close(),
   }
   world.images.commands.set('image', ['sleep', 'infinity'])
   return world
 }
 
-const testHost = (name: string, clock: Clock): TestHost =>
+export const testHost = (name: string, clock: Clock): TestHost =>
   ({ name, address: '127.0.0.1', runtime: createFakeRuntime({ clock, name }), network: createFakeHostNetwork() })
 
-function testProcess(world: TestWorld, config: Record<string, unknown>): TestProcess {
-  const { db, clock } = world
+/** A process that may be killed: each effect counts, and after its last one nothing it does has any effect. */
+export class Life {
+  readonly #dieAt: number
+  readonly #death: Promise<never>
+  #die: (error: Error) => void = () => undefined
+  effects = 0
+  constructor(dieAt: number) {
+    this.#dieAt = dieAt
+    this.#death = new Promise((_, reject) => { this.#die = reject })
+    this.#death.catch(() => undefined)
+  }
+  get isDead(): boolean { return this.effects >= this.#dieAt }
+
+  /** The same object as this process sees it. */
+  guard<T extends object>(target: T, effects: readonly (keyof T)[], immediate: readonly (keyof T)[] = []): T {
+    return new Proxy(target, {
+      get: (_, name) => {
+        const member = target[name as keyof T]
+        if (typeof member !== 'function') return member
+        if (immediate.includes(name as keyof T)) return member.bind(target)
+        return async (...values: unknown[]) => {
+          this.#assertAlive()
+          const result: unknown = await Promise.race([member.apply(target, values), this.#death])
+          if (effects.includes(name as keyof T)) this.#count()
+          this.#assertAlive()
+          return result
+        }
+      },
+    })
+  }
+
+  /** A gate that a dead process has not opened stays shut: its function neither ends nor fails. */
+  guardRuntime(runtime: ContainerRuntime): ContainerRuntime {
+    const guarded = this.guard<ContainerRuntime>(runtime, runtimeEffects)
+    const shut = (gate?: BeforeCommand): BeforeCommand | undefined => gate && (async (sandbox) => {
+      const outcome = await gate(sandbox).then(() => undefined, (error: unknown) => error ?? new Error('failed'))
+      if (this.isDead) await new Promise(() => undefined)
+      if (outcome !== undefined) throw outcome
+    })
+    return new Proxy(guarded, {
+      get: (target, name) => {
+        if (name === 'start') return (id: string, gate?: BeforeCommand) => target.start(id, shut(gate))
+        if (name === 'openGate') return (id: string, gate?: BeforeCommand) => target.openGate(id, shut(gate))
+        return target[name as keyof ContainerRuntime]
+      },
+    })
+  }
+
+  #count(): void {
+    this.effects += 1
+    if (this.isDead) this.#die(new Error('killed'))
+  }
+
+  #assertAlive(): void { if (this.isDead) throw new Error('killed') }
+}
+
+const runtimeEffects = ['create', 'start', 'openGate', 'stop', 'kill', 'pause', 'unpause', 'update', 'remove', 'putArchive', 'imageLoad',
+  'imageImport', 'imageRemove'] as const
+
+function testProcess(world: TestWorld, life: Life, config: Record<string, unknown>): TestProcess {
+  const { clock } = world
+  const db = life.guard(world.db, ['transaction'], ['as', 'onEmit'])
   const bus = createMemoryBus()
+  const hosts = world.hosts.map((host): Host => ({
+    ...host, runtime: life.guardRuntime(host.runtime), network: life.guard<HostNetwork>(host.network, ['plug', 'unplug']),
+  }))
   const instance = workloads.create({
     db, bus, clock, config, log: silentLog, metrics: createMetrics({ processMetrics: false }), dataDir: '', cloudId: 'cafe0000', region: 'R',
     masterKey: Buffer.alloc(32), policy: { check: () => true, explain: () => '' },
-    hosts: { list: () => world.hosts, find: (name) => world.hosts.find((host) => host.name === name) },
-    facades: { neutron: world.ports.facade(), glance: world.images.facade(), placement: createPlacementFacade(db) } as unknown as ServiceDeps['facades'],
+    hosts: { list: () => hosts, find: (name) => hosts.find((host) => host.name === name) },
+    facades: { neutron: life.guard(world.ports.facade(), ['portStatus', 'portsBind']), glance: world.images.facade(), placement: createPlacementFacade(db) } as unknown as ServiceDeps['facades'],
   })
   const runner = createRunner({ controllers: instance.controllers, db, bus, clock, log: silentLog, owner: uuid() })
   const relay = createOutboxRelay({ db, bus, clock, log: silentLog })
   return {
-    facade: instance.facade, runner,
+    facade: instance.facade, runner, controllers: instance.controllers, life,
     async start() { await instance.start?.(); relay.start(); runner.start() },
     async stop() { await runner.stop(); await instance.stop?.(); await relay.stop(); await bus.close() },
     async settle() { await instance.start?.(); await runner.settle(20_000) },

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { badRequest, isRefusal, unavailable } from '#platform/errors/errors.ts'
 import { ManualClock } from '#platform/clock/clock.ts'
 import type { Workload, WorkloadOrder } from '../facade.ts'
-import { createWorkload, specOf, testWorld } from '../testing.ts'
+import { createWorkload, specOf, testHost, testWorld } from '../testing.ts'
 import type { TestProcess, TestWorld } from '../testing.ts'
 
 let world: TestWorld
@@ -70,7 +70,8 @@ describe('building', () => {
   })
 
   test('a shared network lands on the same host, in the same namespace', async () => {
-    world.hosts.push(...(await testWorld({ hosts: 2 })).hosts.slice(1))
+    world.hosts.push(testHost('host-2', world.clock))
+    cloud = world.process()
     const main = await running()
     const side = await running({ networkMode: `container:${main.id}` }, 0)
     assert.equal(side.hostName, main.hostName)
