@@ -47,6 +47,21 @@ export class Usage {
       totals(id, period, own.map((server) => usageOf(server, { ...period, now }))))
   }
 
+  /** What the servers of each host take together, by their flavors. */
+  async onHosts(): Promise<Map<string, { vcpus: number; ramMiB: number; diskGiB: number }>> {
+    const servers = await serversFind(this.#parts.db, { deleted: false }, { sort: [] })
+    const used = new Map<string, { vcpus: number; ramMiB: number; diskGiB: number }>()
+    for (const { host, flavor } of servers) {
+      if (host === null) continue
+      const sum = used.get(host) ?? { vcpus: 0, ramMiB: 0, diskGiB: 0 }
+      const diskGiB = sum.diskGiB + flavor.diskGiB + flavor.ephemeralGiB
+      used.set(host, { vcpus: sum.vcpus + flavor.vcpus, ramMiB: sum.ramMiB + flavor.ramMiB, diskGiB })
+    }
+    return used
+  }
+
+  now(): number { return this.#parts.clock.now() }
+
   async knows(serverId: string): Promise<boolean> {
     return (await serversFind(this.#parts.db, { ids: [serverId] }, { sort: [] })).length > 0
   }

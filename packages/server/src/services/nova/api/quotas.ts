@@ -1,0 +1,144 @@
+/** Quota sets, quota classes, limits, and what projects used. */
+import type { RequestContext } from '#platform/auth/context.ts'
+import { defineRoute } from '#platform/api-kit/route.ts'
+import type { Route } from '#platform/api-kit/route.ts'
+import { isTrue, Strict, T } from '#platform/api-kit/schema.ts'
+import { badRequest } from '#platform/errors/errors.ts'
+import type { QuotaSet } from '../manager/quotas.ts'
+import { assertQuotaClass } from '../manager/quotas.ts'
+import { atLeast, last, refuseUnknown, repeated } from './manners.ts'
+import type { Query } from './manners.ts'
+import type { NovaApi } from './nova-api.ts'
+import { Bool } from './shapes.ts'
+
+const opt = T.Optional
+const amount = (options: Parameters<typeof T.Union>[1] = {}) => opt(T.Union([T.Integer({ minimum: -1, maximum: 2_147_483_647 }), T.String({ pattern: '^-?[0-9]+$', maxLength: 11 })], options))
+const until = (version: string) => ({ 'x-until': version })
+
+const amounts = {
+  instances: amount(), cores: amount(), ram: amount(), metadata_items: amount(), key_pairs: amount(),
+  server_groups: amount(), server_group_members: amount(),
+  injected_files: amount(until('2.56')), injected_file_content_bytes: amount(until('2.56')), injected_file_path_bytes: amount(until('2.56')),
+  fixed_ips: amount(until('2.35')), floating_ips: amount(until('2.35')), security_groups: amount(until('2.35')),
+  security_group_rules: amount(until('2.35')), networks: amount(until('2.35')),
+}
+
+const QuotaBody = Strict({ quota_set: Strict({ ...amounts, force: opt(Bool()) }) })
+const ClassBody = Strict({ quota_class_set: Strict(amounts) })
+const QuotaQuery = T.Object({ user_id: repeated }, { additionalProperties: true })
+
+const untilOf: Record<string, string> = {
+  injected_files: '2.57', injected_file_content_bytes: '2.57', injected_file_path_bytes: '2.57',
+  fixed_ips: '2.36', floating_ips: '2.36', security_groups: '2.36', security_group_rules: '2.36',
+}
+
+/** What is left of a quota set at the asked version. Classes had their groups only from 2.50 on. */
+const shown = <V>(ctx: RequestContext, set: Record<string, V>, hidden: string[] = []): Record<string, V> =>
+  Object.fromEntries(Object.entries(set).filter(([name]) => !hidden.includes(name) && !(untilOf[name] && atLeast(ctx, untilOf[name]))))
+
+const asked = (body: Record<string, unknown>): Record<string, number> =>
+  Object.fromEntries(Object.entries(body).filter(([name, value]) => name !== 'force' && value !== undefined).map(([name, value]) => {
+    if (Number(value) < -1) throw badRequest(`Quota limit ${String(value)} for ${name} must be -1 or greater.`, { field: name })
+    return [name, Number(value)]
+  }))
+
+const detailOf = (set: QuotaSet) =>
+  Object.fromEntries(Object.entries(set).map(([name, { limit, inUse, reserved }]) => [name, { limit, in_use: inUse, reserved }]))
+
+const enforceOn = (ctx: RequestContext, rule: string, projectId: string): void => ctx.enforce(`os_compute_api:os-quota-sets:${rule}`, { project_id: projectId })
+const path = '/os-quota-sets/{project_id}'
+
+export const quotaRoutes: Route<NovaApi>[] = [
+  defineRoute<NovaApi, typeof QuotaQuery>({
+    id: 'quotas.show', method: 'GET', path, summary: "Show a project's quotas", policy: 'authenticated', query: QuotaQuery, reply: { status: 200 },
+    handler: async (api, ctx, { params, query }) => {
+      refuseUnknown(ctx, query, ['user_id'])
+      enforceOn(ctx, 'show', params.project_id!)
+      return { quota_set: { id: params.project_id, ...shown(ctx, await api.quotas.limits(params.project_id!)) } }
+    },
+  }),
+  defineRoute<NovaApi, typeof QuotaQuery>({
+    id: 'quotas.detail', method: 'GET', path: `${path}/detail`, summary: "Show a project's quotas with their use", policy: 'authenticated', query: QuotaQuery, reply: { status: 200 },
+    handler: async (api, ctx, { params, query }) => {
+      refuseUnknown(ctx, query, ['user_id'])
+      enforceOn(ctx, 'detail', params.project_id!)
+      return { quota_set: { id: params.project_id, ...shown(ctx, detailOf(await api.quotas.detail(params.project_id!, ctx.userId))) } }
+    },
+  }),
+  defineRoute<NovaApi>({
+    id: 'quotas.defaults', method: 'GET', path: `${path}/defaults`, summary: 'Show the default quotas', policy: 'os_compute_api:os-quota-sets:defaults', reply: { status: 200 },
+    handler: async (api, ctx, { params }) => ({ quota_set: { id: params.project_id, ...shown(ctx, await api.quotas.defaults(params.project_id!)) } }),
+  }),
+  defineRoute<NovaApi, typeof QuotaQuery, typeof QuotaBody>({
+    id: 'quotas.update', method: 'PUT', path, summary: "Set a project's quotas", policy: 'authenticated', query: QuotaQuery, body: QuotaBody, reply: { status: 200 },
+    handler: async (api, ctx, { params, body }) => {
+      enforceOn(ctx, 'update', params.project_id!)
+      const limits = await api.quotas.update(params.project_id!, asked(body.quota_set), isTrue(body.quota_set.force))
+      return { quota_set: shown(ctx, limits) }
+    },
+  }),
+  defineRoute<NovaApi, typeof QuotaQuery>({
+    id: 'quotas.delete', method: 'DELETE', path, summary: "Take a project's quotas back to the defaults", policy: 'authenticated', query: QuotaQuery, reply: { status: 202 },
+    handler: async (api, ctx, { params }) => {
+      enforceOn(ctx, 'delete', params.project_id!)
+      await api.quotas.reset(params.project_id!)
+    },
+  }),
+]
+
+const hiddenOfClass = (ctx: RequestContext): string[] => (atLeast(ctx, '2.50') ? [] : ['server_groups', 'server_group_members'])
+
+export const quotaClassRoutes: Route<NovaApi>[] = [
+  defineRoute<NovaApi>({
+    id: 'quotaClasses.show', method: 'GET', path: '/os-quota-class-sets/{id}', summary: 'Show the quotas of a class', policy: 'os_compute_api:os-quota-class-sets:show', reply: { status: 200 },
+    handler: async (api, ctx, { params }) => {
+      assertQuotaClass(params.id!)
+      return { quota_class_set: { id: params.id, ...shown(ctx, await api.quotas.classShow(), hiddenOfClass(ctx)) } }
+    },
+  }),
+  defineRoute<NovaApi, undefined, typeof ClassBody>({
+    id: 'quotaClasses.update', method: 'PUT', path: '/os-quota-class-sets/{id}', summary: 'Set the quotas of a class', policy: 'os_compute_api:os-quota-class-sets:update', body: ClassBody, reply: { status: 200 },
+    handler: async (api, ctx, { params, body }) => {
+      assertQuotaClass(params.id!)
+      return { quota_class_set: shown(ctx, await api.quotas.classUpdate(asked(body.quota_class_set)), hiddenOfClass(ctx)) }
+    },
+  }),
+]
+
+const limitNames: Record<string, string[]> = {
+  ram: ['maxTotalRAMSize'], instances: ['maxTotalInstances'], cores: ['maxTotalCores'], key_pairs: ['maxTotalKeypairs'],
+  floating_ips: ['maxTotalFloatingIps'], metadata_items: ['maxServerMeta', 'maxImageMeta'], injected_files: ['maxPersonality'],
+  injected_file_content_bytes: ['maxPersonalitySize'], security_groups: ['maxSecurityGroups'], security_group_rules: ['maxSecurityGroupRules'],
+  server_groups: ['maxServerGroups'], server_group_members: ['maxServerGroupMembers'],
+}
+const usedNames: Record<string, string> = {
+  ram: 'totalRAMUsed', cores: 'totalCoresUsed', instances: 'totalInstancesUsed', floating_ips: 'totalFloatingIpsUsed',
+  security_groups: 'totalSecurityGroupsUsed', server_groups: 'totalServerGroupsUsed',
+}
+
+const absoluteLimits = (ctx: RequestContext, set: QuotaSet): Record<string, number> => {
+  const absolute: Record<string, number> = {}
+  for (const [name, { limit, inUse, reserved }] of Object.entries(shown(ctx, set))) {
+    for (const limitName of limitNames[name] ?? []) absolute[limitName] = limit
+    const usedName = usedNames[name]
+    if (usedName) absolute[usedName] = inUse + reserved
+  }
+  if (atLeast(ctx, '2.39')) delete absolute.maxImageMeta
+  return absolute
+}
+
+const LimitsQuery = T.Object({ reserved: repeated, tenant_id: repeated }, { additionalProperties: true })
+
+export const limitRoutes: Route<NovaApi>[] = [
+  defineRoute<NovaApi, typeof LimitsQuery>({
+    id: 'limits.show', method: 'GET', path: '/limits', summary: 'Show limits and their use', policy: 'os_compute_api:limits', query: LimitsQuery, reply: { status: 200 },
+    handler: async (api, ctx, request) => {
+      const query = request.query as Query
+      refuseUnknown(ctx, query, ['reserved', 'tenant_id'])
+      const other = last(query, 'tenant_id')
+      if (other !== undefined && other !== ctx.projectId) ctx.enforce('os_compute_api:limits:other_project')
+      return { limits: { rate: [], absolute: absoluteLimits(ctx, await api.quotas.detail(other ?? ctx.projectId, ctx.userId)) } }
+    },
+  }),
+]
+

@@ -1,0 +1,100 @@
+/** Nova: servers as containers, with the compute API's versions 2.1 to 2.96. */
+import { defineService } from '#platform/api-kit/service.ts'
+import type { ServiceDeps } from '../deps.ts'
+import { aggregateRoutes } from './api/aggregates.ts'
+import { extensionRoutes } from './api/extensions.ts'
+import { externalEventRoutes } from './api/external-events.ts'
+import { flavorAccessRoutes, flavorRoutes, flavorSpecRoutes } from './api/flavors.ts'
+import { hypervisorRoutes } from './api/hypervisors.ts'
+import { imageProxyRoutes } from './api/images-proxy.ts'
+import { instanceActionRoutes } from './api/instance-actions.ts'
+import { keypairRoutes } from './api/keypairs.ts'
+import { migrationRoutes } from './api/migrations.ts'
+import type { NovaApi } from './api/nova-api.ts'
+import { hostRoutes, serviceRoutes, zoneRoutes } from './api/operator.ts'
+import { limitRoutes, quotaClassRoutes, quotaRoutes } from './api/quotas.ts'
+import { serverActionRoutes } from './api/server-actions.ts'
+import { serverGroupRoutes } from './api/server-groups.ts'
+import { serverInterfaceRoutes } from './api/server-interfaces.ts'
+import { serverMetadataRoutes, serverTagRoutes, serverViewRoutes } from './api/server-parts.ts'
+import { serverRoutes } from './api/servers.ts'
+import { usageRoutes } from './api/usage.ts'
+import { versionMax, versionMin, versionRoutes } from './api/versions.ts'
+import { followController } from './controllers/follow.ts'
+import { snapshotController } from './controllers/snapshot.ts'
+import type { NovaFacade } from './facade.ts'
+import { Flavors } from './manager/flavors.ts'
+import { Hosts } from './manager/hosts.ts'
+import { Keypairs } from './manager/keypairs.ts'
+import { lookUp } from './manager/look-up.ts'
+import type { NovaParts } from './manager/parts.ts'
+import { Quotas } from './manager/quotas.ts'
+import { seedFlavors } from './manager/seed-flavors.ts'
+import { ServerChanges } from './manager/server-changes.ts'
+import { ServerCreate } from './manager/server-create.ts'
+import { ServerGroups } from './manager/server-groups.ts'
+import { ServerInsight } from './manager/server-insight.ts'
+import { ServerInterfaces } from './manager/server-interfaces.ts'
+import { ServerOrders } from './manager/server-orders.ts'
+import { ServerReader } from './manager/server-reader.ts'
+import { ServerSettings } from './manager/server-settings.ts'
+import { Usage } from './manager/usage.ts'
+import { policies } from './policies.ts'
+import { migrations } from './store/migrations.ts'
+import { migrationsList } from './store/migrations-list.ts'
+
+const routes = [
+  versionRoutes, serverRoutes, serverActionRoutes, serverMetadataRoutes, serverTagRoutes, serverViewRoutes, serverInterfaceRoutes, instanceActionRoutes,
+  flavorRoutes, flavorSpecRoutes, flavorAccessRoutes, keypairRoutes, quotaRoutes, quotaClassRoutes, limitRoutes, usageRoutes, zoneRoutes, serviceRoutes,
+  hypervisorRoutes, hostRoutes, aggregateRoutes, serverGroupRoutes, migrationRoutes, extensionRoutes, externalEventRoutes, imageProxyRoutes,
+].flat()
+
+const managers = (parts: NovaParts): NovaApi => {
+  const flavors = new Flavors(parts)
+  const orders = new ServerOrders(parts)
+  return {
+    flavors, orders,
+    servers: new ServerReader(parts),
+    serverCreate: new ServerCreate(parts, flavors),
+    changes: new ServerChanges(parts, flavors, orders),
+    settings: new ServerSettings(parts, orders),
+    interfaces: new ServerInterfaces(parts, orders),
+    insight: new ServerInsight(parts),
+    keypairs: new Keypairs(parts),
+    groups: new ServerGroups(parts),
+    hosts: new Hosts(parts),
+    quotas: new Quotas(parts),
+    usage: new Usage(parts),
+    migrations: (filter) => migrationsList(parts.db, filter),
+    glance: parts.facades.glance,
+    keystone: parts.facades.keystone,
+  }
+}
+
+export const nova = defineService<NovaApi, NovaFacade, ServiceDeps>({
+  name: 'nova',
+  about: 'Servers: containers on tenant networks, behind the compute API.',
+  level: 6,
+  catalog: [{ type: 'compute', name: 'nova', path: '/compute/v2.1' }],
+  prefix: '/compute',
+  versionPath: '/v2.1',
+  projectInPath: 'optional',
+  microversions: { service: 'compute', legacyHeaders: ['X-OpenStack-Nova-API-Version'], min: versionMin, max: versionMax },
+  faults: 'nova',
+  adminRule: 'context_is_admin',
+  routes,
+  policies,
+  migrations,
+  create: (deps) => {
+    const api = managers(deps)
+    return {
+      api,
+      facade: lookUp(deps),
+      controllers: [followController(deps, deps.bus), snapshotController(deps)],
+      seed: async () => {
+        await api.quotas.declare()
+        await api.flavors.seed(seedFlavors)
+      },
+    }
+  },
+})
