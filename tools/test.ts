@@ -117,6 +117,7 @@ class Suite {
     for (const need of layer.wants) {
       const ready = await this.#needs.get(need)
       if ('env' in ready) Object.assign(env, ready.env)
+      else say.line(`  without ${need}: ${ready.reason}`)
     }
     const runnable: string[] = []
     for (const file of files) {

@@ -9,7 +9,7 @@ export interface Layer {
   readonly number: number
   readonly name: string
   readonly holds: (path: string) => boolean
-  /** Made ready when possible; only files that cannot do without it are skipped when it is not. */
+  /** Made ready when possible, for tests that do more when it is there: store tests run on both databases. */
   readonly wants: readonly Need[]
   readonly filesAtOnce: number
   readonly timeoutMs: number
@@ -17,7 +17,12 @@ export interface Layer {
 }
 
 const minuteMs = 60_000
-const usual = { wants: [], filesAtOnce: 2, timeoutMs: 5 * minuteMs, nightly: false } as const
+const usual: Omit<Layer, 'number' | 'name' | 'holds'> = {
+  wants: ['postgres'],
+  filesAtOnce: 2,
+  timeoutMs: 5 * minuteMs,
+  nightly: false,
+}
 const named =
   (pattern: RegExp) =>
   (path: string): boolean =>
@@ -25,7 +30,7 @@ const named =
 
 /** A file belongs to the first layer that holds it. */
 export const layers: readonly Layer[] = [
-  { ...usual, number: 0, name: 'shape', holds: named(/^tools\//), timeoutMs: 4 * minuteMs },
+  { ...usual, number: 0, name: 'shape', holds: named(/^tools\//), wants: [], timeoutMs: 4 * minuteMs },
   {
     ...usual,
     number: 9,
@@ -50,7 +55,7 @@ export const layers: readonly Layer[] = [
     filesAtOnce: 1,
     timeoutMs: 45 * minuteMs,
   },
-  { ...usual, number: 2, name: 'store', holds: named(/\.pg\.test\.ts$|\/(store|db)\//), wants: ['postgres'] },
+  { ...usual, number: 2, name: 'store', holds: named(/\.pg\.test\.ts$|\/(store|db)\//) },
   { ...usual, number: 3, name: 'door', holds: named(/\/(api|http|auth|api-kit)\/|\.http\.test\.ts$/) },
   { ...usual, number: 4, name: 'loops', holds: named(/\/controllers\//) },
   { ...usual, number: 5, name: 'cloud', holds: named(/\/src\/(app|cli)\//) },

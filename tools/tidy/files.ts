@@ -9,7 +9,7 @@ export interface SourceFile {
 }
 
 const patterns = ['packages/*/src/**/*.{ts,tsx}', 'tools/**/*.ts', 'contract/**/*.ts', 'bench/**/*.ts']
-const left = /node_modules|tools\/fixtures|tools\/templates|packages\/client\//
+const left = /node_modules|tools\/fixtures|tools\/templates\/service|packages\/client\//
 
 export function readSources(root: string): SourceFile[] {
   const paths = globSync(patterns, { cwd: root, exclude: (path) => left.test(path) }).sort()
