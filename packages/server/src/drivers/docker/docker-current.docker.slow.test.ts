@@ -8,7 +8,8 @@ import { test } from 'node:test'
 import { dockerSuite } from './docker-suite.ts'
 import { startTestEngine } from './testing.ts'
 
+const current = { name: 'a current Docker Engine', apiVersion: /^1\.5\d$/, storeKind: 'containerd' } as const
 const place = process.env['QUAYSTONE_CURRENT_DOCKER']
-if (!place) test('a current Docker Engine', { skip: 'QUAYSTONE_CURRENT_DOCKER names no socket and no folder with a dockerd' }, () => {})
-else if (statSync(place).isDirectory()) dockerSuite('a current Docker Engine', () => startTestEngine({ dockerd: join(place, 'dockerd'), binDir: place }))
-else dockerSuite('a current Docker Engine', async () => ({ socketPath: place, stop: async () => {} }))
+if (!place) test(current.name, { skip: 'QUAYSTONE_CURRENT_DOCKER names no socket and no folder with a dockerd' }, () => {})
+else if (statSync(place).isDirectory()) dockerSuite(current, () => startTestEngine({ dockerd: join(place, 'dockerd'), binDir: place }))
+else dockerSuite(current, async () => ({ socketPath: place, stop: async () => {} }))

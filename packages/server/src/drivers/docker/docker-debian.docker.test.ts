@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { dockerSuite } from './docker-suite.ts'
 import { engineMissing, startTestEngine } from './testing.ts'
 
+const debian = { name: 'Debian\'s Docker Engine', apiVersion: /^1\.41$/, storeKind: 'graphdriver' } as const
 const missing = engineMissing()
-if (missing) test('Debian\'s Docker Engine', { skip: missing }, () => {})
-else dockerSuite('Debian\'s Docker Engine', () => startTestEngine())
+if (missing) test(debian.name, { skip: missing }, () => {})
+else dockerSuite(debian, () => startTestEngine())

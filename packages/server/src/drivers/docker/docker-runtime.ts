@@ -33,7 +33,7 @@ interface EngineFacts {
 export function createDockerRuntime(options: DockerRuntimeOptions): DockerRuntime {
   const { cloudId, busyboxPath = '/bin/busybox', gateDir, clock = systemClock, log } = options
   const client = new EngineClient(options)
-  const images = new EngineImages(client)
+  const images = new EngineImages(client, clock)
   const gates = new Gates({ busyboxPath, gateDir, clock })
   const containers = new EngineContainers({ client, images, gates, cloudId, clock, log })
   const streams = new EngineStreams(client, containers, clock)

@@ -1,6 +1,6 @@
 /** Tests that only a real Docker Engine can pass, run on each engine version; with the conformance suite on top. */
 import assert from 'node:assert/strict'
-import { access, constants, mkdtemp, open as openFile, readdir, readlink, rm } from 'node:fs/promises'
+import { access, chmod, constants, mkdtemp, open as openFile, readdir, readlink, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Readable } from 'node:stream'
@@ -11,19 +11,29 @@ import { createDockerRuntime, type DockerRuntime } from './docker-runtime.ts'
 import { EngineClient } from './engine-client.ts'
 import { runtimeSuite } from './runtime-suite.ts'
 import { eventually, specOf } from './suite-bench.ts'
-import { busyboxRootTar, staticEchoTar, type TestEngine } from './testing.ts'
+import { busyboxRootTar, staticEchoTar } from './testing.ts'
 
 /** A fresh cloud on the engine at `socketPath`; its gates live in a directory of their own. */
 async function cloudOn(socketPath: string): Promise<{ runtime: DockerRuntime; cloudId: string; gateDir: string }> {
   const gateDir = await mkdtemp('/tmp/quaystone-gates-')
+  await chmod(gateDir, 0o755)
   const cloudId = uuid()
   return { runtime: createDockerRuntime({ socketPath, cloudId, gateDir, log: createLog({ level: 'silent' }) }), cloudId, gateDir }
 }
 
-/** `open` starts or finds the engine; one without `restart` may be somebody else's, so it is never restarted. */
-export function dockerSuite(name: string, open: () => Promise<Pick<TestEngine, 'socketPath' | 'stop'> & Partial<Pick<TestEngine, 'restart'>>>): void {
+export interface SuiteEngine {
+  socketPath: string
+  stop(): Promise<void>
+  /** Absent when the engine may be somebody else's: it is then never restarted. */
+  restart?(options: { hard: boolean }): Promise<void>
+}
+
+export interface EngineExpectation { name: string; apiVersion: RegExp; storeKind: 'graphdriver' | 'containerd' }
+
+/** `open` starts or finds the engine; what it is must be what the caller says, or another engine was tested. */
+export function dockerSuite({ name, apiVersion, storeKind }: EngineExpectation, open: () => Promise<SuiteEngine>): void {
   describe(name, () => {
-    let engine: Awaited<ReturnType<typeof open>>
+    let engine: SuiteEngine
     before(async () => { engine = await open() })
     after(async () => { await engine.stop() })
 
@@ -58,6 +68,12 @@ export function dockerSuite(name: string, open: () => Promise<Pick<TestEngine, '
       }
       const hostConfig = async (id: string) => (await raw.json<{ HostConfig: Record<string, unknown> }>('GET', `/containers/${id}/json`)).HostConfig
       const logText = async (id: string) => (await runtime.logs(id, {})).toString()
+
+      test('it is the engine that it should be', async () => {
+        const info = await runtime.info()
+        assert.match(info.apiVersion, apiVersion)
+        assert.equal(info.storeKind, storeKind)
+      })
 
       test('privileged, memory in bytes, shares and cap reach the engine', async () => {
         const { id } = await created({ privileged: true, resources: { vcpus: 0.5, ramMiB: 100, pids: 50 } })
@@ -190,7 +206,7 @@ export function dockerSuite(name: string, open: () => Promise<Pick<TestEngine, '
         for (const hard of [false, true]) await restartsWaiting(engine.restart, hard)
       })
 
-      async function restartsWaiting(restart: NonNullable<typeof engine.restart>, hard: boolean): Promise<void> {
+      async function restartsWaiting(restart: NonNullable<SuiteEngine['restart']>, hard: boolean): Promise<void> {
         const { id } = await created({ command: ['sh', '-c', 'echo began; sleep 3600'], restartPolicy: { name: 'always' } })
         await runtime.start(id)
         await eventually('the first run', async () => await logText(id) === 'began\n')

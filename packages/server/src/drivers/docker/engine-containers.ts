@@ -1,4 +1,5 @@
 /** Makes, starts and ends containers on one engine. Only containers of this cloud are ever touched. */
+import { buffer } from 'node:stream/consumers'
 import type { Clock } from '#platform/clock/clock.ts'
 import type { Log } from '#platform/log/log.ts'
 import { badRequest, conflict, isRefusal, notFound, unavailable } from '#platform/errors/errors.ts'
@@ -9,9 +10,8 @@ import { eachLimited } from './each-limited.ts'
 import { effectiveCommand, type Command } from './effective-command.ts'
 import type { EngineClient } from './engine-client.ts'
 import type { EngineImages } from './engine-images.ts'
-import { OutputDemux } from './output-frames.ts'
-import { buffer } from 'node:stream/consumers'
 import type { Gates } from './gate.ts'
+import { OutputDemux } from './output-frames.ts'
 
 /** What never changes during a container's life. */
 export interface OwnContainer { id: string; workloadId: string; gated: boolean; tty: boolean }
@@ -31,6 +31,7 @@ export class EngineContainers {
   readonly #log: Log
   readonly #own = new Map<string, OwnContainer>()
   readonly #creating = new Map<string, Promise<{ id: string }>>()
+  readonly #atGate = new Map<string, Promise<unknown>>()
   #hostCpus: number | undefined
 
   constructor({ client, images, gates, cloudId, clock, log }: ContainersOptions) {
@@ -131,18 +132,30 @@ export class EngineContainers {
     if (own.gated) await this.#gates.prepare(own.workloadId)
     await this.#client.text('POST', `/containers/${own.id}/start`)
     const status = await this.inspect(own.id)
-    if (own.gated) await this.#letThrough(own, status, beforeCommand)
+    if (own.gated) await this.#alone(own, () => this.#letThrough(own, status, beforeCommand))
     return status
   }
 
   async openGate(id: string, beforeCommand?: BeforeCommand): Promise<boolean> {
     const own = await this.own(id)
-    return own.gated && await this.#letThrough(own, await this.inspect(own.id), beforeCommand)
+    return own.gated && await this.#alone(own, async () => await this.#letThrough(own, await this.inspect(own.id), beforeCommand))
   }
 
   async gateWaiting(id: string): Promise<boolean> {
     const own = await this.own(id)
     return own.gated && this.#gates.isWaiting((await this.inspect(own.id)).pid)
+  }
+
+  /** One caller at a container's gate at a time: its network is filled once, whoever hears of the start first. */
+  async #alone<T>(own: OwnContainer, work: () => Promise<T>): Promise<T> {
+    const before = this.#atGate.get(own.id)
+    const mine = (before ?? Promise.resolve()).then(work, work)
+    this.#atGate.set(own.id, mine)
+    try {
+      return await mine
+    } finally {
+      if (this.#atGate.get(own.id) === mine) this.#atGate.delete(own.id)
+    }
   }
 
   async #letThrough(own: OwnContainer, status: ContainerStatus, beforeCommand?: BeforeCommand): Promise<boolean> {
@@ -222,12 +235,16 @@ export class EngineContainers {
   /** The container's own command, for a commit, which must not keep the gate's. */
   async userCommand(id: string): Promise<Command> { return commandOf(await this.#fetch(id)) }
 
-  /** Removes gates of containers that are gone, such as after a crash between the two halves of `remove`. */
+  /**
+   * Removes gates of containers that are gone, such as after a crash between the two halves of `remove`. Gates are
+   * read first, then who is being created, then who exists: what is missing in both has no owner.
+   */
   async sweepGates(): Promise<void> {
     const gates = await this.#gates.list()
+    const creating = new Set(this.#creating.keys())
     const live = new Set((await this.list()).map((status) => status.workloadId))
     for (const workloadId of gates) {
-      if (!live.has(workloadId) && !this.#creating.has(workloadId)) await this.#gates.discard(workloadId)
+      if (!live.has(workloadId) && !creating.has(workloadId)) await this.#gates.discard(workloadId)
     }
   }
 }

@@ -1,8 +1,8 @@
 /** Images of one engine, whatever stores them. References are the handles: ids differ between stores. */
-import { Readable } from 'node:stream'
-import type { EngineImage } from '#services/workloads/ports.ts'
+import type { Readable } from 'node:stream'
+import type { Clock } from '#platform/clock/clock.ts'
 import { isRefusal, notFound } from '#platform/errors/errors.ts'
-import { labels } from '#services/workloads/ports.ts'
+import { labels, type EngineImage } from '#services/workloads/ports.ts'
 import { driverLabels } from './container-create.ts'
 import { eachLimited } from './each-limited.ts'
 import type { Command } from './effective-command.ts'
@@ -21,21 +21,39 @@ interface ImageDetails {
 
 interface Progress { stream?: string; status?: string; error?: string }
 
+type InheritedConfig = Command & { env: string[] }
+
 const inspectsAtOnce = 8
+const configAgeMsMax = 2_000
 
 export class EngineImages {
   readonly #client: EngineClient
-  constructor(client: EngineClient) { this.#client = client }
+  readonly #clock: Clock
+  readonly #configs = new Map<string, { config: InheritedConfig; readAtMs: number }>()
+
+  constructor(client: EngineClient, clock: Clock) {
+    this.#client = client
+    this.#clock = clock
+  }
 
   async inspect(reference: string): Promise<EngineImage | undefined> {
     const details = await this.#details(reference)
     return details && imageOf(details)
   }
 
-  /** What a container inherits from the image. */
-  async config(reference: string): Promise<Command & { env: string[] } | undefined> {
+  /**
+   * What a container inherits from the image. Many creations of one image at once read it once: an engine with
+   * containerd's store takes 15 ms for it. Whatever this driver does to images forgets what was read.
+   */
+  async config(reference: string): Promise<InheritedConfig | undefined> {
+    const known = this.#configs.get(reference)
+    if (known && this.#clock.now() - known.readAtMs < configAgeMsMax) return known.config
+    const readAtMs = this.#clock.now()
     const details = await this.#details(reference)
-    return details && { entrypoint: details.Config?.Entrypoint ?? [], command: details.Config?.Cmd ?? [], env: details.Config?.Env ?? [] }
+    if (!details) return undefined
+    const config = { entrypoint: details.Config?.Entrypoint ?? [], command: details.Config?.Cmd ?? [], env: details.Config?.Env ?? [] }
+    this.#configs.set(reference, { config, readAtMs })
+    return config
   }
 
   async #details(reference: string): Promise<ImageDetails | undefined> {
@@ -79,6 +97,7 @@ export class EngineImages {
   /** Progress is one JSON object a line; a failure may come after a 200. */
   async #progress(path: string, call: Parameters<EngineClient['text']>[2]): Promise<Progress[]> {
     const text = await this.#client.text('POST', path, { ...call, timeoutMs: 0 })
+    this.#configs.clear()
     const progress = text.split('\n').filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as Progress)
     const failed = progress.find(({ error }) => error !== undefined)
     if (failed?.error !== undefined) throw refusalOfProgress(failed.error)
@@ -88,9 +107,11 @@ export class EngineImages {
   async tag(id: string, reference: string): Promise<void> {
     const { name, tag } = splitReference(reference)
     await this.#client.text('POST', `/images/${pathOf(id)}/tag`, { query: { repo: name, tag } })
+    this.#configs.clear()
   }
 
   async remove(reference: string): Promise<void> {
+    this.#configs.clear()
     await this.#client.text('DELETE', `/images/${pathOf(reference)}`).catch((error: unknown) => {
       if (!isRefusal(error) || error.kind !== 'notFound') throw error
     })
@@ -105,6 +126,7 @@ export class EngineImages {
     const ours = [...Object.values(labels), ...Object.values(driverLabels)].map((label) => [label, ''])
     const body = { Entrypoint: entrypoint, Cmd: command, Labels: { ...Object.fromEntries(ours) as Record<string, string>, ...options.labels } }
     await this.#client.text('POST', '/commit', { query: { container: containerId, repo: name, tag, pause: 1 }, json: body, timeoutMs: 0 })
+    this.#configs.clear()
     return await this.#get(options.reference)
   }
 

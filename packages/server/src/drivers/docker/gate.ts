@@ -63,16 +63,18 @@ export class Gates {
   }
 
   /**
-   * Lets `pid` through. Returns once the word is written; false when that process has ended or gone through by
-   * another's word. Opening without a reader fails at once (ENXIO), so a reader that is not there yet is waited for.
+   * Lets `pid` through; returns when it has become the command. False when it ended, or went by another's word.
+   * Opening without a reader fails at once (ENXIO), so a reader that is not there yet is waited for; a word said
+   * twice is lost with the pipe.
    */
   async open(workloadId: string, pid: number): Promise<boolean> {
     const fifo = join(this.#home, workloadId, 'gate')
+    let said = false
     for (let attempt = 1; this.isWaiting(pid); attempt++) {
-      if (sayGo(fifo)) return true
+      said = sayGo(fifo) || said
       await this.#options.clock.sleep(Math.min(attempt, openPauseMaxMs))
     }
-    return false
+    return said
   }
 
   async #setUp(): Promise<string> {

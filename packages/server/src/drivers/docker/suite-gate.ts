@@ -46,19 +46,30 @@ export function gateTests(bench: SuiteBench): void {
     })
 
     test('start finishes what a dead caller left at the gate; an open gate is left alone', async () => {
-      const { id } = await created({ command: ['sh', '-c', 'echo began; sleep 3600'] })
-      const abandoned = Promise.withResolvers<void>()
-      const reached = Promise.withResolvers<void>()
-      const first = bench.runtime.start(id, async () => { reached.resolve(); await abandoned.promise })
-      await reached.promise
-      await bench.runtime.start(id, async () => {})
-      await eventually('the command begins', async () => await logText(id) === 'began\n')
-      abandoned.resolve()
-      await first
+      const { id } = await created({ command: ['sh', '-c', 'echo began; exit 3'], restartPolicy: { name: 'always' } })
+      await bench.runtime.start(id)
+      await eventually('it waits again', () => bench.runtime.gateWaiting(id))
       let filled = 0
       await bench.runtime.start(id, async () => { filled++ })
-      assert.equal(await bench.runtime.openGate(id, async () => { filled++ }), false)
-      assert.equal(filled, 0)
+      assert.equal(filled, 1)
+      await eventually('the second run begins', async () => await logText(id) === 'began\nbegan\n')
+      const open = await started()
+      await bench.runtime.start(open.id, async () => { filled++ })
+      assert.equal(await bench.runtime.openGate(open.id, async () => { filled++ }), false)
+      assert.equal(filled, 1)
+    })
+
+    test('the network is filled once when the start\'s event is heard before start returns', async () => {
+      const { id } = await created()
+      let filled = 0
+      let opened: Promise<boolean> | undefined
+      await bench.runtime.start(id, async () => {
+        filled++
+        opened = bench.runtime.openGate(id, async () => { filled++ })
+      })
+      assert.equal(await opened, false)
+      assert.equal(filled, 1)
+      assert.equal(await bench.runtime.gateWaiting(id), false)
     })
 
     test('openGate has nothing to do on a container that does not run', async () => {

@@ -18,6 +18,8 @@ export interface Container {
   status: ContainerStatus
   spec: ContainerSpec
   gate: 'open' | 'waiting'
+  /** Settles when nobody is at the gate. */
+  atGate: Promise<unknown>
   logs: string
   followers: Set<PassThrough>
   files: Map<string, Buffer>

@@ -96,7 +96,7 @@ export class FakeRuntime implements ContainerRuntime {
     this.#refuseNameInUse(spec.name)
     const command = this.#commandOf(spec)
     const id = createHash('sha256').update(`${spec.workloadId} ${this.#nextPid++}`).digest('hex')
-    this.#containers.set(id, { status: newStatus({ id, spec, command, cloudId: this.#options.cloudId ?? 'fake' }), spec, gate: 'open', logs: '', followers: new Set(), files: new Map() })
+    this.#containers.set(id, { status: newStatus({ id, spec, command, cloudId: this.#options.cloudId ?? 'fake' }), spec, gate: 'open', atGate: Promise.resolve(), logs: '', followers: new Set(), files: new Map() })
     this.#happened('create', this.#find(id))
     return { id }
   }
@@ -108,8 +108,9 @@ export class FakeRuntime implements ContainerRuntime {
     if (container.status.state === 'paused') throw conflict(`Container ${container.status.name} is paused: unpause it first.`)
     this.#refuseMissingCommand(container)
     if (!this.#isAlive(container)) this.#run(container)
+    const status = structuredClone(container.status)
     await this.#openGate(container, beforeCommand)
-    return structuredClone(container.status)
+    return status
   }
 
   async openGate(id: string, beforeCommand?: BeforeCommand): Promise<boolean> {
@@ -326,7 +327,15 @@ export class FakeRuntime implements ContainerRuntime {
     if (container.gate === 'open') this.#runCommand(container)
   }
 
-  async #openGate(container: Container, beforeCommand?: BeforeCommand): Promise<boolean> {
+  /** One caller at a container's gate at a time, as in the real driver. */
+  #openGate(container: Container, beforeCommand?: BeforeCommand): Promise<boolean> {
+    const pass = () => this.#passGate(container, beforeCommand)
+    const mine = container.atGate.then(pass, pass)
+    container.atGate = mine.catch(() => undefined)
+    return mine
+  }
+
+  async #passGate(container: Container, beforeCommand?: BeforeCommand): Promise<boolean> {
     if (!this.#isAlive(container) || container.gate === 'open') return false
     const { pid, name } = container.status
     try {
