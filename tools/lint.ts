@@ -5,7 +5,7 @@ import { judge, readAllowList } from './tidy/allow-list.ts'
 import type { Violation } from './tidy/violation.ts'
 
 interface Diagnostic {
-  readonly code: string
+  readonly code?: string
   readonly filename: string
   readonly message: string
   readonly labels: readonly { span: { line: number } }[]
@@ -21,7 +21,7 @@ const run = spawnSync(join(root, 'node_modules/.bin/oxlint'), ['--format', 'json
 if (run.error !== undefined) throw run.error
 const report = JSON.parse(run.stdout) as { diagnostics: Diagnostic[]; number_of_files: number }
 const found = report.diagnostics.map(({ code, filename, message, labels }): Violation => ({
-  rule: `lint ${code}`,
+  rule: `lint ${code ?? 'unused directive'}`,
   file: filename,
   line: labels[0]?.span.line ?? 1,
   message,

@@ -20,7 +20,7 @@ const bad: Readonly<Record<string, readonly { path: string; lines: string[] }[]>
     { path: `${inServer}/engines/utils.ts`, lines: [good] },
     { path: `${inServer}/engines/BigName.ts`, lines: [good] },
   ],
-  folders: [Array.from({ length: 31 }, (_, n) => ({ path: `${inServer}/engines/a${n}.ts`, lines: [good] }))].flat(),
+  folders: [Array.from({ length: 41 }, (_, n) => ({ path: `${inServer}/engines/a${n}.ts`, lines: [good] }))].flat(),
   rooms: [{ path: `${inServer}/services/nova/attic/a.ts`, lines: [good] }],
 }
 
