@@ -30,6 +30,18 @@ export type Barrier = 'ceiling' | 'bound'
 
 export interface Block { node: number; resource: number; barrier: Barrier }
 
+/** All that a walk needs of one cell. */
+export interface KeptCell {
+  visible: number
+  counted: number
+  subtree: number
+  private: number
+  bound: number
+  ceiling: number
+  lendable: number
+  borrow: number
+}
+
 interface Column { cells: Float64Array; bases: Float64Array; lends: Float64Array }
 
 export class Ledger {
@@ -197,6 +209,27 @@ export class Ledger {
     column.cells[node * STRIDE + BORROW] = settings.borrow
     column.cells[node * STRIDE + CEILING] = settings.ceiling
     this.#carry(node, resource)
+  }
+
+  /** A cell as somebody has kept it. With a path of such cells alone the walks answer as the whole tree would. */
+  restoreCell(node: number, resource: number, kept: KeptCell): void {
+    const { cells } = this.#columns[resource]!, at = node * STRIDE
+    cells[at + VISIBLE] = kept.visible
+    cells[at + COUNTED] = kept.counted
+    cells[at + SUBTREE] = kept.subtree
+    cells[at + PRIVATE] = kept.private
+    cells[at + BOUND] = kept.bound
+    cells[at + CEILING] = kept.ceiling
+    cells[at + LENDABLE] = kept.lendable
+    cells[at + BORROW] = kept.borrow
+  }
+
+  keptCell(node: number, resource: number): KeptCell {
+    return {
+      visible: this.visible(node, resource), counted: this.counted(node, resource),
+      subtree: this.subtree(node, resource), private: this.private(node, resource), bound: this.bound(node, resource),
+      ceiling: this.ceiling(node, resource), lendable: this.lendable(node, resource), borrow: this.borrow(node, resource),
+    }
   }
 
   /** Hangs a subtree, with all that it holds and uses, below another parent. The caller asks whether it fits. */

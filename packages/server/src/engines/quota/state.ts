@@ -97,7 +97,7 @@ export const importState = (state: QuotaState): QuotaEngine => {
 
 const importHoldings = (tree: QuotaTree, { id, holdings, selfHoldings }: ProjectState): void => {
   for (const [name, holding] of Object.entries(holdings)) {
-    tree.configure(id, tree.addResource(name), mapLimits(holding, fromWire), { force: true })
+    tree.restoreHolding(id, tree.addResource(name), mapLimits(holding, fromWire))
   }
   for (const [name, holding] of Object.entries(selfHoldings)) tree.configureSelf(id, tree.addResource(name), mapLimits(holding, fromWire))
 }

@@ -169,6 +169,11 @@ export class QuotaTree {
     this.#set(project, resource, after)
   }
 
+  /** Settings that a store remembers: what was right when it was written is not asked again. */
+  restoreHolding(id: string, resource: number, holding: Holding): void {
+    this.#set(this.project(id), resource, holding)
+  }
+
   configureSelf(id: string, resource: number, change: Partial<SelfHolding>): void {
     const project = this.project(id)
     const after = { ...project.selfHoldings[resource]!, ...change }
@@ -196,7 +201,7 @@ export class QuotaTree {
     const borrow = project.parent ? holding.borrow : 0
     const cell = { lend, borrow, ceiling: capOf({ own, borrow, ceiling: holding.ceiling }) }
     if (project.leaf === project.node) return this.ledger.configure(project.node, resource, { ...cell, base: own })
-    const self = project.selfHoldings[resource]!, selfOwn = own - pool - project.allocated[resource]!
+    const self = project.selfHoldings[resource]!, selfOwn = positive(own - pool - project.allocated[resource]!)
     this.ledger.configure(project.leaf, resource, {
       base: selfOwn, lend: self.lend, borrow: self.borrow, ceiling: capOf({ own: selfOwn, borrow: self.borrow, ceiling: self.ceiling }),
     })

@@ -1,0 +1,80 @@
+/** Quota's own API: what OpenStack has no words for. */
+import { defineRoute, type Route } from '#platform/api-kit/route.ts'
+import { Nullable, Strict, T } from '#platform/api-kit/schema.ts'
+import type { ResourceLimit } from '../facade.ts'
+import type { Board, Step } from '../manager/board.ts'
+
+const limit = T.Integer({ minimum: -1, maximum: Number.MAX_SAFE_INTEGER })
+const amount = T.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const name = T.String({ minLength: 1, maxLength: 255 })
+const amounts = T.Record(name, amount)
+const opt = T.Optional
+
+const holding = Strict({
+  own: opt(limit), pool: opt(amount), lend: opt(limit), borrow: opt(limit), ceiling: opt(Nullable(limit)),
+  weight: opt(T.Integer({ minimum: 0, maximum: 1_000_000 })), tier: opt(T.Integer({ minimum: 1, maximum: 10 })),
+})
+const policy = Strict({
+  reclaim: opt(T.Enum(['never', 'natural', 'onDemand', 'aggressive'])), graceMs: opt(amount), graceMaxMs: opt(amount),
+  minRuntimeMs: opt(amount), waitsForMinRuntime: opt(T.Boolean()), reclaimsMax: opt(T.Integer({ minimum: 1 })),
+})
+const step = T.Union([
+  Strict({ set: Strict({ project_id: name, resource: name, holding, force: opt(T.Boolean()) }) }),
+  Strict({ claim: Strict({ project_id: name, amounts }) }),
+  Strict({ release: Strict({ subject: name }) }),
+])
+
+const one = '/projects/{project_id}'
+const errors = [403, 404]
+
+export const routes: Route<Board>[] = [
+  defineRoute<Board>({
+    id: 'versions.list', method: 'GET', path: '/', at: 'root', summary: 'List API versions', policy: 'open', reply: { status: 200 },
+    handler: (_board, ctx) => ({ versions: [{ id: 'v1', status: 'CURRENT', links: [{ rel: 'self', href: `${ctx.baseUrl}/` }] }] }),
+  }),
+  defineRoute<Board>({
+    id: 'resources.list', method: 'GET', path: '/resources', summary: 'List what is counted', policy: 'quota:show', reply: { status: 200 },
+    handler: async (board) => ({ resources: await board.resources() }),
+  }),
+  defineRoute({
+    id: 'tree.show', method: 'GET', path: '/tree', summary: 'Show projects and their numbers, the parents first', policy: 'quota:show',
+    query: T.Object({ project_id: opt(name) }), reply: { status: 200 }, errors,
+    handler: async (board: Board, ctx, { query }) => ({ tree: await board.tree(ctx, query.project_id) }),
+  }),
+  defineRoute<Board>({
+    id: 'projects.show', method: 'GET', path: one, summary: 'Show a project\'s quota', policy: 'quota:show', reply: { status: 200 }, errors,
+    handler: async (board, ctx, { params }) => ({ quota: await board.show(ctx, params.project_id!) }),
+  }),
+  defineRoute({
+    id: 'projects.update', method: 'PUT', path: one, summary: 'Set a project\'s quota', policy: 'quota:set', reply: { status: 200 }, errors,
+    body: Strict({ limits: T.Record(name, T.Union([limit, holding])), force: opt(T.Boolean()) }),
+    handler: async (board: Board, ctx, { params, body }) =>
+      ({ quota: await board.set(ctx, params.project_id!, body.limits as Record<string, number | ResourceLimit>, body.force ?? false) }),
+  }),
+  defineRoute<Board>({
+    id: 'projects.delete', method: 'DELETE', path: one, summary: 'Return a project\'s quota to the defaults', policy: 'quota:set',
+    reply: { status: 204 }, errors, handler: (board, ctx, { params }) => board.reset(ctx, params.project_id!),
+  }),
+  defineRoute({
+    id: 'projects.policy', method: 'PUT', path: `${one}/policy`, summary: 'Set how a project\'s loans come back', policy: 'quota:set',
+    body: Strict({ policy }), reply: { status: 200 }, errors,
+    handler: async (board: Board, ctx, { params, body }) => ({ policy: await board.setPolicy(ctx, params.project_id!, body.policy) }),
+  }),
+  defineRoute<Board>({
+    id: 'projects.loans', method: 'GET', path: `${one}/loans`, summary: 'List who lends what to whom', policy: 'quota:show',
+    reply: { status: 200 }, errors, handler: async (board, ctx, { params }) => ({ loans: await board.loans(ctx, params.project_id!) }),
+  }),
+  defineRoute({
+    id: 'projects.explain', method: 'POST', path: `${one}/explain`, summary: 'Explain what a request would get, and why',
+    policy: 'quota:show', body: Strict({ amounts, priority: opt(T.Integer()) }), reply: { status: 200 }, errors,
+    handler: async (board: Board, ctx, { params, body }) => ({ explanation: await board.explain(ctx, params.project_id!, body) }),
+  }),
+  defineRoute({
+    id: 'projects.simulate', method: 'POST', path: `${one}/simulate`, summary: 'Play limits and requests on a copy of the tree',
+    policy: 'quota:show', body: Strict({ steps: T.Array(step, { maxItems: 1000 }) }), reply: { status: 200 }, errors,
+    handler: async (board: Board, ctx, { params, body }) => {
+      const { results, rows } = await board.simulate(ctx, params.project_id!, body.steps as Step[])
+      return { results, tree: rows }
+    },
+  }),
+]

@@ -1,0 +1,162 @@
+/** Quota's facade: reservations in the caller's own transaction, limits and usage. */
+import { badRequest, gone } from '#platform/errors/errors.ts'
+import type { Tx } from '#platform/db/database.ts'
+import { isAmount, UNLIMITED } from '#engines/quota/amounts.ts'
+import { emptyRefusal } from '#engines/quota/refusals.ts'
+import type {
+  Amounts, QuotaFacade, ReleaseRequest, Reservation, ReserveRequest, ResourceUsage, SetLimitsRequest,
+} from '../facade.ts'
+import { cellCount, cellsOnPath } from '../store/cells.ts'
+import { claimCommit, claimDelete, claimFetch, claimInsert, claimShrink } from '../store/claims.ts'
+import type { StoredClaim } from '../store/claims.ts'
+import { projectFetch } from '../store/projects.ts'
+import type { StoredProject } from '../store/projects.ts'
+import { resourceFetch, resourcesList, resourceWrite } from '../store/resources.ts'
+import { growTree, writeTree } from './grown-tree.ts'
+import type { Limits } from './limits.ts'
+import type { QuotaParts } from './parts.ts'
+import { PathWalk } from './path-walk.ts'
+import type { KnownProjects } from './projects.ts'
+import { overQuota } from './refusing.ts'
+
+const defaultTtlMs = 600_000
+
+export class QuotaFront implements QuotaFacade {
+  readonly #parts: QuotaParts
+  readonly #projects: KnownProjects
+  readonly #limits: Limits
+
+  constructor(parts: QuotaParts, projects: KnownProjects, limits: Limits) {
+    this.#parts = parts
+    this.#projects = projects
+    this.#limits = limits
+  }
+
+  async reserve(tx: Tx, request: ReserveRequest): Promise<Reservation> {
+    const known = await claimFetch(tx, request.subject)
+    if (known) return reservationOf(known)
+    const amounts = positiveAmounts(request.deltas)
+    const project = await this.#projects.ensure(tx, request.projectId)
+    const walk = await this.#walk(tx, project, amounts)
+    if (walk && !walk.fits(amounts)) await this.#refuse(tx, project, amounts)
+    if (walk) await this.#count(tx, walk, amounts, 1, true)
+    const claim = this.#claimOf(request, amounts)
+    await claimInsert(tx, claim)
+    this.#parts.note('granted')
+    return reservationOf(claim)
+  }
+
+  #claimOf(request: ReserveRequest, amounts: Amounts): StoredClaim {
+    const now = this.#parts.clock.now()
+    return {
+      subject: request.subject, projectId: request.projectId, amounts, state: 'reserved', reclaimable: request.reclaimable ?? 'never',
+      priority: request.priority ?? 0, startedAt: now, expiresAt: now + (request.ttlMs ?? defaultTtlMs),
+    }
+  }
+
+  /** The stored numbers along the project's path; made anew where a resource or a project is new to them. */
+  async #walk(tx: Tx, project: StoredProject, amounts: Amounts): Promise<PathWalk | undefined> {
+    const names = Object.keys(amounts)
+    if (names.length === 0) return undefined
+    const cells = await cellsOnPath(tx, project.path, names)
+    if (cells.length === project.path.length * names.length) return new PathWalk(project.path, cells)
+    for (const name of names) if (!(await resourceFetch(tx, name))) throw unregistered(project.id, name, amounts[name]!)
+    await writeTree(tx, project.rootId, await growTree(tx, project.rootId))
+    const { path } = (await projectFetch(tx, project.id))!
+    return new PathWalk(path, await cellsOnPath(tx, path, names))
+  }
+
+  async #count(tx: Tx, walk: PathWalk, amounts: Amounts, sign: 1 | -1, isReserved: boolean): Promise<void> {
+    walk.count(amounts, sign, isReserved)
+    for (const { before, after } of walk.changes()) await cellCount(tx, before, after)
+  }
+
+  /** The explanation looks at the whole tree; the decision did not have to. */
+  async #refuse(tx: Tx, { id, rootId }: StoredProject, amounts: Amounts): Promise<never> {
+    const engine = await growTree(tx, rootId), { tree } = engine
+    const vector = { resources: Object.keys(amounts).map((name) => tree.resourceNumber(name)!), amounts: Object.values(amounts) }
+    const refusal = engine.refusalOf(tree.project(id), vector)
+    this.#parts.note('refused', refusal.resource)
+    throw overQuota(refusal)
+  }
+
+  async commit(tx: Tx, subject: string): Promise<void> {
+    const claim = await claimFetch(tx, subject)
+    if (!claim) throw gone(`The quota reservation of ${subject} has expired; reserve again.`, { reason: 'EXPIRED' })
+    if (claim.state === 'committed') return
+    await this.#settle(tx, claim)
+    await claimCommit(tx, subject)
+  }
+
+  async #settle(tx: Tx, claim: StoredClaim): Promise<void> {
+    const project = await this.#projects.ensure(tx, claim.projectId), walk = await this.#walk(tx, project, claim.amounts)
+    if (!walk) return
+    for (const [name, amount] of Object.entries(claim.amounts)) walk.settle(name, amount)
+    for (const { before, after } of walk.changes()) await cellCount(tx, before, after)
+  }
+
+  async cancel(tx: Tx, subject: string): Promise<void> {
+    const claim = await claimFetch(tx, subject)
+    if (claim) await this.#giveBack(tx, claim, claim.amounts)
+  }
+
+  async release(tx: Tx, { subject, deltas }: ReleaseRequest): Promise<void> {
+    const claim = await claimFetch(tx, subject)
+    if (claim) await this.#giveBack(tx, claim, deltas ? positiveAmounts(deltas) : claim.amounts)
+  }
+
+  async #giveBack(tx: Tx, claim: StoredClaim, wanted: Amounts): Promise<void> {
+    const back = Object.fromEntries(Object.entries(claim.amounts)
+      .map(([name, amount]) => [name, Math.min(amount, wanted[name] ?? 0)] as const).filter(([, amount]) => amount > 0))
+    const left = Object.fromEntries(Object.entries(claim.amounts)
+      .map(([name, amount]) => [name, amount - (back[name] ?? 0)] as const).filter(([, amount]) => amount > 0))
+    const project = await this.#projects.ensure(tx, claim.projectId), walk = await this.#walk(tx, project, back)
+    if (walk) await this.#count(tx, walk, back, -1, claim.state === 'reserved')
+    if (Object.keys(left).length > 0) await claimShrink(tx, claim.subject, left)
+    else await claimDelete(tx, claim.subject)
+    this.#parts.note('released')
+  }
+
+  async usage(projectId: string): Promise<Record<string, ResourceUsage>> { return this.#limits.usage(projectId) }
+  async limits(projectId: string): Promise<Record<string, number>> { return this.#limits.limits(projectId) }
+
+  async defaults(projectId: string): Promise<Record<string, number>> {
+    const isRoot = await this.#projects.isRoot(this.#parts.db, projectId)
+    const resources = await resourcesList(this.#parts.db)
+    return Object.fromEntries(resources.map(({ name, default_limit }) => [name, isRoot ? default_limit : 0]))
+  }
+
+  setLimits(request: SetLimitsRequest): Promise<void> { return this.#limits.set(request) }
+  resetLimits(projectId: string): Promise<void> { return this.#limits.reset(projectId) }
+
+  ensureProject(tx: Tx, { projectId, parentId }: { projectId: string; parentId: string | null }): Promise<void> {
+    return this.#projects.enter(tx, projectId, parentId)
+  }
+
+  forgetProject(tx: Tx, projectId: string): Promise<void> { return this.#projects.forget(tx, projectId) }
+
+  async ensureResource({ name, service, defaultLimit, unit }: { name: string; service: string; defaultLimit: number; unit?: string }): Promise<void> {
+    const row = { name, service, default_limit: this.#parts.defaults[name] ?? defaultLimit, unit: unit ?? '' }
+    await this.#parts.db.transaction(async (tx) => {
+      const before = await resourceFetch(tx, name)
+      if (before && before.default_limit === row.default_limit && before.service === service && before.unit === row.unit) return
+      await resourceWrite(tx, row)
+      if (before && before.default_limit !== row.default_limit) await this.#limits.rewriteAll(tx)
+    })
+  }
+}
+
+const reservationOf = ({ subject, projectId, amounts, state }: StoredClaim): Reservation =>
+  ({ subject, projectId, deltas: amounts, state })
+
+const positiveAmounts = (amounts: Amounts): Record<string, number> => {
+  const entries = Object.entries(amounts).filter(([, amount]) => amount !== 0)
+  for (const [name, amount] of entries) {
+    if (isAmount(amount) && amount !== UNLIMITED) continue
+    throw badRequest(`The amount of ${name} must be a whole number of 0 or more.`, { field: name, reason: 'BAD_AMOUNT' })
+  }
+  return Object.fromEntries(entries)
+}
+
+const unregistered = (project: string, name: string, asked: number) =>
+  overQuota(emptyRefusal('NOT_REGISTERED', project, name, asked, 'Its service must declare it with a default limit.'))

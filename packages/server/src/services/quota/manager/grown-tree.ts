@@ -1,0 +1,120 @@
+/** One root's tree between the tables and the engine: grown from holdings and claims, its numbers written back. */
+import type { Executor, Tx } from '#platform/db/database.ts'
+import { fromJson } from '#platform/db/json.ts'
+import { QuotaEngine } from '#engines/quota/engine.ts'
+import { toWire } from '#engines/quota/amounts.ts'
+import { exclusive, selfDefault } from '#engines/quota/settings.ts'
+import type { Holding, SelfHolding } from '#engines/quota/settings.ts'
+import { importState } from '#engines/quota/state.ts'
+import type { ClaimRecord, ProjectState } from '#engines/quota/state.ts'
+import type { Project, QuotaTree } from '#engines/quota/tree.ts'
+import { cellDelete, cellsOfRoot, cellWrite } from '../store/cells.ts'
+import { claimsOfRoot } from '../store/claims.ts'
+import type { StoredClaim } from '../store/claims.ts'
+import { holdingsOfRoot, projectsOfRoot, projectUpdate } from '../store/projects.ts'
+import type { StoredProject } from '../store/projects.ts'
+import { resourcesList } from '../store/resources.ts'
+import type { CellRow, HoldingRow, ResourceRow } from '../store/tables.ts'
+
+/** The engine over everything below one root, as the tables say now. */
+export const growTree = async (executor: Executor, rootId: string): Promise<QuotaEngine> => {
+  const resources = await resourcesList(executor), projects = await projectsOfRoot(executor, rootId)
+  const holdings = await holdingsOfRoot(executor, rootId), claims = await claimsOfRoot(executor, rootId)
+  return growFrom({ resources, projects, holdings, claims })
+}
+
+export interface TreeRows { resources: ResourceRow[]; projects: StoredProject[]; holdings: HoldingRow[]; claims: StoredClaim[] }
+
+export const growFrom = ({ resources, projects, holdings, claims }: TreeRows): QuotaEngine => {
+  const set = new Map(holdings.map((row) => [`${row.project_id} ${row.resource}`, row]))
+  const toState = (project: StoredProject): ProjectState => {
+    const rows = resources.map((resource) => ({ resource, row: set.get(`${project.id} ${resource.name}`) }))
+    return {
+      id: project.id, parent: project.parentId, policy: project.policy,
+      holdings: Object.fromEntries(rows.map(({ resource, row }) => [resource.name, row ? fromRow(row) : defaultHolding(project, resource)])),
+      selfHoldings: Object.fromEntries(rows.map(({ resource, row }) => [resource.name, selfOf(row)])),
+    }
+  }
+  return importState({
+    resources: resources.map(({ name }) => name), projects: parentsFirst(projects).map(toState),
+    claims: claims.map(toRecord), tickets: [], histories: [], claimsNumbered: claims.length,
+  })
+}
+
+/** On the wire: −1 is no limit. */
+const defaultHolding = (project: StoredProject, { default_limit }: ResourceRow): Holding =>
+  ({ ...exclusive, own: project.parentId === null ? default_limit : 0 })
+
+const fromRow = ({ own, pool, lend, borrow, ceiling, weight, tier }: HoldingRow): Holding =>
+  ({ own, pool, lend, borrow, ceiling, weight, tier })
+
+const selfOf = (row: HoldingRow | undefined): SelfHolding =>
+  row?.self ? fromJson<SelfHolding>(row.self) : { ...selfDefault, lend: -1, borrow: -1 }
+
+const parentsFirst = (projects: readonly StoredProject[]): StoredProject[] =>
+  [...projects].sort((a, b) => depthOf(a) - depthOf(b) || (a.id < b.id ? -1 : 1))
+
+/** A parent's own leaf is on its path as well, and counts for nothing here. */
+const depthOf = ({ path }: StoredProject): number => path.filter((node) => !node.endsWith('/self')).length
+
+const toRecord = (claim: StoredClaim, index: number): ClaimRecord => ({
+  id: claim.subject, project: claim.projectId, amounts: claim.amounts, state: claim.state, reclaimable: claim.reclaimable,
+  priority: claim.priority, startedAtMs: claim.startedAt, number: index + 1, lineage: claim.subject, graceMs: -1,
+  expiresAtMs: claim.expiresAt ?? -1,
+})
+
+/** Makes the tables' running numbers and paths what the engine says; gives how many cells were otherwise. */
+export const writeTree = async (tx: Tx, rootId: string, engine: QuotaEngine): Promise<number> => {
+  const before = new Map((await cellsOfRoot(tx, rootId)).map((row) => [`${row.node} ${row.resource}`, row]))
+  let changed = 0
+  for (const row of cellsOf(rootId, engine)) {
+    const key = `${row.node} ${row.resource}`, old = before.get(key)
+    before.delete(key)
+    if (old && isSame(old, row)) continue
+    await cellWrite(tx, row)
+    changed++
+  }
+  for (const row of before.values()) await cellDelete(tx, row)
+  await writePaths(tx, rootId, engine)
+  return changed + before.size
+}
+
+/** Stored cells that are not what the engine says, as `resource at node`. */
+export const treeDrift = async (executor: Executor, rootId: string, engine: QuotaEngine): Promise<string[]> => {
+  const right = new Map(cellsOf(rootId, engine).map((row) => [`${row.resource} at ${row.node}`, row]))
+  return (await cellsOfRoot(executor, rootId))
+    .map((row) => ({ row, name: `${row.resource} at ${row.node}` }))
+    .filter(({ row, name }) => !right.has(name) || !isSame(row, right.get(name)!))
+    .map(({ name }) => name)
+}
+
+const isSame = (a: CellRow, b: CellRow): boolean => (Object.keys(b) as (keyof CellRow)[]).every((key) => a[key] === b[key])
+
+const writePaths = async (tx: Tx, rootId: string, engine: QuotaEngine): Promise<void> => {
+  for (const stored of await projectsOfRoot(tx, rootId)) {
+    const path = pathOf(engine, engine.tree.project(stored.id))
+    if (path.join() !== stored.path.join()) await projectUpdate(tx, stored.id, { path })
+  }
+}
+
+const pathOf = ({ tree }: QuotaEngine, project: Project): string[] => {
+  const path: string[] = []
+  for (let node = project.leaf; node >= 0; node = tree.ledger.parents[node]!) path.push(tree.nodeName(node))
+  return path
+}
+
+const cellsOf = (rootId: string, { tree }: QuotaEngine): CellRow[] =>
+  [...tree.projects].flatMap((project) => [...new Set([project.node, project.leaf])].flatMap((node) =>
+    tree.resources.map((name, resource) => ({ ...cellOf(tree, node, resource), resource: name, root_id: rootId }))))
+
+const cellOf = (tree: QuotaTree, node: number, resource: number): Omit<CellRow, 'resource' | 'root_id'> => {
+  const project = tree.projectAt(node), kept = tree.ledger.keptCell(node, resource)
+  const selfCeiling = tree.isSelf(node) ? project.selfHoldings[resource]!.ceiling : project.holdings[resource]!.ceiling
+  const watched = selfCeiling !== null || kept.counted > kept.bound || kept.subtree > kept.ceiling
+  return {
+    node: tree.nodeName(node), visible: toWire(kept.visible), counted: kept.counted,
+    subtree: watched ? kept.subtree : 0, private: toWire(kept.private), bound: toWire(kept.bound),
+    ceiling: watched ? toWire(kept.ceiling) : -1, lendable: toWire(kept.lendable), borrow: toWire(kept.borrow),
+    reserved: project.leaf === node ? project.reserved[resource]! : 0, watched: watched ? 1 : 0,
+  }
+}

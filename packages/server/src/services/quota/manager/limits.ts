@@ -1,0 +1,131 @@
+/** Limits: read as clients expect them, set by the rules of the tree, and usage in all its parts. */
+import { badRequest } from '#platform/errors/errors.ts'
+import type { Executor, Tx } from '#platform/db/database.ts'
+import { toJson } from '#platform/db/json.ts'
+import { fromWire, toWire, UNLIMITED } from '#engines/quota/amounts.ts'
+import type { QuotaEngine } from '#engines/quota/engine.ts'
+import { deleteHardLimit, setHardLimit } from '#engines/quota/kilo.ts'
+import { loansOf } from '#engines/quota/loans.ts'
+import { capOf } from '#engines/quota/settings.ts'
+import type { Holding } from '#engines/quota/settings.ts'
+import type { Project } from '#engines/quota/tree.ts'
+import type { ResourceLimit, ResourceUsage, SetLimitsRequest } from '../facade.ts'
+import { holdingDelete, holdingsOf, holdingWrite, projectFetch, rootsList } from '../store/projects.ts'
+import { resourcesList } from '../store/resources.ts'
+import type { HoldingRow } from '../store/tables.ts'
+import { growFrom, growTree, writeTree } from './grown-tree.ts'
+import type { QuotaParts } from './parts.ts'
+import type { KnownProjects } from './projects.ts'
+import { inWords, unknownResource } from './refusing.ts'
+
+export class Limits {
+  readonly #parts: QuotaParts
+  readonly #projects: KnownProjects
+
+  constructor(parts: QuotaParts, projects: KnownProjects) {
+    this.#parts = parts
+    this.#projects = projects
+  }
+
+  async limits(projectId: string): Promise<Record<string, number>> {
+    const { db } = this.#parts
+    const isRoot = await this.#projects.isRoot(db, projectId)
+    const set = new Map((await holdingsOf(db, [projectId])).map((row) => [row.resource, row]))
+    const resources = await resourcesList(db)
+    return Object.fromEntries(resources.map(({ name, default_limit }) => {
+      const row = set.get(name)
+      return [name, row ? shownLimit(holdingOf(row), isRoot) : isRoot ? default_limit : 0]
+    }))
+  }
+
+  async usage(projectId: string): Promise<Record<string, ResourceUsage>> {
+    const engine = await this.engineFor(this.#parts.db, projectId), project = engine.tree.project(projectId)
+    return Object.fromEntries(engine.tree.resources.map((name, resource) => [name, usageOf(engine, project, resource)]))
+  }
+
+  /** The tree that a project is in. Of one that quota has never met: the tree it would be. */
+  async engineFor(executor: Executor, projectId: string): Promise<QuotaEngine> {
+    const known = await projectFetch(executor, projectId)
+    if (known) return growTree(executor, known.rootId)
+    const isRoot = await this.#projects.isRoot(executor, projectId)
+    const stranger = { id: projectId, parentId: null, rootId: projectId, path: [projectId], policy: {} }
+    const resources = await resourcesList(executor)
+    return growFrom({ resources: resources.map((row) => ({ ...row, default_limit: isRoot ? row.default_limit : 0 })), projects: [stranger], holdings: [], claims: [] })
+  }
+
+  set({ projectId, limits, force = false }: SetLimitsRequest): Promise<void> {
+    return this.change(projectId, (engine) => {
+      for (const [name, limit] of Object.entries(limits)) this.#setOne(engine, projectId, name, limit, force)
+      return Object.keys(limits)
+    })
+  }
+
+  #setOne(engine: QuotaEngine, projectId: string, name: string, limit: number | ResourceLimit, force: boolean): void {
+    const { tree } = engine, resource = tree.resourceNumber(name)
+    if (resource === undefined) throw unknownResource(name)
+    const numbers = Object.entries(typeof limit === 'number' ? { limit } : limit).filter(([, value]) => value !== null && value !== undefined)
+    for (const [field, value] of numbers) {
+      if (Number.isSafeInteger(value) && Number(value) >= -1) continue
+      throw badRequest(`${field} of ${name} must be -1 or a whole number of 0 or more.`, { field: name, reason: 'BAD_SETTING' })
+    }
+    if (typeof limit === 'number') return setHardLimit(tree, projectId, resource, limit, force)
+    const change = Object.fromEntries(numbers.map(([field, value]) => [field, fromWire(Number(value))]))
+    tree.configure(projectId, resource, { ...change, ...(limit.ceiling === null && { ceiling: null }) }, { force })
+  }
+
+  reset(projectId: string): Promise<void> {
+    return this.change(projectId, (engine) => {
+      const { tree } = engine
+      tree.resources.forEach((_, resource) => deleteHardLimit(tree, projectId, resource))
+      return tree.resources
+    }, 'reset')
+  }
+
+  /** Changes settings on the tree and writes down what they and all numbers are now. */
+  async change(projectId: string, work: (engine: QuotaEngine) => readonly string[], kind: 'set' | 'reset' = 'set'): Promise<void> {
+    await this.#parts.db.transaction(async (tx) => {
+      const { rootId } = await this.#projects.ensure(tx, projectId)
+      const engine = await growTree(tx, rootId)
+      const names = inWords(() => work(engine))
+      for (const name of names) {
+        if (kind === 'reset') await holdingDelete(tx, projectId, name)
+        else await holdingWrite(tx, rowOf(engine, engine.tree.project(projectId), name))
+      }
+      // Grown again: what a reset leaves are the defaults.
+      await writeTree(tx, rootId, kind === 'reset' ? await growTree(tx, rootId) : engine)
+      tx.emit('quota.limits.changed', { projectId, resources: [...names] })
+    })
+  }
+
+  async rewriteAll(tx: Tx): Promise<void> {
+    for (const rootId of await rootsList(tx)) await writeTree(tx, rootId, await growTree(tx, rootId))
+  }
+}
+
+const holdingOf = ({ own, pool, lend, borrow, ceiling, weight, tier }: HoldingRow): Holding =>
+  ({ own: fromWire(own), pool, lend: fromWire(lend), borrow: fromWire(borrow), ceiling: ceiling === null ? null : fromWire(ceiling), weight, tier })
+
+/** Own in exclusive mode, else the most that the project could come to use. */
+const shownLimit = (holding: Holding, isRoot: boolean): number =>
+  toWire(isRoot ? Math.min(holding.own, holding.ceiling ?? UNLIMITED) : capOf(holding))
+
+const rowOf = ({ tree }: QuotaEngine, project: Project, name: string): HoldingRow => {
+  const resource = tree.resourceNumber(name)!
+  const { own, pool, lend, borrow, ceiling, weight, tier } = project.holdings[resource]!, self = project.selfHoldings[resource]!
+  return {
+    project_id: project.id, resource: name, own: toWire(own), pool, lend: toWire(lend), borrow: toWire(borrow),
+    ceiling: ceiling === null ? null : toWire(ceiling), weight, tier,
+    self: toJson({ ...self, lend: toWire(self.lend), borrow: toWire(self.borrow), ceiling: self.ceiling === null ? null : toWire(self.ceiling) }),
+  }
+}
+
+export const usageOf = ({ tree }: QuotaEngine, project: Project, resource: number): ResourceUsage => {
+  const { own, pool, allocated, used, reserved, free } = tree.numbers(project, resource)
+  const loans = tree.roots.length > 0 && project.parent ? loansOf(tree, resource) : []
+  const total = (of: (loan: (typeof loans)[number]) => boolean) => loans.filter(of).reduce((sum, loan) => sum + loan.amount, 0)
+  return {
+    limit: shownLimit(project.holdings[resource]!, project.parent === null), inUse: used, reserved, allocated, free: toWire(free),
+    owned: toWire(own), pool: toWire(pool), lent: total((loan) => loan.lender === project.id),
+    borrowed: total((loan) => loan.borrower === project.id), available: toWire(tree.ledger.available(project.leaf, resource)),
+  }
+}

@@ -1,0 +1,16 @@
+/** What quota's managers stand on. */
+import type { Clock } from '#platform/clock/clock.ts'
+import type { Database } from '#platform/db/database.ts'
+import type { Log } from '#platform/log/log.ts'
+import type { KeystoneFacade } from '#services/keystone/facade.ts'
+
+export interface QuotaParts {
+  db: Database
+  clock: Clock
+  log: Log
+  keystone: Pick<KeystoneFacade, 'projectAncestors' | 'projectsList'>
+  /** The operator's own default limits by resource, instead of what services declare. */
+  defaults: Readonly<Record<string, number>>
+  /** Counts decisions for the metrics. */
+  note(decision: 'granted' | 'refused' | 'released' | 'expired' | 'repaired', resource?: string): void
+}

@@ -1,0 +1,80 @@
+/** Admission on stored cells of one path: the engine's own walk, over a ledger that holds just that path. */
+import { fromWire } from '#engines/quota/amounts.ts'
+import { Ledger, NO_NODE } from '#engines/quota/ledger.ts'
+import type { Amounts } from '../facade.ts'
+import type { CellRow } from '../store/tables.ts'
+
+export interface CellChange { before: CellRow; after: Pick<CellRow, 'counted' | 'subtree' | 'reserved'> }
+
+export class PathWalk {
+  readonly #ledger = new Ledger()
+  readonly #resources = new Map<string, number>()
+  readonly #nodes: number[] = []
+  readonly #path: readonly string[]
+  readonly #cells = new Map<string, CellRow>()
+  readonly #reserved = new Map<string, number>()
+
+  /** `path` from the leaf to the root; every resource must have its cell at every node of it. */
+  constructor(path: readonly string[], cells: readonly CellRow[]) {
+    this.#path = path
+    for (const cell of cells) {
+      this.#cells.set(`${cell.node} ${cell.resource}`, cell)
+      if (!this.#resources.has(cell.resource)) this.#resources.set(cell.resource, this.#ledger.addResource())
+    }
+    let parent = NO_NODE
+    for (const name of path.toReversed()) {
+      parent = this.#ledger.addNode(parent)
+      this.#nodes.unshift(parent)
+      for (const [resource, number] of this.#resources) this.#restore(name, parent, resource, number)
+    }
+  }
+
+  #restore(name: string, node: number, resource: string, number: number): void {
+    const cell = this.#cell(name, resource)
+    this.#ledger.restoreCell(node, number, {
+      visible: fromWire(cell.visible), counted: cell.counted, subtree: cell.subtree, private: fromWire(cell.private),
+      bound: fromWire(cell.bound), ceiling: fromWire(cell.ceiling), lendable: fromWire(cell.lendable), borrow: fromWire(cell.borrow),
+    })
+  }
+
+  #cell(name: string, resource: string): CellRow {
+    const cell = this.#cells.get(`${name} ${resource}`)
+    if (!cell) throw new Error(`No cell of ${resource} at ${name}`)
+    return cell
+  }
+
+  get #leaf(): number { return this.#nodes[0]! }
+
+  fits(amounts: Amounts): boolean {
+    return Object.entries(amounts).every(([name, amount]) => this.#ledger.fits(this.#leaf, this.#resources.get(name)!, amount))
+  }
+
+  available(resource: string): number { return this.#ledger.available(this.#leaf, this.#resources.get(resource)!) }
+
+  /** Counts the amounts (negative: gives them back) at the leaf, of which so much as not yet started. */
+  count(amounts: Amounts, sign: 1 | -1, isReserved: boolean): void {
+    for (const [name, amount] of Object.entries(amounts)) {
+      this.#ledger.apply(this.#leaf, this.#resources.get(name)!, sign * amount)
+      if (isReserved) this.settle(name, -sign * amount)
+    }
+  }
+
+  /** So much of what was reserved has started. */
+  settle(resource: string, amount: number): void {
+    this.#reserved.set(resource, (this.#reserved.get(resource) ?? 0) - amount)
+  }
+
+  /** The cells whose stored numbers differ now, leaf first. Where nothing watches it, `subtree` is not stored. */
+  changes(): CellChange[] {
+    return this.#path.flatMap((name, index) => [...this.#resources].map(([resource, number]) => {
+      const before = this.#cell(name, resource), node = this.#nodes[index]!
+      const after = {
+        counted: this.#ledger.counted(node, number),
+        subtree: before.watched === 1 ? this.#ledger.subtree(node, number) : before.subtree,
+        reserved: before.reserved + (index === 0 ? this.#reserved.get(resource) ?? 0 : 0),
+      }
+      return { before, after }
+    })).filter(({ before, after }) =>
+      before.counted !== after.counted || before.subtree !== after.subtree || before.reserved !== after.reserved)
+  }
+}

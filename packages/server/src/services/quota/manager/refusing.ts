@@ -1,0 +1,44 @@
+/** The engine's answers as refusals that a client can read. */
+import { badRequest, conflict, notFound, overLimit } from '#platform/errors/errors.ts'
+import type { Refusal } from '#platform/errors/errors.ts'
+import { RuleBroken } from '#engines/quota/rules.ts'
+import { sentence } from '#engines/quota/refusals.ts'
+import type { QuotaRefusal } from '#engines/quota/refusals.ts'
+
+/**
+ * Only its own numbers are told to who asks: an ancestor's use and who holds it are for those who may see the tree.
+ */
+export const overQuota = (refusal: QuotaRefusal): Refusal => {
+  const { code, resource, node, project, asked, limit, used, reserved, available, missing } = refusal
+  const details = { reason: code, resource, asked, available, missing, project }
+  if (node === project) return overLimit(sentence(refusal), { ...details, node, limit, used, reserved, remedy: refusal.remedy })
+  const remedy = available > 0 ? `Ask for at most ${available}, or ask who administers it for more.` : 'Ask who administers it for more.'
+  return overLimit(
+    `Quota exceeded for ${resource}: asked ${asked}, project ${project} can have ${available} more, for the capacity above it is in use (${code}). ${remedy}`,
+    { ...details, node: 'ancestor', remedy },
+  )
+}
+
+/** A broken rule of configuration, in Nova's words where it has some. */
+export const ruleRefusal = (broken: RuleBroken): Refusal => {
+  const { code, details, message } = broken, { resource, asked, min, max } = details
+  const fields = { reason: code, field: details.field ?? resource, ...details }
+  if (code === 'NO_PROJECT') return notFound(message, fields)
+  if (code === 'BELOW_USE') {
+    return badRequest(`Quota limit ${asked} for ${resource} must be greater than or equal to already used and reserved ${min}.`, fields)
+  }
+  if (code === 'ABOVE_PARENT') return badRequest(`Quota limit ${asked} for ${resource} must be less than or equal to ${max}.`, fields)
+  if (code === 'HAS_CHILDREN' || code === 'IN_USE') return conflict(message, fields)
+  return badRequest(message, fields)
+}
+
+export const inWords = <T>(work: () => T): T => {
+  try {
+    return work()
+  } catch (error) {
+    throw error instanceof RuleBroken ? ruleRefusal(error) : error
+  }
+}
+
+export const unknownResource = (name: string): Refusal =>
+  notFound(`There is no quota of "${name}".`, { field: name, reason: 'NOT_REGISTERED' })

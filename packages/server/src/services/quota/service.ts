@@ -1,0 +1,40 @@
+/** Quota: a tree of projects that own, lend, borrow and share every counted resource. */
+import { defineService } from '#platform/api-kit/service.ts'
+import type { Metrics } from '#platform/metrics/metrics.ts'
+import type { ServiceDeps } from '#services/deps.ts'
+import { routes } from './api/routes.ts'
+import { expireReservations } from './controllers/expire-reservations.ts'
+import { forgetProjects } from './controllers/forget-projects.ts'
+import { repairNumbers } from './controllers/repair-numbers.ts'
+import type { QuotaFacade } from './facade.ts'
+import { Board } from './manager/board.ts'
+import { QuotaFront } from './manager/front.ts'
+import { Limits } from './manager/limits.ts'
+import type { QuotaParts } from './manager/parts.ts'
+import { KnownProjects } from './manager/projects.ts'
+import { policies } from './policies.ts'
+import { migrations } from './store/migrations.ts'
+
+export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
+  name: 'quota', about: 'A tree of projects that own, lend, borrow and share every counted resource', level: 1,
+  catalog: [{ type: 'quota', name: 'quota', path: '/quota/v1' }],
+  prefix: '/quota', versionPath: '/v1', faults: 'plain', adminRule: 'context_is_admin', policies, migrations, routes,
+  create: ({ db, clock, log, metrics, facades, config }) => {
+    const parts: QuotaParts = {
+      db, clock, log, keystone: facades.keystone, defaults: (config.defaults ?? {}) as Record<string, number>, note: counting(metrics),
+    }
+    const projects = new KnownProjects(parts), limits = new Limits(parts, projects)
+    const front = new QuotaFront(parts, projects, limits)
+    return {
+      api: new Board(parts, projects, limits), facade: front,
+      controllers: [expireReservations(parts, front), repairNumbers(parts), forgetProjects(parts, projects)],
+    }
+  },
+})
+
+const counting = (metrics: Metrics): QuotaParts['note'] => {
+  const decisions = metrics.counter({
+    name: 'quaystone_quota_decisions_total', help: 'Reservations by what became of them', labels: ['decision', 'resource'] as const,
+  })
+  return (decision, resource = '') => decisions.inc({ decision, resource })
+}

@@ -1,0 +1,45 @@
+/** The running numbers: read along one path, changed with a guard, replaced where settings change. */
+import { conflict } from '#platform/errors/errors.ts'
+import type { Executor } from '#platform/db/database.ts'
+import type { CellRow, QuotaTables } from './tables.ts'
+
+export const cellsOnPath = (executor: Executor, path: readonly string[], resources: readonly string[]): Promise<CellRow[]> =>
+  executor.as<QuotaTables>().selectFrom('quota_cell').selectAll()
+    .where('node', 'in', [...path]).where('resource', 'in', [...resources]).execute()
+
+export const cellsOfNodes = (executor: Executor, nodes: readonly string[]): Promise<CellRow[]> =>
+  executor.as<QuotaTables>().selectFrom('quota_cell').selectAll().where('node', 'in', [...nodes]).execute()
+
+export const cellsOfRoot = (executor: Executor, rootId: string): Promise<CellRow[]> =>
+  executor.as<QuotaTables>().selectFrom('quota_cell').selectAll().where('root_id', '=', rootId).execute()
+
+type Counters = Pick<CellRow, 'counted' | 'subtree' | 'reserved'>
+
+/**
+ * Writes the counters of a cell if they are still what they were read as. Below serializable isolation somebody else
+ * may have been first; then the transaction is tried again, as a serializable one would be.
+ */
+export async function cellCount(executor: Executor, before: CellRow, after: Counters): Promise<void> {
+  const { numUpdatedRows } = await executor.as<QuotaTables>().updateTable('quota_cell')
+    .set({ counted: after.counted, subtree: after.subtree, reserved: after.reserved })
+    .where('node', '=', before.node).where('resource', '=', before.resource)
+    .where('counted', '=', before.counted).where('subtree', '=', before.subtree).where('reserved', '=', before.reserved)
+    .where('bound', '=', before.bound).where('private', '=', before.private).executeTakeFirst()
+  if (numUpdatedRows === 0n) throw new LostRace(`${before.resource} at ${before.node} changed meanwhile`)
+}
+
+/** Carries PostgreSQL's code for a serialization failure, so that the database tries the transaction again. */
+class LostRace extends Error {
+  readonly code = '40001'
+  constructor(what: string) { super(what, { cause: conflict(what) }) }
+}
+
+export async function cellWrite(executor: Executor, row: CellRow): Promise<void> {
+  const { node, resource, ...rest } = row
+  await executor.as<QuotaTables>().insertInto('quota_cell').values(row)
+    .onConflict((existing) => existing.columns(['node', 'resource']).doUpdateSet(rest)).execute()
+}
+
+export async function cellDelete(executor: Executor, { node, resource }: Pick<CellRow, 'node' | 'resource'>): Promise<void> {
+  await executor.as<QuotaTables>().deleteFrom('quota_cell').where('node', '=', node).where('resource', '=', resource).execute()
+}

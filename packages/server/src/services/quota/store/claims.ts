@@ -1,0 +1,64 @@
+/** Claims: what each row of each service holds. The truth that all running numbers follow from. */
+import type { Executor } from '#platform/db/database.ts'
+import { fromJson, toJson } from '#platform/db/json.ts'
+import type { ClaimRow, QuotaTables } from './tables.ts'
+
+export interface StoredClaim {
+  subject: string
+  projectId: string
+  amounts: Record<string, number>
+  state: 'reserved' | 'committed'
+  reclaimable: 'never' | 'yes' | 'preferred'
+  priority: number
+  startedAt: number
+  expiresAt: number | null
+}
+
+const toClaim = (row: ClaimRow): StoredClaim => ({
+  subject: row.subject, projectId: row.project_id, amounts: fromJson(row.amounts), state: row.state, reclaimable: row.reclaimable,
+  priority: row.priority, startedAt: row.started_at, expiresAt: row.expires_at,
+})
+
+export async function claimFetch(executor: Executor, subject: string): Promise<StoredClaim | undefined> {
+  const row = await executor.as<QuotaTables>().selectFrom('quota_claim').selectAll().where('subject', '=', subject).executeTakeFirst()
+  return row && toClaim(row)
+}
+
+export async function claimInsert(executor: Executor, claim: StoredClaim): Promise<void> {
+  await executor.as<QuotaTables>().insertInto('quota_claim').values({
+    subject: claim.subject, project_id: claim.projectId, amounts: toJson(claim.amounts), state: claim.state,
+    reclaimable: claim.reclaimable, priority: claim.priority, started_at: claim.startedAt, expires_at: claim.expiresAt,
+  }).execute()
+}
+
+export async function claimCommit(executor: Executor, subject: string): Promise<void> {
+  await executor.as<QuotaTables>().updateTable('quota_claim').set({ state: 'committed', expires_at: null })
+    .where('subject', '=', subject).execute()
+}
+
+export async function claimShrink(executor: Executor, subject: string, amounts: Record<string, number>): Promise<void> {
+  await executor.as<QuotaTables>().updateTable('quota_claim').set({ amounts: toJson(amounts) }).where('subject', '=', subject).execute()
+}
+
+export async function claimDelete(executor: Executor, subject: string): Promise<void> {
+  await executor.as<QuotaTables>().deleteFrom('quota_claim').where('subject', '=', subject).execute()
+}
+
+export async function claimsOfRoot(executor: Executor, rootId: string): Promise<StoredClaim[]> {
+  const rows = await executor.as<QuotaTables>().selectFrom('quota_claim')
+    .innerJoin('quota_project', 'quota_project.id', 'quota_claim.project_id').selectAll('quota_claim')
+    .where('quota_project.root_id', '=', rootId).orderBy('started_at').orderBy('subject').execute()
+  return rows.map(toClaim)
+}
+
+export async function claimsOfProject(executor: Executor, projectId: string): Promise<StoredClaim[]> {
+  const rows = await executor.as<QuotaTables>().selectFrom('quota_claim').selectAll().where('project_id', '=', projectId).execute()
+  return rows.map(toClaim)
+}
+
+/** Reservations whose time is up, the oldest first. */
+export async function claimsExpired(executor: Executor, now: number, limit: number): Promise<string[]> {
+  const rows = await executor.as<QuotaTables>().selectFrom('quota_claim').select('subject')
+    .where('expires_at', '<=', now).orderBy('expires_at').limit(limit).execute()
+  return rows.map(({ subject }) => subject)
+}

@@ -1,0 +1,59 @@
+/** Quota's tables. Limits are −1 where there is none; times are milliseconds. */
+
+export interface ResourceRow { name: string; service: string; default_limit: number; unit: string }
+
+/** `path`: the project's leaf, then every node above it up to the root. */
+export interface ProjectRow { id: string; parent_id: string | null; root_id: string; path: string; policy: string }
+
+/** What an operator has set. A project without a row has the defaults. `self` is how its own containers take part. */
+export interface HoldingRow {
+  project_id: string
+  resource: string
+  own: number
+  pool: number
+  lend: number
+  borrow: number
+  ceiling: number | null
+  weight: number
+  tier: number
+  self: string | null
+}
+
+/**
+ * The running numbers of one node, derived from holdings and claims. `subtree` and `ceiling` are kept where `watched`:
+ * elsewhere the bounds imply the ceiling, and claims of the private part touch no ancestor.
+ */
+export interface CellRow {
+  node: string
+  resource: string
+  root_id: string
+  visible: number
+  counted: number
+  subtree: number
+  private: number
+  bound: number
+  ceiling: number
+  lendable: number
+  borrow: number
+  reserved: number
+  watched: number
+}
+
+export interface ClaimRow {
+  subject: string
+  project_id: string
+  amounts: string
+  state: 'reserved' | 'committed'
+  reclaimable: 'never' | 'yes' | 'preferred'
+  priority: number
+  started_at: number
+  expires_at: number | null
+}
+
+export interface QuotaTables {
+  quota_resource: ResourceRow
+  quota_project: ProjectRow
+  quota_holding: HoldingRow
+  quota_cell: CellRow
+  quota_claim: ClaimRow
+}

@@ -1,0 +1,49 @@
+/** Quota alone over a database, with a Keystone that knows the projects it is told. */
+import { ManualClock } from '#platform/clock/clock.ts'
+import type { Database } from '#platform/db/database.ts'
+import type { TestDatabase } from '#platform/db/testing.ts'
+import { silentLog } from '#platform/log/log.ts'
+import type { ProjectInfo } from '#services/keystone/facade.ts'
+import { Board } from './manager/board.ts'
+import { QuotaFront } from './manager/front.ts'
+import { Limits } from './manager/limits.ts'
+import type { QuotaParts } from './manager/parts.ts'
+import { KnownProjects } from './manager/projects.ts'
+import { migrations } from './store/migrations.ts'
+
+export interface QuotaBench {
+  db: Database
+  clock: ManualClock
+  parts: QuotaParts
+  projects: KnownProjects
+  limits: Limits
+  front: QuotaFront
+  board: Board
+  /** Project → parent, null below the domain. Change it as Keystone would. */
+  known: Map<string, string | null>
+}
+
+export const openQuota = async (database: Pick<TestDatabase, 'open'>, tree: Record<string, string | null>): Promise<QuotaBench> => {
+  const clock = new ManualClock()
+  const db = await database.open({ migrations: [{ service: 'quota', migrations }], clock })
+  return { ...quotaOver(db, clock, new Map(Object.entries(tree))), db, clock }
+}
+
+export const quotaOver = (db: Database, clock: QuotaParts['clock'], known: Map<string, string | null>) => {
+  const parts: QuotaParts = { db, clock, log: silentLog, keystone: keystoneOf(known), defaults: {}, note: () => undefined }
+  const projects = new KnownProjects(parts), limits = new Limits(parts, projects)
+  return { parts, projects, limits, known, front: new QuotaFront(parts, projects, limits), board: new Board(parts, projects, limits) }
+}
+
+const domain: ProjectInfo = { id: 'default', name: 'Default', domainId: 'default', parentId: null, enabled: true, isDomain: true }
+
+const keystoneOf = (known: Map<string, string | null>): QuotaParts['keystone'] => {
+  const info = (id: string): ProjectInfo =>
+    ({ id, name: id, domainId: 'default', parentId: known.get(id) ?? 'default', enabled: true, isDomain: false })
+  const ancestors = (id: string): ProjectInfo[] => {
+    if (!known.has(id)) return []
+    const parent = known.get(id)!
+    return [info(id), ...(parent === null ? [domain] : ancestors(parent))]
+  }
+  return { projectAncestors: async (id) => ancestors(id), projectsList: async () => [...known.keys()].map(info) }
+}
