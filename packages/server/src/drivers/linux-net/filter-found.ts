@@ -49,7 +49,7 @@ function chainOf(found: FoundFilter, key: string): { rules: number; print: strin
 function elementText(element: unknown, isMap: boolean): string {
   if (!isMap) return keyText(element)
   const [key, value] = element as [unknown, unknown]
-  return `${keyText(key)} : ${typeof value === 'object' ? verdictText(value) : markText(value as number)}`
+  return `${keyText(key)} : ${(value as { jump?: unknown }).jump === undefined ? keyText(value) : verdictText(value)}`
 }
 
 function keyText(key: unknown): string {

@@ -4,10 +4,10 @@ import type { WantedNetwork } from '#services/neutron/ports.ts'
 import { foundFilter } from './filter-found.ts'
 import { emptyFound } from './filter-model.ts'
 import { foundLinks } from './found-links.ts'
-import { planHostSide, type FoundHostSide, type FoundRoute } from './host-plan.ts'
+import { planHostSide, type FoundHostSide } from './host-plan.ts'
 import { Locks } from './locks.ts'
 import type { Names } from './names.ts'
-import { sectionsOf } from './observe.ts'
+import { readRoutes, sectionsOf } from './observe.ts'
 import { countLines, runSteps, type Shell } from './shell.ts'
 
 export class HostKeeper {
@@ -40,7 +40,7 @@ export class HostKeeper {
     const found: FoundHostSide = { links: new Map(), routes: [], filter: emptyFound(), iptables: [], forwards: false }
     for (const [title, text] of sectionsOf(await this.#shell.run(reader(this.#names)))) {
       if (title === 'links') found.links = foundLinks(JSON.parse(text))
-      if (title === 'routes') found.routes.push(...readRoutes(text))
+      if (title === 'routes') found.routes.push(...readRoutes(text).filter((route) => route.destination !== 'default'))
       if (title === 'filter' && text.trim() !== '') found.filter = foundFilter(JSON.parse(text), this.#names.table)
       if (title === 'iptables') found.iptables = text.split('\n').map((line) => line.replaceAll('"', '').trim())
       if (title === 'forwards') found.forwards = text.trim() === '1'
@@ -65,11 +65,3 @@ echo; echo "@@ forwards"; cat /proc/sys/net/ipv4/ip_forward
 echo "@@ iptables"; { iptables -w -S FORWARD; iptables -w -S DOCKER-USER; } 2>/dev/null
 :
 `
-
-interface RawRoute { dst?: string; dev?: string }
-
-function readRoutes(text: string): FoundRoute[] {
-  const raw = (text.trim() === '' ? [] : JSON.parse(text)) as RawRoute[]
-  return raw.filter((route) => route.dst !== undefined && route.dst !== 'default' && !route.dst.startsWith('fe80:'))
-    .map((route) => ({ destination: route.dst ?? '', device: route.dev ?? '' }))
-}

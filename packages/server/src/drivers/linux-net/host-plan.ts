@@ -11,10 +11,8 @@ import { planFilter } from './filter-plan.ts'
 import type { FoundLinks } from './found-links.ts'
 import { forwardLines, hostFilter } from './host-filter.ts'
 import { bridgeDevice, derivedMac, digest, distinctIndex, legDevice, namespacePath, type Names } from './names.ts'
-import { addressLines } from './network-plan.ts'
+import { addressLines, type FoundRoute } from './namespace.ts'
 import type { Step } from './shell.ts'
-
-export interface FoundRoute { destination: string; device: string }
 
 export interface FoundHostSide {
   links: FoundLinks

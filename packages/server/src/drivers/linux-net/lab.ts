@@ -87,6 +87,24 @@ export class Lab {
     await new Promise((resolve) => child.stdout?.once('data', resolve))
   }
 
+  /** Answers each TCP connection with the address it came from. */
+  async listenForPeer(at: Sandbox, port: number): Promise<void> {
+    const script = `require('net').createServer((s) => { s.on('error', () => {}); s.end(s.remoteAddress) }).listen({ port: ${port}, host: '::' }, () => console.log('up'))`
+    const child = spawn('nsenter', [`--net=${at.netns}`, process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#children.push(child)
+    await new Promise((resolve) => child.stdout?.once('data', resolve))
+  }
+
+  /** A cable between two namespaces. */
+  async wire(left: string, leftCidr: string, right: string, rightCidr: string): Promise<void> {
+    const name = `w${randomBytes(4).toString('hex')}`
+    await this.in(left, 'ip', 'link', 'add', 'name', `${name}l`, 'type', 'veth', 'peer', 'name', `${name}r`, 'netns', right)
+    await this.in(left, 'ip', 'addr', 'add', leftCidr, 'dev', `${name}l`)
+    await this.in(right, 'ip', 'addr', 'add', rightCidr, 'dev', `${name}r`)
+    await this.in(left, 'ip', 'link', 'set', 'dev', `${name}l`, 'up')
+    await this.in(right, 'ip', 'link', 'set', 'dev', `${name}r`, 'up')
+  }
+
   /** What a TCP listener answers, or an empty text. */
   async asks(from: Sandbox | string, address: string, port: number): Promise<string> {
     const netns = typeof from === 'string' ? from : from.netns

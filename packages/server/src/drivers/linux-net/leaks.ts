@@ -2,21 +2,23 @@
 import type { HostLeak, HostNetworkState } from '#services/neutron/ports.ts'
 import type { FoundHostSide } from './host-plan.ts'
 import { portDevice, type Names } from './names.ts'
-import type { FoundNetwork } from './network-plan.ts'
+import type { FoundNamespace } from './namespace.ts'
 
-export interface FoundMarks { networks: ReadonlyMap<string, FoundNetwork>; hostSide: FoundHostSide }
+export interface FoundMarks { namespaces: ReadonlyMap<string, FoundNamespace>; hostSide: FoundHostSide }
 
 export function leaksOf(names: Names, found: FoundMarks, wanted: HostNetworkState): HostLeak[] {
   const leak = (kind: HostLeak['kind']) => (name: string): HostLeak => ({ kind, name, mark: names.tag })
-  const namespaces = new Set(wanted.networks.map((network) => names.networkNamespace(network.id)))
+  const namespaces = new Set([
+    ...wanted.networks.map((network) => names.networkNamespace(network.id)), ...wanted.routers.map((router) => names.routerNamespace(router.id)),
+  ])
   const legs = new Set(wanted.networks.map((network) => names.hostLeg(network.id)))
   const devices = new Set(wanted.ports.map((port) => portDevice(port.id)))
-  const strayPorts = [...found.networks].filter(([name]) => namespaces.has(name))
-    .flatMap(([, network]) => [...network.links.keys()].filter((name) => name.startsWith('qtp') && !devices.has(name)))
+  const strayPorts = [...found.namespaces].filter(([name]) => namespaces.has(name))
+    .flatMap(([, namespace]) => [...namespace.links.keys()].filter((name) => name.startsWith('qtp') && !devices.has(name)))
   const strayLegs = [...found.hostSide.links.values()].filter((link) => link.alias.startsWith(names.aliasPrefix) && !legs.has(link.name))
   const isMasking = wanted.networks.some((network) => network.external && network.masquerade)
   return [
-    ...[...found.networks.keys()].filter((name) => !namespaces.has(name)).map(leak('netns')),
+    ...[...found.namespaces.keys()].filter((name) => !namespaces.has(name)).map(leak('netns')),
     ...[...strayPorts, ...strayLegs.map((link) => link.name)].map(leak('link')),
     ...(isMasking ? [] : [...found.hostSide.filter.tables].map((family) => `${family} ${names.table}`)).map(leak('nft')),
   ]

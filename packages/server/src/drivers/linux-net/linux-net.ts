@@ -2,17 +2,19 @@
 import type { Clock } from '#platform/clock/clock.ts'
 import type { Log } from '#platform/log/log.ts'
 import type {
-  HostLeak, HostNetwork, HostNetworkReport, HostNetworkState, WantedNetwork, WantedPort, WantedSecurityGroup,
+  HostLeak, HostNetwork, HostNetworkReport, HostNetworkState, WantedNetwork, WantedPort, WantedRouter, WantedSecurityGroup,
 } from '#services/neutron/ports.ts'
 import { HostKeeper } from './host-keeper.ts'
 import { leaksOf } from './leaks.ts'
 import { Locks } from './locks.ts'
 import { legDevice, namesOf, namespacePath, type Names } from './names.ts'
 import { NetworkKeeper } from './network-keeper.ts'
-import type { FoundNetwork, NetworkGoal } from './network-plan.ts'
-import { observeNetworks } from './observe.ts'
+import type { FoundNamespace } from './namespace.ts'
+import type { NetworkGoal } from './network-plan.ts'
+import { observeNamespaces } from './observe.ts'
 import { checkPort, type PlacedPort } from './port-plan.ts'
 import { checkRights } from './rights.ts'
+import { RouterKeeper } from './router-keeper.ts'
 import { placePort } from './sandboxes.ts'
 import { createShell, type Shell } from './shell.ts'
 
@@ -27,6 +29,8 @@ export interface LinuxNetOptions {
   hostNamespace?: string
 }
 
+type Found = Map<string, FoundNamespace>
+
 export function createLinuxNet(options: LinuxNetOptions): HostNetwork { return new LinuxNet(options) }
 
 class LinuxNet implements HostNetwork {
@@ -34,6 +38,7 @@ class LinuxNet implements HostNetwork {
   readonly #names: Names
   readonly #shell: Shell
   readonly #networks: NetworkKeeper
+  readonly #routers: RouterKeeper
   readonly #hostSide: HostKeeper
   /** Networks whose leg was made or refused already, by id and subnets. */
   readonly #reached = new Set<string>()
@@ -46,6 +51,7 @@ class LinuxNet implements HostNetwork {
     this.#names = namesOf({ cloud: options.cloudId, ...(options.hostId ? { host: options.hostId } : {}) })
     this.#shell = createShell(options.hostNamespace)
     this.#networks = new NetworkKeeper(this.#shell, this.#names)
+    this.#routers = new RouterKeeper(this.#shell, this.#names)
     this.#hostSide = new HostKeeper(this.#shell, this.#names, options.log)
   }
 
@@ -69,7 +75,7 @@ class LinuxNet implements HostNetwork {
     return await this.#syncs.run('sync', async () => {
       const startedMs = this.#options.clock.now()
       const report: HostNetworkReport = { portsUp: [], portsFailed: [], problems: [], commands: 0, tookMs: 0 }
-      await this.#syncNetworks(wanted, report)
+      await this.#syncAll(wanted, report)
       report.tookMs = this.#options.clock.now() - startedMs
       if (report.commands > 0) this.#options.log.info({ commands: report.commands, tookMs: report.tookMs }, 'the host network was repaired')
       return report
@@ -78,30 +84,66 @@ class LinuxNet implements HostNetwork {
 
   async leaks(wanted: HostNetworkState): Promise<HostLeak[]> {
     await this.#prepare()
-    const [networks, hostSide] = [await observeNetworks(this.#shell, this.#names), await this.#hostSide.observe()]
-    return leaksOf(this.#names, { networks, hostSide }, wanted)
+    const [namespaces, hostSide] = [await observeNamespaces(this.#shell, this.#names), await this.#hostSide.observe()]
+    return leaksOf(this.#names, { namespaces, hostSide }, wanted)
   }
 
   async watch(_listener: () => void, _signal: AbortSignal): Promise<void> {}
 
   namespaceOf(networkId: string): string { return namespacePath(this.#names.networkNamespace(networkId)) }
 
-  async #syncNetworks(wanted: HostNetworkState, report: HostNetworkReport): Promise<void> {
+  async #syncAll(wanted: HostNetworkState, report: HostNetworkReport): Promise<void> {
     this.#recent.syncStarts()
-    const found = await observeNetworks(this.#shell, this.#names)
-    const placed = await this.#placeAll(wanted, report)
+    const found = await observeNamespaces(this.#shell, this.#names)
     const networks = new Map([...this.#recent.networksBeside(wanted), ...wanted.networks].map((network) => [network.id, network]))
+    const fresh = await this.#syncNetworks([...networks.values()], wanted, found, report)
+    await this.#syncRouters(wanted.routers, networks, found, fresh, report)
+    await this.#removeOthers(found, [...networks.keys()], wanted.routers, report)
+    await this.#syncHostSide([...networks.values()], this.#suspects([...networks.keys()], found, fresh), report)
+  }
+
+  /** Answers the ids of networks whose namespace had to be made. */
+  async #syncNetworks(networks: WantedNetwork[], wanted: HostNetworkState, found: Found, report: HostNetworkReport): Promise<Set<string>> {
+    const placed = await this.#placeAll(wanted, report)
+    const byNetwork = Map.groupBy(placed, (each) => each.port.networkId)
     const groups = new Map(wanted.securityGroups.map((group) => [group.id, group]))
-    const suspects = new Set<string>()
-    for (const network of networks.values()) {
-      const ports = this.#recent.correct(network.id, placed.filter((each) => each.port.networkId === network.id))
-      const namespace = found.get(this.#names.networkNamespace(network.id))
-      const isNew = await this.#syncNetwork({ network, ports, neighbours: [], groups, reap: true }, namespace, report)
-      if (isNew || !namespace?.links.get(legDevice)?.up) suspects.add(network.id)
+    const fresh = new Set<string>()
+    for (const network of networks) {
+      const ports = this.#recent.correct(network.id, byNetwork.get(network.id) ?? [])
+      const goal = { network, ports, neighbours: [], groups, reap: true }
+      if (await this.#syncNetwork(goal, found.get(this.#names.networkNamespace(network.id)), report)) fresh.add(network.id)
     }
-    const kept = new Set([...networks.keys()].map((id) => this.#names.networkNamespace(id)))
-    for (const name of found.keys()) if (!kept.has(name)) { await this.#networks.remove(name); report.commands++ }
-    await this.#syncHostSide([...networks.values()], suspects, report)
+    return fresh
+  }
+
+  async #syncRouters(
+    routers: WantedRouter[], networks: ReadonlyMap<string, WantedNetwork>, found: Found, fresh: Set<string>, report: HostNetworkReport,
+  ): Promise<void> {
+    const standing = [...networks.keys()].filter((id) => !fresh.has(id))
+    const networkLinks = new Map(standing.map((id) => [id, found.get(this.#names.networkNamespace(id))?.links ?? new Map()]))
+    for (const router of routers) {
+      try {
+        report.commands += await this.#routers.sync(router, found.get(this.#names.routerNamespace(router.id)), { networks, networkLinks })
+      } catch (error) {
+        report.problems.push({ kind: 'router', id: router.id, reason: (error as Error).message })
+      }
+    }
+  }
+
+  async #removeOthers(found: Found, networkIds: string[], routers: WantedRouter[], report: HostNetworkReport): Promise<void> {
+    const kept = new Set([
+      ...networkIds.map((id) => this.#names.networkNamespace(id)), ...routers.map((router) => this.#names.routerNamespace(router.id)),
+    ])
+    for (const name of [...found.keys()].filter((each) => !kept.has(each))) {
+      await (name.startsWith(this.#names.routerNamespacePrefix) ? this.#routers.remove(name) : this.#networks.remove(name))
+      report.commands++
+    }
+  }
+
+  /** Networks whose end of the host's leg is not there: the host's end is about to follow. */
+  #suspects(networkIds: string[], found: Found, fresh: Set<string>): Set<string> {
+    const isDown = (id: string): boolean => !found.get(this.#names.networkNamespace(id))?.links.get(legDevice)?.up
+    return new Set(networkIds.filter((id) => fresh.has(id) || isDown(id)))
   }
 
   async #syncHostSide(networks: WantedNetwork[], suspects: Set<string>, report: HostNetworkReport): Promise<void> {
@@ -124,7 +166,7 @@ class LinuxNet implements HostNetwork {
   }
 
   /** True: the namespace had to be made. One network's failure is its own. */
-  async #syncNetwork(goal: NetworkGoal, found: FoundNetwork | undefined, report: HostNetworkReport): Promise<boolean> {
+  async #syncNetwork(goal: NetworkGoal, found: FoundNamespace | undefined, report: HostNetworkReport): Promise<boolean> {
     try {
       const outcome = await this.#networks.sync(goal, found)
       report.commands += outcome.commands

@@ -47,9 +47,10 @@ export function namesOf(owner: Owner): Names {
 
 /** `qtp` + 11 digits of the port's id, as Neutron's `tap…`: the host side of a container's veth. */
 export const portDevice = (portId: string): string => `qtp${short(portId, 11)}`
-/** The network's end of a router's leg, and the router's. */
+/** The network's end of a router's leg; the router's end into a tenant network; and into the external one. */
 export const routerPortDevice = (portId: string): string => `qrp${short(portId, 11)}`
 export const routerLegDevice = (portId: string): string => `qr-${short(portId, 11)}`
+export const routerGatewayDevice = (portId: string): string => `qg-${short(portId, 11)}`
 /** An id as an nft identifier, which knows no dashes. */
 export const identifier = (id: string): string => safe(id).replaceAll('-', '')
 

@@ -5,8 +5,9 @@ import { forget, merge, planAddition, planRemoval } from './filter-plan.ts'
 import { portFilter, wantedFilter, type Groups } from './filter-wanted.ts'
 import { Locks } from './locks.ts'
 import { digest, namespacePath, portDevice, type Names } from './names.ts'
-import { planNetwork, type FoundNetwork, type NetworkGoal, type NetworkPlan } from './network-plan.ts'
-import { observeNetworks } from './observe.ts'
+import { removeNamespace, type FoundNamespace } from './namespace.ts'
+import { planNetwork, type NetworkGoal, type NetworkPlan } from './network-plan.ts'
+import { observeNamespaces } from './observe.ts'
 import { hostSideLine, portAlias, sandboxSteps, type PlacedPort } from './port-plan.ts'
 import { countLines, ownFailures, runSteps, type Shell, type Step } from './shell.ts'
 
@@ -42,7 +43,7 @@ export class NetworkKeeper {
   }
 
   /** The whole network. `found` was read without a lock: a difference is looked at again before anything is done. */
-  async sync(goal: NetworkGoal, found: FoundNetwork | undefined): Promise<NetworkOutcome> {
+  async sync(goal: NetworkGoal, found: FoundNamespace | undefined): Promise<NetworkOutcome> {
     if (found && isEmpty(planNetwork(this.#names, found, goal))) return { failed: new Map(), commands: 0, isNew: false }
     return await this.#locks.run(goal.network.id, async () => await this.#repair(goal, await this.#look(goal.network.id)))
   }
@@ -92,7 +93,7 @@ export class NetworkKeeper {
     throw new Error(`could not plug port ${placed.port.id}: ${reason}`)
   }
 
-  async #repair(goal: NetworkGoal, found: FoundNetwork | undefined): Promise<NetworkOutcome> {
+  async #repair(goal: NetworkGoal, found: FoundNamespace | undefined): Promise<NetworkOutcome> {
     this.#distrust(goal.network.id)
     const plan = planNetwork(this.#names, found, goal)
     await runSteps(this.#shell, plan.base)
@@ -117,7 +118,7 @@ export class NetworkKeeper {
     return failed
   }
 
-  #remember(goal: NetworkGoal, found: FoundNetwork | undefined, failed: Map<string, string>): void {
+  #remember(goal: NetworkGoal, found: FoundNamespace | undefined, failed: Map<string, string>): void {
     const filter = goal.reap || !found || found.broken ? emptyFound() : found.filter
     const ports = [...goal.ports, ...goal.neighbours]
     merge(filter, wantedFilter(goal.network, ports.map((placed) => placed.port), goal.groups))
@@ -163,24 +164,22 @@ export class NetworkKeeper {
   async #namespacesOf(portId: string): Promise<string[]> {
     const ids = [...this.#known].filter(([, known]) => known.ports.has(portId)).map(([id]) => this.#names.networkNamespace(id))
     if (ids.length > 0) return ids
-    const all = await observeNetworks(this.#shell, this.#names)
+    const all = await observeNamespaces(this.#shell, this.#names)
     const device = portDevice(portId)
-    const has = (found: FoundNetwork): boolean =>
+    const has = (found: FoundNamespace): boolean =>
       found.links.has(device) || [...found.filter.sets.values()].some((set) => set.has(`"${device}"`))
     return [...all].filter(([, found]) => has(found)).map(([name]) => name)
   }
 
-  async #look(networkId: string): Promise<FoundNetwork | undefined> {
+  async #look(networkId: string): Promise<FoundNamespace | undefined> {
     const name = this.#names.networkNamespace(networkId)
-    return (await observeNetworks(this.#shell, this.#names, [name])).get(name)
+    return (await observeNamespaces(this.#shell, this.#names, [name])).get(name)
   }
 
   #idOf(namespace: string): string { return namespace.slice(this.#names.networkNamespacePrefix.length) }
 }
 
 const portsPerScript = 50
-
-export const removeNamespace = (name: string): string => `ip netns del ${name} 2>/dev/null || rm -f ${namespacePath(name)}`
 
 export const isEmpty = (plan: NetworkPlan): boolean =>
   countLines(plan.base) === 0 && plan.plugs.length === 0 && plan.finish.length === 0

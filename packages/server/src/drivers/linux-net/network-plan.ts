@@ -1,16 +1,14 @@
 /** From a network's namespace as found to the wanted one: steps in an order that a crash may cut anywhere. Pure. */
 import type { WantedNetwork } from '#services/neutron/ports.ts'
-import { foundFilter } from './filter-found.ts'
-import { emptyFound, without, type FoundFilter } from './filter-model.ts'
+import type { FoundFilter } from './filter-model.ts'
 import { isBroken, planAddition, planFilter } from './filter-plan.ts'
 import { wantedFilter, type Groups } from './filter-wanted.ts'
-import type { FoundLink, FoundLinks } from './found-links.ts'
+import type { FoundLinks } from './found-links.ts'
 import { bridgeDevice, derivedMac, namespacePath, portDevice, type Names } from './names.ts'
+import { addressLines, namespaceSteps, networkSwitches, nothingFound, switchSteps, type FoundNamespace } from './namespace.ts'
 import { hostSideLine, portAlias, sandboxSteps, type PlacedPort } from './port-plan.ts'
 import type { Step } from './shell.ts'
 
-/** A network's namespace as it is. `broken`: its name exists, but a crash left no namespace behind it. */
-export interface FoundNetwork { broken: boolean; switchesOn: boolean; links: FoundLinks; filter: FoundFilter }
 
 export interface NetworkPlan {
   /** The namespace, its switches, filter and bridge: without them nothing else makes sense. */
@@ -31,19 +29,16 @@ export interface NetworkGoal {
   reap: boolean
 }
 
-export const noNetwork = (): FoundNetwork => ({ broken: false, switchesOn: false, links: new Map(), filter: emptyFound() })
-export const readFilter = (listing: unknown, names: Names): FoundFilter => foundFilter(listing, names.table)
-
 /** @param found undefined: there is no namespace yet. */
-export function planNetwork(names: Names, found: FoundNetwork | undefined, goal: NetworkGoal): NetworkPlan {
-  const is = found && !found.broken ? found : noNetwork()
+export function planNetwork(names: Names, found: FoundNamespace | undefined, goal: NetworkGoal): NetworkPlan {
+  const is = found && !found.broken ? found : nothingFound()
   const lines = filterLines(names, is.filter, goal)
   const inside = namespacePath(names.networkNamespace(goal.network.id))
   const about = `prepare network ${goal.network.id}`
   return {
     base: [
       ...namespaceSteps(names.networkNamespace(goal.network.id), found),
-      ...(is.switchesOn ? [] : [switchStep(inside, about)]),
+      ...switchSteps(is.switches, networkSwitches, inside, about),
       { about: `filter network ${goal.network.id}`, tool: 'nft', netns: inside, lines },
       { about, tool: 'ip', netns: inside, lines: bridgeLines(names, is.links, goal.network) },
     ],
@@ -89,29 +84,6 @@ function deletion(names: Names, links: FoundLinks, { port, network }: PlacedPort
   return [{ about: `unplug port ${port.id}`, tool: 'ip', netns, lines: [`link del dev ${portDevice(port.id)}`], mayFail: true }]
 }
 
-export function namespaceSteps(name: string, found: { broken: boolean } | undefined): Step[] {
-  if (found && !found.broken) return []
-  const about = `make namespace ${name}`
-  const clear: Step = { about, tool: 'sh', lines: [`ip netns del ${name} || rm -f ${namespacePath(name)}`], mayFail: true }
-  return [...(found ? [clear] : []), { about, tool: 'sh', lines: [`ip netns add ${name}`] }]
-}
-
-/** Bridged frames must meet the inet filter; the host's leg is routed; nobody configures us from outside. */
-const switches: [path: string, value: 0 | 1][] = [
-  ['bridge/bridge-nf-call-iptables', 1], ['bridge/bridge-nf-call-ip6tables', 1], ['bridge/bridge-nf-call-arptables', 0],
-  ['ipv4/ip_forward', 1], ['ipv4/conf/all/rp_filter', 0], ['ipv4/conf/default/rp_filter', 0],
-]
-export const switchReader = `cat ${switches.map(([path]) => `/proc/sys/net/${path}`).join(' ')} 2>/dev/null`
-export const areSwitchesOn = (text: string): boolean => text.trim() === switches.map(([, value]) => value).join('\n')
-
-const switchStep = (netns: string, about: string): Step => ({
-  about, tool: 'sh', netns, lines: [
-    '[ -d /proc/sys/net/bridge ] || { echo "the kernel module br_netfilter is missing: modprobe br_netfilter" >&2; exit 1; }',
-    ...switches.map(([path, value]) => `echo ${value} > /proc/sys/net/${path}`),
-    '[ ! -d /proc/sys/net/ipv6 ] || for key in all default; do echo 0 > /proc/sys/net/ipv6/conf/$key/accept_ra; done',
-  ],
-})
-
 function bridgeLines(names: Names, links: FoundLinks, network: WantedNetwork): string[] {
   const link = links.get(bridgeDevice)
   const addresses = network.external ? [] : network.hostAddresses.map(({ cidr }) => cidr)
@@ -124,15 +96,5 @@ function bridgeLines(names: Names, links: FoundLinks, network: WantedNetwork): s
     ...(link ? [] : [create]),
     ...(isRight ? [] : [`link set dev ${bridgeDevice} address ${mac} mtu ${network.mtu} alias ${alias} up`]),
     ...addressLines(link, addresses, bridgeDevice),
-  ]
-}
-
-/** Makes a device's addresses equal to `wanted`. */
-export function addressLines(link: FoundLink | undefined, wanted: string[], device: string): string[] {
-  const have = new Set(link?.addresses)
-  const should = new Set(wanted)
-  return [
-    ...[...without(have, should)].map((cidr) => `addr del ${cidr} dev ${device}`),
-    ...[...without(should, have)].map((cidr) => `addr add ${cidr} dev ${device}${cidr.includes(':') ? ' nodad' : ''}`),
   ]
 }

@@ -1,35 +1,35 @@
-/** Reads what is on the host: our namespaces with their devices and filters. One `sh` for all of them. */
-import { foundLinks, type FoundLinks } from './found-links.ts'
+/** Reads what is in our namespaces: devices, filters, routes, switches. One `sh` for all of them. */
+import { canonicalAddress } from '#engines/cidr/address.ts'
+import { foundFilter } from './filter-found.ts'
+import { foundLinks } from './found-links.ts'
 import { namespacePath, type Names } from './names.ts'
-import { areSwitchesOn, readFilter, switchReader, type FoundNetwork } from './network-plan.ts'
+import { nothingFound, switchReader, type FoundNamespace, type FoundRoute } from './namespace.ts'
 import type { Shell } from './shell.ts'
 
-/** The host as it is, as far as it is ours. */
-export interface FoundHost {
-  /** By namespace name. */
-  networks: Map<string, FoundNetwork>
-  /** Every namespace name that bears our tag. */
-  namespaces: string[]
-  /** The host's own devices that bear our mark. */
-  links: FoundLinks
-}
-
-/** @param only names of namespaces to look into; undefined: all of ours. */
-export async function observeNetworks(shell: Shell, names: Names, only?: string[]): Promise<Map<string, FoundNetwork>> {
-  const wantedNames = only?.map(namespacePath).join(' ') ?? `${namespacePath(names.networkNamespacePrefix)}*`
-  const sections = sectionsOf(await shell.run(readerOf(wantedNames)))
-  const found = new Map<string, FoundNetwork>()
-  for (const [title, text] of sections) {
-    const [kind, path = ''] = title.split(' ')
+/** By name. @param only names of namespaces to look into; undefined: every one that bears our tag. */
+export async function observeNamespaces(shell: Shell, names: Names, only?: string[]): Promise<Map<string, FoundNamespace>> {
+  const prefixes = [names.networkNamespacePrefix, names.routerNamespacePrefix]
+  const paths = only?.map(namespacePath) ?? prefixes.map((prefix) => `${namespacePath(prefix)}*`)
+  const found = new Map<string, FoundNamespace>()
+  for (const [title, text] of sectionsOf(await shell.run(readerOf(paths.join(' '))))) {
+    const [kind = '', path = ''] = title.split(' ')
     const name = path.split('/').at(-1) ?? ''
-    if (kind === 'namespace') found.set(name, { broken: true, switchesOn: false, links: new Map(), filter: readFilter({}, names) })
-    const network = found.get(name)
-    if (!network || text.trim() === '') continue
-    if (kind === 'links') { network.links = foundLinks(JSON.parse(text)); network.broken = false }
-    if (kind === 'filter') network.filter = readFilter(JSON.parse(text), names)
-    if (kind === 'switches') network.switchesOn = areSwitchesOn(text)
+    if (kind === 'namespace') found.set(name, { ...nothingFound(), broken: true })
+    const namespace = found.get(name)
+    if (namespace && text.trim() !== '') readSection(namespace, kind, text, names)
   }
   return found
+}
+
+/** Networks and routers apart. */
+export const ofKind = (found: Map<string, FoundNamespace>, prefix: string): Map<string, FoundNamespace> =>
+  new Map([...found].filter(([name]) => name.startsWith(prefix)))
+
+function readSection(namespace: FoundNamespace, kind: string, text: string, names: Names): void {
+  if (kind === 'links') { namespace.links = foundLinks(JSON.parse(text)); namespace.broken = false }
+  if (kind === 'filter') namespace.filter = foundFilter(JSON.parse(text), names.table)
+  if (kind === 'routes') namespace.routes.push(...readRoutes(text))
+  if (kind === 'switches') namespace.switches = text
 }
 
 /** A namespace that vanishes while we look is one that is not there. */
@@ -41,6 +41,7 @@ for path in ${paths}; do
 echo "@@ links $1"; ip -j -d addr
 echo; echo "@@ filter $1"; nft -j list ruleset
 echo; echo "@@ switches $1"; ${switchReader}
+case "$1" in */qrt-*) echo "@@ routes $1"; ip -j route; echo; echo "@@ routes $1"; ip -j -6 route;; esac
 INSIDE
 done
 `
@@ -51,4 +52,15 @@ export function sectionsOf(output: string): [title: string, text: string][] {
     const end = part.indexOf('\n')
     return end < 0 ? [part, ''] : [part.slice(0, end), part.slice(end + 1)]
   })
+}
+
+interface RawRoute { dst?: string; dev?: string; gateway?: string; protocol?: string }
+
+/** `ip -j route`. The link-local ones are the kernel's own business. */
+export function readRoutes(text: string): FoundRoute[] {
+  const raw = (text.trim() === '' ? [] : JSON.parse(text)) as RawRoute[]
+  return raw.filter((route) => route.dst !== undefined && !route.dst.startsWith('fe80:')).map((route) => ({
+    destination: route.dst ?? '', device: route.dev ?? '', protocol: route.protocol ?? '',
+    gateway: canonicalAddress(route.gateway ?? '') ?? '',
+  }))
 }

@@ -65,6 +65,10 @@ export interface WantedPort {
   dnsSearch?: string
 }
 
+/**
+ * `addresses` are with prefix length (`10.0.0.1/24`); `gatewayIps`, floating and fixed addresses are bare. A floating
+ * address lives on the gateway's network. The networks of all legs must be among the wanted ones.
+ */
 export interface WantedRouter {
   id: string
   interfaces: { portId: string; networkId: string; mac: string; addresses: string[] }[]

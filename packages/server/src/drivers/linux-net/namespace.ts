@@ -1,0 +1,70 @@
+/** A namespace of ours: what is found in it, and the steps that make and configure one. Pure. */
+import { emptyFound, without, type FoundFilter } from './filter-model.ts'
+import type { FoundLink, FoundLinks } from './found-links.ts'
+import { namespacePath } from './names.ts'
+import type { Step } from './shell.ts'
+
+export interface FoundRoute { destination: string; device: string; gateway: string; protocol: string }
+
+export interface FoundNamespace {
+  /** Its name exists, but a crash left no namespace behind it. */
+  broken: boolean
+  /** The kernel's switches as read by `switchReader`. */
+  switches: string
+  links: FoundLinks
+  filter: FoundFilter
+  routes: FoundRoute[]
+}
+
+export const nothingFound = (): FoundNamespace => ({ broken: false, switches: '', links: new Map(), filter: emptyFound(), routes: [] })
+
+export function namespaceSteps(name: string, found: FoundNamespace | undefined): Step[] {
+  if (found && !found.broken) return []
+  const about = `make namespace ${name}`
+  return [{ about, tool: 'sh', lines: [...(found ? [removeNamespace(name)] : []), `ip netns add ${name}`] }]
+}
+
+/** A crash may leave a name without a namespace, which `ip netns del` refuses. */
+export const removeNamespace = (name: string): string => `ip netns del ${name} 2>/dev/null || rm -f ${namespacePath(name)}`
+
+export type Switches = readonly (readonly [path: string, value: 0 | 1 | 2])[]
+
+/** Bridged frames must meet the inet filter; the host's leg is routed. */
+export const networkSwitches: Switches = [
+  ['bridge/bridge-nf-call-iptables', 1], ['bridge/bridge-nf-call-ip6tables', 1], ['bridge/bridge-nf-call-arptables', 0],
+  ['ipv4/ip_forward', 1], ['ipv4/conf/all/rp_filter', 0],
+]
+/** A router forwards, answers for its own legs only, and announces the addresses that it takes over. */
+export const routerSwitches: Switches = [
+  ['ipv4/ip_forward', 1], ['ipv4/conf/all/rp_filter', 0], ['ipv4/conf/all/arp_ignore', 1],
+  ['ipv4/conf/all/arp_announce', 2], ['ipv4/conf/all/arp_notify', 1],
+]
+
+const readerOf = (switches: Switches): string => `cat ${switches.map(([path]) => `/proc/sys/net/${path}`).join(' ')} 2>/dev/null`
+/** Shell text that prints the switches of the kind of namespace whose path is in `$1`. */
+export const switchReader = `case "$1" in */qrt-*) ${readerOf(routerSwitches)};; *) ${readerOf(networkSwitches)};; esac`
+
+export function switchSteps(found: string, switches: Switches, netns: string, about: string): Step[] {
+  if (found.trim() === switches.map(([, value]) => value).join('\n')) return []
+  const needsBridge = switches.some(([path]) => path.startsWith('bridge/'))
+  return [{
+    about, tool: 'sh', netns, lines: [
+      ...(needsBridge ? ['[ -d /proc/sys/net/bridge ] || { echo "the kernel module br_netfilter is missing: modprobe br_netfilter" >&2; exit 1; }'] : []),
+      ...switches.map(([path, value]) => `echo ${value} > /proc/sys/net/${path}`),
+      // A namespace begins with what its maker had switched on; nobody configures ours from outside.
+      'echo 0 > /proc/sys/net/ipv4/conf/default/rp_filter',
+      '[ ! -d /proc/sys/net/ipv6 ] || for key in all default; do echo 0 > /proc/sys/net/ipv6/conf/$key/accept_ra; done',
+      `[ ! -d /proc/sys/net/ipv6 ] || echo ${needsBridge ? 0 : 1} > /proc/sys/net/ipv6/conf/all/forwarding`,
+    ],
+  }]
+}
+
+/** Makes a device's addresses equal to `wanted`. */
+export function addressLines(link: FoundLink | undefined, wanted: string[], device: string): string[] {
+  const have = new Set(link?.addresses)
+  const should = new Set(wanted)
+  return [
+    ...without(have, should).map((cidr) => `addr del ${cidr} dev ${device}`),
+    ...without(should, have).map((cidr) => `addr add ${cidr} dev ${device}${cidr.includes(':') ? ' nodad' : ''}`),
+  ]
+}
