@@ -3,7 +3,7 @@ import { isoNaive } from '#platform/clock/clock.ts'
 import type { RequestContext } from '#platform/auth/context.ts'
 import { defineRoute } from '#platform/api-kit/route.ts'
 import type { Route } from '#platform/api-kit/route.ts'
-import { isTrue, since, Strict, T } from '#platform/api-kit/schema.ts'
+import { isTrue, since, Strict, T, until } from '#platform/api-kit/schema.ts'
 import { badRequest, conflict, notFound, unsupported } from '#platform/errors/errors.ts'
 import type { ServiceView } from '../manager/hosts.ts'
 import { internalZone } from '../manager/hosts.ts'
@@ -56,14 +56,17 @@ const ServiceBody = Strict({
   status: opt(T.Unsafe<'enabled' | 'disabled'>({ type: 'string', enum: ['enabled', 'disabled'] })),
   disabled_reason: opt(T.String({ minLength: 1, maxLength: 255 })),
   forced_down: opt(Bool()),
-})
+}, since('2.53'))
 const LegacyBody = Strict({
   host: T.String({ minLength: 1, maxLength: 255 }),
   binary: T.String({ minLength: 1, maxLength: 255 }),
   disabled_reason: opt(T.String({ minLength: 1, maxLength: 255 })),
   forced_down: opt(Bool(since('2.11'))),
-})
+}, until('2.52'))
+/** The path named a verb until 2.52 and names the service since. */
+const UpdateServiceBody = T.Union([LegacyBody, ServiceBody])
 
+type LegacyChange = { host: string; binary: string; disabled_reason?: string; forced_down?: string | boolean }
 type ServiceChange = { status?: 'enabled' | 'disabled'; disabled_reason?: string; forced_down?: string | boolean }
 
 const changeOf = (body: ServiceChange) => {
@@ -93,13 +96,19 @@ const legacyVerbs: Record<string, LegacyHandler> = {
   },
 }
 
-const legacyUpdate = async (api: NovaApi, ctx: RequestContext, verb: string, body: { host: string; binary: string; disabled_reason?: string; forced_down?: string | boolean }) => {
+const legacyUpdate = async (api: NovaApi, ctx: RequestContext, verb: string, body: LegacyChange) => {
   const handle = legacyVerbs[verb]
   if (!handle || (verb === 'force-down' && !atLeast(ctx, '2.11'))) throw notFound(`Unknown action ${verb}`)
   const service = await api.hosts.serviceOf(body.host, body.binary)
   const { change, view } = handle(service, body)
   await api.hosts.changeService(service, change)
   return { service: { host: body.host, binary: body.binary, ...view } }
+}
+
+const update = async (api: NovaApi, ctx: RequestContext, id: string, body: ServiceChange) => {
+  if (!uuidLike.test(id)) throw badRequest(`Invalid uuid ${id}`)
+  const change = changeOf(body)
+  return { service: serviceView(ctx, await api.hosts.changeService(await api.hosts.service(id), change)) }
 }
 
 export const serviceRoutes: Route<NovaApi>[] = [
@@ -113,17 +122,10 @@ export const serviceRoutes: Route<NovaApi>[] = [
       return { services: found.map((service) => serviceView(ctx, service)) }
     },
   }),
-  defineRoute<NovaApi, undefined, typeof LegacyBody>({
-    id: 'services.updateByHost', method: 'PUT', path: '/os-services/{verb}', summary: 'Enable, disable or force down a service', policy: updateRule, until: '2.52', body: LegacyBody, reply: { status: 200 }, errors: [404],
-    handler: (api, ctx, { params, body }) => legacyUpdate(api, ctx, params.verb!, body),
-  }),
-  defineRoute<NovaApi, undefined, typeof ServiceBody>({
-    id: 'services.update', method: 'PUT', path: '/os-services/{service_id}', summary: 'Enable, disable or force down a service', policy: updateRule, since: '2.53', body: ServiceBody, reply: { status: 200 }, errors: [404],
-    handler: async (api, ctx, { params, body }) => {
-      if (!uuidLike.test(params.service_id!)) throw badRequest(`Invalid uuid ${params.service_id}`)
-      const change = changeOf(body)
-      return { service: serviceView(ctx, await api.hosts.changeService(await api.hosts.service(params.service_id!), change)) }
-    },
+  defineRoute<NovaApi, undefined, typeof UpdateServiceBody>({
+    id: 'services.update', method: 'PUT', path: '/os-services/{id}', summary: 'Enable, disable or force down a service', policy: updateRule, body: UpdateServiceBody, reply: { status: 200 }, errors: [404],
+    handler: (api, ctx, { params, body }) =>
+      (atLeast(ctx, '2.53') ? update(api, ctx, params.id!, body as ServiceChange) : legacyUpdate(api, ctx, params.id!, body as LegacyChange)),
   }),
   defineRoute<NovaApi>({
     id: 'services.delete', method: 'DELETE', path: '/os-services/{service_id}', summary: 'Forget a service', policy: 'os_compute_api:os-services:delete', reply: { status: 204 }, errors: [404, 409],

@@ -4,7 +4,7 @@ import { defineRoute } from '#platform/api-kit/route.ts'
 import type { Route } from '#platform/api-kit/route.ts'
 import { Strict, T } from '#platform/api-kit/schema.ts'
 import { badRequest } from '#platform/errors/errors.ts'
-import type { ServerGroup } from '../manager/model.ts'
+import type { GroupPolicy, ServerGroup } from '../manager/model.ts'
 import { atLeast, countOf, pageMax, refuseUnknown, repeated } from './manners.ts'
 import type { Query } from './manners.ts'
 import type { NovaApi } from './nova-api.ts'
@@ -12,15 +12,15 @@ import { Name, Whole, wholeOf } from './shapes.ts'
 
 const opt = T.Optional
 const rule = (verb: string) => `os_compute_api:os-server-groups:${verb}`
-const hard = ['affinity', 'anti-affinity']
-const soft = ['soft-affinity', 'soft-anti-affinity']
-const PolicyName = T.Unsafe<string>({ type: 'string', enum: [...hard, ...soft] })
+const hard: GroupPolicy[] = ['affinity', 'anti-affinity']
+const soft: GroupPolicy[] = ['soft-affinity', 'soft-anti-affinity']
+const PolicyName = T.Unsafe<GroupPolicy>({ type: 'string', enum: [...hard, ...soft] })
 
 const GroupBody = Strict({
   server_group: Strict({
     name: Name(),
     policies: opt(T.Array(PolicyName, { minItems: 1, maxItems: 1, 'x-until': '2.63' })),
-    policy: opt(T.Unsafe<string>({ type: 'string', enum: [...hard, ...soft], 'x-since': '2.64' })),
+    policy: opt(T.Unsafe<GroupPolicy>({ type: 'string', enum: [...hard, ...soft], 'x-since': '2.64' })),
     rules: opt(Strict({ max_server_per_host: opt(Whole(1)) }, { 'x-since': '2.64' })),
   }),
 })
@@ -34,7 +34,7 @@ const view = (ctx: RequestContext, group: ServerGroup) => ({
   ...(atLeast(ctx, '2.13') && { project_id: group.projectId, user_id: group.userId }),
 })
 
-type Draft = { name: string; policies?: string[]; policy?: string; rules?: { max_server_per_host?: number | string } }
+type Draft = { name: string; policies?: GroupPolicy[]; policy?: GroupPolicy; rules?: { max_server_per_host?: number | string } }
 
 const draftOf = (ctx: RequestContext, draft: Draft): Pick<ServerGroup, 'name' | 'policy' | 'rules'> => {
   const policy = draft.policy ?? draft.policies?.[0]

@@ -4,7 +4,7 @@ import { badRequest, conflict, forbidden, isRefusal, overLimit } from '#platform
 import type { ImageInfo } from '#services/glance/facade.ts'
 import { serverGroupFetch } from '../store/server-groups.ts'
 import { serversByIds } from '../store/servers.ts'
-import { dockerSettings, metadataPrefix, privilegedOptions, referredServers } from './docker-options.ts'
+import { dockerSettings, extraSpecPrefix, metadataPrefix, privilegedOptions, referredServers } from './docker-options.ts'
 import type { Flavor, SecurityGroupRef, Server, ServerGroup } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import type { Personality } from './seed-files.ts'
@@ -85,6 +85,15 @@ export class CreateChecks {
     if (!options.length || caller.can('os_compute_api:servers:create:privileged')) return
     throw forbidden("Policy doesn't allow os_compute_api:servers:create:privileged to be performed. "
       + `These metadata options reach beyond the container: ${options.map((option) => metadataPrefix + option).join(', ')}`)
+  }
+
+  /** A container lives as long as its command: without one it could not even start. */
+  command(image: ImageInfo, server: Pick<Server, 'metadata' | 'flavor'>): void {
+    const settings = { ...dockerSettings(server.flavor.extraSpecs, extraSpecPrefix), ...dockerSettings(server.metadata, metadataPrefix) }
+    const told = image.properties.os_command_line || settings.command?.length || settings.entrypoint?.length
+    if (told || !image.inspection || image.inspection.hasCommand) return
+    throw badRequest(`Image ${image.id} says no command to run (no ENTRYPOINT, no CMD), so a server made from it would have nothing to do. `
+      + 'Set the image property os_command_line, or the server metadata docker:command.', { field: 'imageRef' })
   }
 
   /** Servers that links and shared networks name must be the caller's own and alive. */

@@ -93,12 +93,14 @@ export interface Keypair {
   createdAt: number
 }
 
+export type GroupPolicy = 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity'
+
 export interface ServerGroup {
   id: string
   projectId: string
   userId: string
   name: string
-  policy: string
+  policy: GroupPolicy
   rules: Record<string, number>
   members: string[]
   createdAt: number

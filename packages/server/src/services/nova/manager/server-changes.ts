@@ -57,6 +57,7 @@ export class ServerChanges {
     const next: Server = { ...server, ...change }
     await this.#checks.amounts(server, { metadata: next.metadata, personality: asked.personality })
     this.#checks.settings(caller, next)
+    this.#checks.command(image, next)
     const workload = await this.#workload(server)
     const spec = workloadSpec({ server: next, image, personality: asked.personality, networked: workload.spec.networkMode === 'tenant' })
     const order = { do: 'rebuild' as const, spec: { ...spec, scheduling: workload.spec.scheduling } }

@@ -69,22 +69,29 @@ export class ServerCreate {
   async create(caller: RequestContext, asked: CreateRequest): Promise<Server[]> {
     const prepared = await this.#prepare(caller, asked)
     const drafts = Array.from({ length: asked.countMax }, (_, index) => this.#draft(caller, asked, prepared, index))
-    for (const draft of drafts) this.#checks.settings(caller, draft)
+    this.#checks.settings(caller, drafts[0]!)
+    this.#checks.command(prepared.image, drafts[0]!)
     await this.#checks.referrals(caller, drafts[0]!)
     return inQuotaWords(() => this.#commit(caller, asked, prepared, drafts))
   }
 
   /** Fewer than `countMax` are made when quota holds no more, but never fewer than `countMin`. */
   async #commit(caller: RequestContext, asked: CreateRequest, prepared: Prepared, drafts: Server[]): Promise<Server[]> {
-    for (let count = drafts.length; ; count--) {
+    for (let count = drafts.length; ;) {
       const batch = drafts.slice(0, count)
+      let written = 0
       try {
         await this.#parts.db.transaction(async (tx) => {
-          for (const server of batch) await this.#write(tx, caller, { asked, prepared, server })
+          written = 0
+          for (const server of batch) {
+            await this.#write(tx, caller, { asked, prepared, server })
+            written++
+          }
         })
         return batch
       } catch (error) {
-        if (!isRefusal(error) || error.kind !== 'overLimit' || count <= asked.countMin) throw error
+        if (!isRefusal(error) || error.kind !== 'overLimit' || written < asked.countMin) throw error
+        count = written
       }
     }
   }

@@ -1,6 +1,6 @@
 /** A server as a container: flavor to resources, image and metadata to the command and its settings. Pure. */
 import type { ImageInfo } from '#services/glance/facade.ts'
-import type { WorkloadSpec } from '#services/workloads/facade.ts'
+import type { WorkloadScheduling, WorkloadSpec } from '#services/workloads/facade.ts'
 import { dockerSettings, extraSpecPrefix, metadataPrefix } from './docker-options.ts'
 import type { DockerSettings } from './docker-options.ts'
 import type { Flavor, Server, ServerGroup } from './model.ts'
@@ -24,11 +24,9 @@ const claimOf = ({ extraSpecs }: Flavor): Record<string, number> => Object.fromE
 const traitsOf = ({ extraSpecs }: Flavor, wanted: 'required' | 'forbidden'): string[] =>
   Object.entries(extraSpecs).filter(([key, value]) => key.startsWith('trait:') && value === wanted).map(([key]) => key.slice('trait:'.length))
 
-const ownSpecs = /^(resources:|trait:|quaystone:)/
-
-/** What hosts are compared with: `capabilities:…`, `aggregate_instance_extra_specs:…`. */
-const propertiesOf = ({ extraSpecs }: Flavor): Record<string, string> =>
-  Object.fromEntries(Object.entries(extraSpecs).filter(([key]) => !ownSpecs.test(key)))
+/** What binds an image to a kind of host. */
+const propertiesOf = ({ properties }: ImageInfo): Record<string, string> =>
+  Object.fromEntries(['hw_architecture', 'architecture'].flatMap((key) => (properties[key] ? [[key, properties[key]]] : [])))
 
 export interface SpecInputs {
   server: Server
@@ -48,16 +46,18 @@ const settingsOf = ({ server, image }: SpecInputs): DockerSettings => {
   }
 }
 
-const schedulingOf = ({ server, forcedHost, group }: SpecInputs): WorkloadSpec['scheduling'] => ({
+const groupOf = (group: ServerGroup | undefined): Pick<WorkloadScheduling, 'group'> => group
+  ? { group: { id: group.id, policy: group.policy, ...(group.rules.max_server_per_host && { maxPerHost: group.rules.max_server_per_host }) } }
+  : {}
+
+const schedulingOf = ({ server, image, forcedHost, group }: SpecInputs): WorkloadScheduling => ({
   ...(server.pinnedZone && { availabilityZone: server.pinnedZone }),
   ...(forcedHost && { host: forcedHost }),
-  hints: {
-    ...server.hints,
-    ...(group && { group: { id: group.id, policy: group.policy, rules: group.rules, members: group.members } }),
-  },
+  hints: server.hints,
+  ...groupOf(group),
   requiredTraits: traitsOf(server.flavor, 'required'),
   forbiddenTraits: traitsOf(server.flavor, 'forbidden'),
-  properties: propertiesOf(server.flavor),
+  properties: propertiesOf(image),
 })
 
 export const resourcesOf = (flavor: Flavor, pids?: number): WorkloadSpec['resources'] => ({

@@ -1,5 +1,6 @@
 /** The rows of Nova's tables, as Kysely sees them. Times are milliseconds, booleans 0 or 1, documents JSON text. */
 import type { Generated } from 'kysely'
+import type { GroupPolicy } from '../manager/model.ts'
 import type { PowerState, TaskState, VmState } from '../states/server-state.ts'
 
 export interface ServerRow {
@@ -120,7 +121,7 @@ export interface ServerGroupRow {
   project_id: string
   user_id: string
   name: string
-  policy: string
+  policy: GroupPolicy
   rules: string
   created_at: number
 }

@@ -1,0 +1,84 @@
+/** Nova alone, behind the real door, on a private SQLite database, with its neighbours in memory. */
+import type { FastifyInstance } from 'fastify'
+import { ManualClock } from '#platform/clock/clock.ts'
+import { createMemoryBus } from '#platform/bus/memory-bus.ts'
+import { createEnforcer } from '#platform/auth/policy-enforcer.ts'
+import { migrate } from '#platform/db/migrate.ts'
+import { openDatabase } from '#platform/db/open-database.ts'
+import { createServer } from '#platform/http/server.ts'
+import { silentLog } from '#platform/log/log.ts'
+import { createMetrics } from '#platform/metrics/metrics.ts'
+import type { Facades, ServiceDeps } from '../../deps.ts'
+import { nova } from '../service.ts'
+import { FakeGlance, FakeNeutron, FakeQuota, people } from './fake-neighbours.ts'
+import { FakeWorkloads } from './fake-workloads.ts'
+
+export interface Answer { status: number; body: any; headers: Record<string, unknown> }
+export interface AskOptions { as?: string; version?: string; body?: unknown }
+
+export class NovaCloud {
+  readonly clock = new ManualClock()
+  readonly workloads = new FakeWorkloads()
+  readonly neutron = new FakeNeutron()
+  readonly glance = new FakeGlance()
+  readonly quota = new FakeQuota()
+  readonly bus = createMemoryBus()
+  #server!: FastifyInstance
+  #instance!: ReturnType<typeof nova.create>
+  #deps!: ServiceDeps
+
+  static async start(): Promise<NovaCloud> {
+    const cloud = new NovaCloud()
+    await cloud.#start()
+    return cloud
+  }
+
+  async #start(): Promise<void> {
+    const db = await openDatabase({ url: 'sqlite::memory:' })
+    await migrate(db, [{ service: 'nova', migrations: nova.migrations }])
+    const policy = createEnforcer({ defaults: nova.policies, overrides: {}, enforceScope: false })
+    const keystone = { projectFetch: async (id: string) => (id.startsWith('missing') ? undefined : { id, name: id }) }
+    const facades = { keystone, quota: this.quota, glance: this.glance, neutron: this.neutron, workloads: this.workloads } as unknown as Facades
+    this.#deps = {
+      db, facades, policy, clock: this.clock, bus: this.bus, log: silentLog, metrics: createMetrics(), hosts: { list: () => [], find: () => undefined },
+      dataDir: '', cloudId: '00000000', region: 'RegionOne', masterKey: Buffer.alloc(32), config: {},
+    }
+    this.#instance = nova.create(this.#deps)
+    await this.#instance.seed?.()
+    this.#server = createServer({
+      services: [{ manifest: nova, api: this.#instance.api, policy }], log: silentLog, observe: () => {}, pages: [],
+      validator: { validate: (token) => people[token] },
+    })
+  }
+
+  get db() { return this.#deps.db }
+  get facade() { return this.#instance.facade }
+
+  async ask(method: string, path: string, { as = 'alice', version = '2.1', body }: AskOptions = {}): Promise<Answer> {
+    const answer = await this.#server.inject({
+      method: method as 'GET', url: `/compute${path}`, payload: body === undefined ? undefined : JSON.stringify(body),
+      headers: { host: 'cloud', ...(as && { 'x-auth-token': as }), 'openstack-api-version': `compute ${version}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
+    })
+    return { status: answer.statusCode, headers: answer.headers, body: answer.body && String(answer.headers['content-type']).includes('json') ? JSON.parse(answer.body) : answer.body }
+  }
+
+  /** One pass of a controller: observe, plan, act. */
+  async pass(name: string): Promise<number> {
+    const controller = this.#instance.controllers.find((one) => one.name === name)!
+    const steps = controller.plan(await controller.observe(controller.perPass))
+    for (const step of steps) await controller.act(step)
+    return steps.length
+  }
+
+  /** Lets the clock move a second and the rows follow the workloads. */
+  async follow(): Promise<number> {
+    this.clock.advance(6000)
+    return this.pass('nova.follow')
+  }
+
+  async close(): Promise<void> {
+    await this.#server.close()
+    await this.bus.close()
+    await this.db.close()
+  }
+}
