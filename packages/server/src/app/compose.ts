@@ -7,7 +7,6 @@ import { glancePorts } from './glance-ports.ts'
 import { readOverrides } from './policy-files.ts'
 import type { Config } from './config.ts'
 import type { Identity } from './data-dir.ts'
-import { services as allServices } from './services.ts'
 import { createAdminService } from './admin-service.ts'
 import type { Bus } from '#platform/bus/bus.ts'
 import { createOutboxRelay } from '#platform/bus/outbox-relay.ts'
@@ -28,6 +27,8 @@ export interface CloudOptions {
   config: Config
   dataDir: string
   identity: Identity
+  /** Which services this process has; a facade of one that is absent cannot be called. */
+  services: ServiceManifest[]
   hosts: HostDirectory
   clock: Clock
   log: Log
@@ -96,7 +97,7 @@ export const compose = async (options: CloudOptions): Promise<Cloud> => {
   const bus = await createBoundBus(config)
   const metrics = createMetrics()
   const adminService = createAdminService()
-  const manifests = [...allServices, adminService].sort((a, b) => a.level - b.level)
+  const manifests = [...options.services, adminService].sort((a, b) => a.level - b.level)
   await migrate(db, manifests.map(({ name, migrations }) => ({ service: name, migrations })))
   const built = build(manifests, { options, db, bus, metrics })
   const facades = facadesBelow(Infinity, built)

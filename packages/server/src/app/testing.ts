@@ -7,6 +7,7 @@ import { loadConfig } from '#platform/config/config.ts'
 import { silentLog, type Log } from '#platform/log/log.ts'
 import { createFakeHostNetwork } from '#drivers/fakes/host-network.ts'
 import { createFakeRuntime } from '#drivers/fakes/container-runtime.ts'
+import type { ServiceManifest } from '#platform/api-kit/service.ts'
 import type { Host } from '#services/deps.ts'
 import { compose, type Cloud } from './compose.ts'
 import { configSchema, type Config } from './config.ts'
@@ -49,7 +50,7 @@ export const passwordLogin = (user: string, password: string, project?: string) 
 })
 
 /** Starts a cloud on fakes; `close` removes everything it made. */
-export const startTestCloud = async (options: { clock?: Clock; log?: Log; config?: Partial<Config>; dataDir?: string } = {}): Promise<TestCloud> => {
+export const startTestCloud = async (options: { clock?: Clock; log?: Log; config?: Partial<Config>; dataDir?: string; services?: ServiceManifest[] } = {}): Promise<TestCloud> => {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'quaystone-test-'))
   const clock = options.clock ?? systemClock
   const identity = openDataDir(dataDir)
@@ -57,6 +58,7 @@ export const startTestCloud = async (options: { clock?: Clock; log?: Log; config
   const cheapHashes = { keystone: { argon2MemoryKiB: 64, argon2Passes: 1 } }
   const config = loadConfig<Config>(configSchema, [{ source: 'test', tree: cheapHashes }, { source: 'test', tree: options.config ?? {} }])
   const cloud = await compose({
+    services: options.services ?? (await import('./services.ts')).services,
     config, dataDir, identity, clock, log: options.log ?? silentLog,
     hosts: { list: () => [host], find: (name) => (name === host.name ? host : undefined) },
     extras: { keystone: { adminPassword: identity.adminPassword, demoPassword: identity.demoPassword } },

@@ -6,6 +6,7 @@ import { compose, type Cloud } from '../app/compose.ts'
 import { configSchema, defaultDataDir, type Config } from '../app/config.ts'
 import { lockDataDir, openDataDir, writeClientFiles, type Identity } from '../app/data-dir.ts'
 import { localHost } from '../app/local-host.ts'
+import { services } from '../app/services.ts'
 import { seedImage } from '../app/seed-image/seed.ts'
 import { systemClock } from '#platform/clock/clock.ts'
 import { describeConfig, loadConfig, yamlLayer } from '#platform/config/config.ts'
@@ -68,7 +69,7 @@ interface Starting { config: Config; dataDir: string; identity: Identity; log: L
 const start = async ({ config, dataDir, identity, log, socketPath }: Starting): Promise<Cloud> => {
   const host = await localHost({ config, dataDir, cloudId: identity.cloudId, socketPath, log, clock: systemClock })
   const cloud = await compose({
-    config, dataDir, identity, log, clock: systemClock,
+    config, dataDir, identity, log, clock: systemClock, services,
     hosts: { list: () => [host], find: (name) => (name === host.name ? host : undefined) },
     extras: { keystone: { adminPassword: identity.adminPassword, demoPassword: identity.demoPassword } },
   })
