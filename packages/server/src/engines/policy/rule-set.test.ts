@@ -41,6 +41,12 @@ test('literals compare with the target: None, True, numbers, text', () => {
   assert.ok(!holds('True:%(shared)s', { shared: 'true' }, caller()))
 })
 
+test('a caller without an attribute has None of it', () => {
+  assert.ok(holds('not domain_id:None', {}, caller({ domain_id: 'd' })))
+  assert.ok(!holds('not domain_id:None', {}, caller()))
+  assert.ok(!holds('not domain_id:None', {}, caller({ domain_id: null })))
+})
+
 test('properties of the prototype are not attributes', () => {
   assert.ok(!holds('constructor.name:Object', {}, caller()))
   assert.ok(!holds("'Object':%(target.constructor.name)s", { target: {} }, caller()))

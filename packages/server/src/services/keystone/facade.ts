@@ -14,7 +14,21 @@ export interface KeystoneFacade extends TokenValidator {
   catalogEnsure(entries: CatalogEntry[]): Promise<void>
   /** A token for work in the user's name later (controllers, Heat): full data of `userId` on `projectId` now. */
   actAs(userId: string, projectId: string): Promise<TokenData | undefined>
-  /** Registered limit's default and project limits, for quota (unified limits). */
+  /** Registered limits, for quota (unified limits): the default of each resource of each service. */
+  registeredLimitsList(): Promise<RegisteredLimitInfo[]>
+  /** Limits that projects (`project_id`) and domains (`domain_id`) have of their own. */
+  limitsList(match?: { project_id?: string; domain_id?: string }): Promise<LimitInfo[]>
+}
+
+export interface RegisteredLimitInfo { id: string; service_id: string; region_id: string | null; resource_name: string; default_limit: number }
+export interface LimitInfo {
+  id: string
+  service_id: string
+  region_id: string | null
+  resource_name: string
+  resource_limit: number
+  project_id: string | null
+  domain_id: string | null
 }
 
 /** `path` is below the public root: `/compute/v2.1`. */
