@@ -109,7 +109,7 @@ export const malformedBodies = (manifest: ServiceManifest): SweepRequest[] => {
 /** Ids that name nothing, in every shape: never a server error, and 404 where an id of the right shape is unknown. */
 export const strangeIds = (manifest: ServiceManifest): SweepRequest[] =>
   manifest.routes.filter((route) => route.path.includes('{')).flatMap((route) =>
-    [someId, '-1', '0', 'x'.repeat(300), '%00', 'é', '..', "' or 1=1", '999999999999999999999'].map((id) => ({
+    [someId, '-1', '0', 'x'.repeat(300), '%00', '\u0000', 'é', '...', "' or 1=1", '999999999999999999999'].map((id) => ({
       route: route.id, why: `id ${id.slice(0, 20)}`, method: route.method, url: urlOf(manifest, route, id),
       headers: newest(manifest, route), expect: [...clientErrors, 200, 202, 204],
     })))
