@@ -14,9 +14,10 @@ export interface QuotaRefusal {
   /** The project where it does not fit, the asking one or an ancestor. */
   node: string
   asked: number
-  /** At `node`, −1 for no limit: what its whole subtree may use, what it uses, and the part of that not yet started. */
+  /** At `node`, −1 for no limit: what its whole subtree may use, and what it uses, less `reserved`. */
   limit: number
   used: number
+  /** What the project at `node` itself has reserved and not started. */
   reserved: number
   /** What the asking project could still get without anybody giving anything back. */
   available: number
@@ -44,10 +45,10 @@ export const codeOf = (tree: QuotaTree, block: Block): RefusalCode => {
 export const explainBlock = (tree: QuotaTree, block: Block, leaf: number, asked: number, code = codeOf(tree, block)): QuotaRefusal => {
   const { ledger } = tree, { node, resource } = block
   const project = tree.projectAt(leaf).id, available = ledger.available(leaf, resource)
+  const reserved = tree.projectAt(node).reserved[resource]!
   const refusal: QuotaRefusal = {
     code, project, resource: tree.resources[resource]!, node: tree.projectAt(node).id, asked,
-    limit: toWire(limitAt(ledger, block)), used: ledger.subtree(node, resource) - reservedBelow(tree, node, resource),
-    reserved: reservedBelow(tree, node, resource), available, missing: asked - available,
+    limit: toWire(limitAt(ledger, block)), used: ledger.subtree(node, resource) - reserved, reserved, available, missing: asked - available,
     heldBy: holders(tree, node, resource), remedy: '',
   }
   return { ...refusal, remedy: remedyFor(refusal) }
@@ -56,13 +57,6 @@ export const explainBlock = (tree: QuotaTree, block: Block, leaf: number, asked:
 const limitAt = (ledger: Ledger, { node, resource, barrier }: Block): number =>
   barrier === 'ceiling' ? ledger.ceiling(node, resource)
     : Math.min(ledger.ceiling(node, resource), ledger.bound(node, resource) + ledger.subtree(node, resource) - ledger.counted(node, resource))
-
-const reservedBelow = (tree: QuotaTree, node: number, resource: number): number => {
-  const project = tree.projectAt(node)
-  let reserved = project.reserved[resource]!
-  if (!tree.isSelf(node)) for (const child of project.children) reserved += reservedBelow(tree, child.node, resource)
-  return reserved
-}
 
 const holders = (tree: QuotaTree, node: number, resource: number): QuotaRefusal['heldBy'] =>
   tree.ledger.children[node]!
