@@ -144,13 +144,14 @@ export class Life {
   readonly #dieAt: number
   readonly #death: Promise<never>
   #die: (error: Error) => void = () => undefined
+  #atGates = 0
   effects = 0
   constructor(dieAt: number) {
     this.#dieAt = dieAt
     this.#death = new Promise((_, reject) => { this.#die = reject })
     this.#death.catch(() => undefined)
   }
-  get isDead(): boolean { return this.effects >= this.#dieAt }
+  get isDead(): boolean { return this.effects >= this.#dieAt && this.#atGates === 0 }
 
   /** The same object as this process sees it. */
   guard<T extends object>(target: T, effects: readonly (keyof T)[], immediate: readonly (keyof T)[] = []): T {
@@ -170,13 +171,16 @@ export class Life {
     })
   }
 
-  /** A gate that a dead process has not opened stays shut: its function neither ends nor fails. */
+  /** The fake engine would take a death at the gate for a failed plug, so death waits until the gate is passed. */
   guardRuntime(runtime: ContainerRuntime): ContainerRuntime {
     const guarded = this.guard<ContainerRuntime>(runtime, runtimeEffects)
     const shut = (gate?: BeforeCommand): BeforeCommand | undefined => gate && (async (sandbox) => {
-      const outcome = await gate(sandbox).then(() => undefined, (error: unknown) => error ?? new Error('failed'))
-      if (this.isDead) await new Promise(() => undefined)
-      if (outcome !== undefined) throw outcome
+      this.#atGates += 1
+      try {
+        await gate(sandbox)
+      } finally {
+        this.#atGates -= 1
+      }
     })
     return new Proxy(guarded, {
       get: (target, name) => {

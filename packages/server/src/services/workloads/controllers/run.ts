@@ -11,6 +11,7 @@ import { requireHost } from '../manager/parts.ts'
 import type { Parts } from '../manager/parts.ts'
 import { topics } from '../manager/records.ts'
 import { remove } from '../manager/removal.ts'
+import type { Reach } from '../manager/removal.ts'
 import type { Turns } from '../manager/turns.ts'
 
 export interface RunStep { id: string; generation: number }
@@ -36,7 +37,7 @@ export function runController(parts: Parts, builder: Builder, turns: Turns): Con
 }
 
 async function act(parts: Parts, builder: Builder, record: WorkloadRecord): Promise<void> {
-  if (record.state === 'deleting') return await remove(parts, record, await hostToClear(parts, record))
+  if (record.state === 'deleting') return await remove(parts, record, await reachOf(parts, record))
   if (record.state === 'scheduling') return
   if (record.state === 'building' && await isLost(parts, record)) return await giveBackPlace(parts, record)
   const host = requireHost(parts.hosts, record.hostName)
@@ -45,16 +46,15 @@ async function act(parts: Parts, builder: Builder, record: WorkloadRecord): Prom
 }
 
 /**
- * A host that is known to be down cannot be cleared now: the books are closed without it, and what it
- * still holds is reaped when it returns. A host that only fails to answer is asked again.
+ * A host that is known to be down cannot be cleared now: the books are closed without it, and what it still
+ * holds is reaped when it returns. A host that only fails to answer is asked again.
  */
-async function hostToClear(parts: Parts, { hostName }: WorkloadRecord) {
-  if (hostName === null) return undefined
-  const row = await hostFetch(parts.db, hostName)
+async function reachOf(parts: Parts, { hostName }: WorkloadRecord): Promise<Reach> {
+  if (hostName === null) return { host: undefined, engine: false }
+  if ((await hostFetch(parts.db, hostName))?.up === 1) return { host: requireHost(parts.hosts, hostName), engine: true }
   const host = parts.hosts.find(hostName)
-  if (host === undefined && row?.up !== 1) return undefined
-  if (row?.up === 0 && !await host?.runtime.ping().catch(() => false)) return undefined
-  return requireHost(parts.hosts, hostName)
+  const engine = await host?.runtime.ping().catch(() => false) ?? false
+  return { host, engine }
 }
 
 /** Its host is gone from the directory before it ever ran there. */

@@ -6,8 +6,11 @@ import { unplugAll } from './network.ts'
 import type { Parts } from './parts.ts'
 import { finish, topics } from './records.ts'
 
-export async function remove(parts: Parts, record: WorkloadRecord, host: Host | undefined): Promise<void> {
-  if (host !== undefined) await clear(parts, record, host)
+/** What can be reached of the workload's host: its network may answer while its engine does not. */
+export interface Reach { host: Host | undefined; engine: boolean }
+
+export async function remove(parts: Parts, record: WorkloadRecord, { host, engine }: Reach): Promise<void> {
+  if (host !== undefined) await Promise.all([engine && removeContainer(record, host), unplugAll(parts, host, record.id)])
   const now = parts.clock.now()
   await finish(parts, record, {
     event: 'removed',
@@ -20,8 +23,8 @@ export async function remove(parts: Parts, record: WorkloadRecord, host: Host | 
   })
 }
 
-/** The address must not be given to another while this container could still use it. */
-async function clear(parts: Parts, record: WorkloadRecord, host: Host): Promise<void> {
+/** Its links are cut too: the address must not be given to another while this container could still use it. */
+async function removeContainer(record: WorkloadRecord, host: Host): Promise<void> {
   const container = await containerFind(host, record)
-  await Promise.all([container && host.runtime.remove(container.id), unplugAll(parts, host, record.id)])
+  if (container) await host.runtime.remove(container.id)
 }

@@ -2,9 +2,9 @@
 import type { Tx } from '#platform/db/database.ts'
 import { toJson } from '#platform/db/json.ts'
 import { conflict, isRefusal, notFound } from '#platform/errors/errors.ts'
-import type { Workload, WorkloadOrder, WorkloadsFacade } from '../facade.ts'
+import type { Workload, WorkloadOrder, WorkloadSpec, WorkloadsFacade } from '../facade.ts'
 import type { Host } from '#services/deps.ts'
-import { orderRules, refusalOf, stepOf } from '../states/orders.ts'
+import { makesAnew, orderRules, refusalOf, stepOf } from '../states/orders.ts'
 import type { WorkloadEvent } from '../states/workload.ts'
 import type { WorkloadRow } from '../store/tables.ts'
 import { workloadFetch, workloadInsert, workloadMove, workloadPatch, workloadRename, workloadsFetch } from '../store/workloads.ts'
@@ -82,16 +82,18 @@ async function takeOrder(parts: Parts, tx: Tx, id: string, order: WorkloadOrder)
   if (order.do === 'delete' && record.state === 'deleting') return record.generation
   const refusal = refusalOf(record, order)
   if (refusal !== undefined) throw conflict(refusal, { reason: 'state', state: record.state })
-  if (order.do === 'rebuild' || order.do === 'resize') assertRunnable(order.spec)
-  if (order.do === 'resize') await reclaim(parts, tx, record, order)
+  if (order.do === 'rebuild' || order.do === 'resize') {
+    assertRunnable(order.spec)
+    if (record.hostName !== null) await reclaim(parts, tx, record, order)
+  }
   await writeOrder(parts, tx, record, order)
   return record.generation + 1
 }
 
 /** Throws `conflict` with the numbers when the host has no room for the new size. */
-async function reclaim(parts: Parts, tx: Tx, record: WorkloadRecord, { spec }: Extract<WorkloadOrder, { do: 'resize' }>): Promise<void> {
-  const row = record.hostName === null ? undefined : await hostFetch(tx, record.hostName)
-  if (row === undefined) throw conflict(`Workload ${record.id} has no host to be resized on`, { reason: 'state', state: record.state })
+async function reclaim(parts: Parts, tx: Tx, record: WorkloadRecord, { spec }: { spec: WorkloadSpec }): Promise<void> {
+  const row = await hostFetch(tx, record.hostName!)
+  if (row === undefined) throw conflict(`Workload ${record.id} is on host ${record.hostName}, which is no longer known`, { reason: 'state', state: record.state })
   await parts.placement.claim(tx, {
     consumerId: record.id, providerId: row.id, resources: claimOf(spec), projectId: record.projectId, userId: record.userId,
   })
@@ -116,8 +118,7 @@ async function writeOrder(parts: Parts, tx: Tx, record: WorkloadRecord, order: W
 /** Orders that change the state at once; the others do when they are carried out. */
 function eventOf({ state, hostName }: WorkloadRecord, order: WorkloadOrder): WorkloadEvent | undefined {
   if (order.do === 'delete') return 'delete'
-  const makesAnew = order.do === 'rebuild' || order.do === 'start' || (order.do === 'reboot' && order.hard)
-  if (state === 'error' && hostName === null && makesAnew) return 'retry'
+  if (state === 'error' && hostName === null && makesAnew(order)) return 'retry'
   return order.do === 'rebuild' ? 'rebuild' : undefined
 }
 

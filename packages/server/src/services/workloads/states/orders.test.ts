@@ -8,7 +8,7 @@ import { workloadMachine } from './workload.ts'
 import type { WorkloadEvent } from './workload.ts'
 
 const workload = (state: Workload['state'], underWay = false) =>
-  ({ id: 'w', state, step: null, generation: underWay ? 2 : 1, doneGeneration: 1 } as Workload)
+  ({ id: 'w', state, step: null, hostName: 'h', generation: underWay ? 2 : 1, doneGeneration: 1 } as Workload)
 const orders: WorkloadOrder[] = [
   { do: 'start' }, { do: 'stop' }, { do: 'pause' }, { do: 'unpause' }, { do: 'suspend' }, { do: 'resume' }, { do: 'reboot', hard: false },
   { do: 'reboot', hard: true }, { do: 'rebuild', spec: specOf() }, { do: 'resize', spec: specOf() }, { do: 'replug' }, { do: 'delete' },
@@ -36,6 +36,12 @@ for (const order of orders) {
 test('only a deletion may interrupt an order under way', () => {
   const taken = orders.filter((order) => refusalOf(workload('running', true), order) === undefined).map((order) => order.do)
   assert.deepEqual(taken, ['delete'])
+})
+
+test('what could not be built can only be made anew or deleted', () => {
+  const unbuilt = { ...workload('error'), hostName: null }
+  const taken = orders.filter((order) => refusalOf(unbuilt, order) === undefined).map(stepOf)
+  assert.deepEqual(taken, ['powering-on', 'rebooting_hard', 'rebuilding', 'deleting'])
 })
 
 test('steps are the words of Nova\'s task_state', () => {

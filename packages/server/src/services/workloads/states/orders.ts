@@ -38,8 +38,15 @@ export function refusalOf(workload: Workload, order: WorkloadOrder): string | un
   if (order.do === 'reboot' && !order.hard && workload.state !== 'running') {
     return `Cannot reboot workload ${workload.id} softly while it is ${workload.state}: a soft reboot asks its command to end, so it must be running; reboot it hard`
   }
+  if (workload.state === 'error' && workload.hostName === null && order.do !== 'delete' && !makesAnew(order)) {
+    return `Cannot '${order.do}' workload ${workload.id}: it has no container, because it could not be built; rebuild or delete it`
+  }
   if (order.do !== 'delete' && workload.doneGeneration < workload.generation) {
     return `Cannot '${order.do}' workload ${workload.id} while an earlier order is under way (${workload.step ?? workload.state}); wait for it to end`
   }
   return undefined
 }
+
+/** Orders that give a workload without a container a new one. */
+export const makesAnew = (order: WorkloadOrder): boolean =>
+  order.do === 'rebuild' || order.do === 'start' || (order.do === 'reboot' && order.hard)
