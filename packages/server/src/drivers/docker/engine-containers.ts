@@ -19,6 +19,8 @@ export interface OwnContainer { id: string; workloadId: string; gated: boolean; 
 export interface ContainersOptions { client: EngineClient; images: EngineImages; gates: Gates; cloudId: string; clock: Clock; log: Log }
 
 const inspectsAtOnce = 8
+const noticePauseMs = 10
+const noticePausesMax = 500
 const removalPauseMs = 50
 const removalPausesMax = 600
 
@@ -132,6 +134,7 @@ export class EngineContainers {
     if (own.gated) await this.#gates.prepare(own.workloadId)
     await this.#client.text('POST', `/containers/${own.id}/start`)
     const status = await this.inspect(own.id)
+    if (status.pid === 0) await this.#explainExit(own, status)
     if (own.gated) await this.#alone(own, () => this.#letThrough(own, status, beforeCommand))
     return status
   }
@@ -158,25 +161,32 @@ export class EngineContainers {
     }
   }
 
-  async #letThrough(own: OwnContainer, status: ContainerStatus, beforeCommand?: BeforeCommand): Promise<boolean> {
-    if (status.pid === 0) await this.#explainExit(own, status)
-    if (!this.#gates.isWaiting(status.pid)) return false
+  async #letThrough(own: OwnContainer, { pid, name }: ContainerStatus, beforeCommand?: BeforeCommand): Promise<boolean> {
+    if (!this.#gates.isWaiting(pid)) {
+      await this.#explainIfEnded(own, pid)
+      return false
+    }
     try {
-      await beforeCommand?.({ pid: status.pid, netns: `/proc/${status.pid}/ns/net` })
-      if (await this.#gates.open(own.workloadId, status.pid)) return true
+      await beforeCommand?.({ pid, netns: `/proc/${pid}/ns/net` })
+      if (await this.#gates.open(own.workloadId, pid)) return true
     } catch (error) {
       await this.stop(own.id, 0).catch((failure: unknown) => this.#log.error({ err: failure, containerId: own.id }, 'A container whose network failed could not be stopped'))
       throw error
     }
-    return await this.#explainNotOpened(own, status.pid)
+    if (!await this.#explainIfEnded(own, pid)) return false
+    throw conflict(`Container ${name} stopped or restarted while its network was prepared.`, { reason: 'restarted' })
   }
 
-  /** The process is no longer at the gate and we did not open it: another caller did, or the container ended. */
-  async #explainNotOpened(own: OwnContainer, pid: number): Promise<boolean> {
-    const status = await this.inspect(own.id)
-    if (status.pid === pid) return false
+  /** The engine learns of an end a little later than the kernel tells it. */
+  async #explainIfEnded(own: OwnContainer, pid: number): Promise<boolean> {
+    if (pid === 0 || this.#gates.isAlive(pid)) return false
+    let status = await this.inspect(own.id)
+    for (let pause = 0; status.pid === pid && pause < noticePausesMax; pause++) {
+      await this.#clock.sleep(noticePauseMs)
+      status = await this.inspect(own.id)
+    }
     await this.#explainExit(own, status)
-    throw conflict(`Container ${status.name} stopped or restarted while its network was prepared.`, { reason: 'restarted' })
+    return true
   }
 
   /** 125 to 127 before the gate are the gate's own words about the command: they are the container's last line. */

@@ -13,7 +13,11 @@ import { isWaitingArgv } from './gate-command.ts'
 const run = promisify(execFile)
 /** One process makes this many FIFOs at once, since Node cannot make any. */
 const sparesAtOnce = 32
-const openPauseMaxMs = 20
+/** A started process is at its gate within milliseconds; after the first tries, something is slow and may take its time. */
+const briskTries = 30
+const pauseMs = { brisk: 1, slow: 20 }
+/** No `execve` takes this many looks; who still has no argv then has wiped it. */
+const changesMax = 100
 
 export interface GateOptions { busyboxPath: string; gateDir: string; clock: Clock }
 
@@ -59,8 +63,12 @@ export class Gates {
 
   /** True while the process `pid` has not become the container's command. */
   isWaiting(pid: number): boolean {
-    return pid > 0 && isWaitingArgv(argvOf(pid))
+    const place = placeOf(pid)
+    return place === 'waiting' || place === 'changing'
   }
+
+  /** False once the process has ended, even while its parent has not noticed. */
+  isAlive(pid: number): boolean { return placeOf(pid) !== 'ended' }
 
   /**
    * Lets `pid` through; returns when it has become the command. False when it ended, or went by another's word.
@@ -70,9 +78,11 @@ export class Gates {
   async open(workloadId: string, pid: number): Promise<boolean> {
     const fifo = join(this.#home, workloadId, 'gate')
     let said = false
-    for (let attempt = 1; this.isWaiting(pid); attempt++) {
+    let changing = 0
+    for (let attempt = 1; this.isWaiting(pid) && changing < changesMax; attempt++) {
       said = sayGo(fifo) || said
-      await this.#options.clock.sleep(Math.min(attempt, openPauseMaxMs))
+      changing = placeOf(pid) === 'changing' ? changing + 1 : 0
+      await this.#options.clock.sleep(attempt <= briskTries ? pauseMs.brisk : pauseMs.slow)
     }
     return said
   }
@@ -132,11 +142,22 @@ function sayGo(fifo: string): boolean {
   }
 }
 
-function argvOf(pid: number): string[] {
+type Place = 'ended' | 'waiting' | 'through' | 'changing'
+
+/** In the middle of `execve` a process has no argv for a moment (`changing`); so has a zombie, and a command that wiped its own. */
+function placeOf(pid: number): Place {
+  const argv = pid > 0 ? readProc(`/proc/${pid}/cmdline`) : undefined
+  if (argv === undefined) return 'ended'
+  if (argv !== '') return isWaitingArgv(argv.split('\0')) ? 'waiting' : 'through'
+  const state = readProc(`/proc/${pid}/stat`)?.replace(/^.*\) /s, '')[0]
+  return state === undefined || state === 'Z' || state === 'X' ? 'ended' : 'changing'
+}
+
+function readProc(path: string): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')
+    return readFileSync(path, 'latin1')
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return []
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return undefined
     throw error
   }
 }
