@@ -155,6 +155,10 @@ export const hostRoutes: Route<NovaApi>[] = [
   ...['reboot', 'shutdown', 'startup'].map((verb) => defineRoute<NovaApi>({
     id: `hosts.${verb}`, method: 'GET', path: `/os-hosts/{host_name}/${verb}`, summary: `Refuse to ${verb} a host`,
     policy: `os_compute_api:os-hosts:${verb === 'startup' ? 'start' : verb}`, until: '2.42', reply: { status: 200 }, errors: [501],
-    handler: () => { throw unsupported('Virt driver does not implement host power actions: machines are their operator\'s own') },
+    handler: async (api, _, { params }) => {
+      const known = (await api.hosts.list()).some((host) => host.name === params.host_name)
+      if (!known) throw notFound(`Compute host ${params.host_name} could not be found.`)
+      throw unsupported("Virt driver does not implement host power actions: machines are their operator's own")
+    },
   })),
 ]

@@ -62,6 +62,12 @@ export class NovaCloud {
     return { status: answer.statusCode, headers: answer.headers, body: answer.body && String(answer.headers['content-type']).includes('json') ? JSON.parse(answer.body) : answer.body }
   }
 
+  /** One request as it is, for the sweeps. */
+  async raw(method: string, url: string, headers: Record<string, string>, payload?: string): Promise<{ status: number; text: string }> {
+    const answer = await this.#server.inject({ method: method as 'GET', url, headers, payload })
+    return { status: answer.statusCode, text: answer.body }
+  }
+
   /** One pass of a controller: observe, plan, act. */
   async pass(name: string): Promise<number> {
     const controller = this.#instance.controllers.find((one) => one.name === name)!
