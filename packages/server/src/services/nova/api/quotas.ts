@@ -32,9 +32,9 @@ const untilOf: Record<string, string> = {
   fixed_ips: '2.36', floating_ips: '2.36', security_groups: '2.36', security_group_rules: '2.36',
 }
 
-/** What is left of a quota set at the asked version. Classes had their groups only from 2.50 on. */
-const shown = <V>(ctx: RequestContext, set: Record<string, V>, hidden: string[] = []): Record<string, V> =>
-  Object.fromEntries(Object.entries(set).filter(([name]) => !hidden.includes(name) && !(untilOf[name] && atLeast(ctx, untilOf[name]))))
+/** What is left of a quota set at the asked version. */
+const shown = <V>(ctx: RequestContext, set: Record<string, V>, ends = untilOf): Record<string, V> =>
+  Object.fromEntries(Object.entries(set).filter(([name]) => !(ends[name] && atLeast(ctx, ends[name]))))
 
 const asked = (body: Record<string, unknown>): Record<string, number> =>
   Object.fromEntries(Object.entries(body).filter(([name, value]) => name !== 'force' && value !== undefined).map(([name, value]) => {
@@ -86,21 +86,27 @@ export const quotaRoutes: Route<NovaApi>[] = [
   }),
 ]
 
-const hiddenOfClass = (ctx: RequestContext): string[] => (atLeast(ctx, '2.50') ? [] : ['server_groups', 'server_group_members'])
+const networkNames = ['fixed_ips', 'floating_ips', 'security_groups', 'security_group_rules']
+/** Classes lost their network quotas, and got their server groups, at 2.50. */
+const classUntilOf = { ...untilOf, ...Object.fromEntries(networkNames.map((name) => [name, '2.50'])) }
+const groupNames = ['server_groups', 'server_group_members']
+
+const classView = (ctx: RequestContext, amounts: Record<string, number>): Record<string, number> =>
+  Object.fromEntries(Object.entries(shown(ctx, amounts, classUntilOf)).filter(([name]) => atLeast(ctx, '2.50') || !groupNames.includes(name)))
 
 export const quotaClassRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi>({
     id: 'quotaClasses.show', method: 'GET', path: '/os-quota-class-sets/{id}', summary: 'Show the quotas of a class', policy: 'os_compute_api:os-quota-class-sets:show', reply: { status: 200 },
     handler: async (api, ctx, { params }) => {
       assertQuotaClass(params.id!)
-      return { quota_class_set: { id: params.id, ...shown(ctx, await api.quotas.classShow(), hiddenOfClass(ctx)) } }
+      return { quota_class_set: { id: params.id, ...classView(ctx, await api.quotas.classShow()) } }
     },
   }),
   defineRoute<NovaApi, undefined, typeof ClassBody>({
     id: 'quotaClasses.update', method: 'PUT', path: '/os-quota-class-sets/{id}', summary: 'Set the quotas of a class', policy: 'os_compute_api:os-quota-class-sets:update', body: ClassBody, reply: { status: 200 },
     handler: async (api, ctx, { params, body }) => {
       assertQuotaClass(params.id!)
-      return { quota_class_set: shown(ctx, await api.quotas.classUpdate(asked(body.quota_class_set)), hiddenOfClass(ctx)) }
+      return { quota_class_set: classView(ctx, await api.quotas.classUpdate(asked(body.quota_class_set))) }
     },
   }),
 ]

@@ -34,8 +34,10 @@ const nothing = async (work: Promise<unknown>): Promise<void> => { await work }
 const rebuild: Work = async (api, ctx, server, { body }) => {
   if (body.trusted_image_certificates) ctx.enforce('os_compute_api:servers:rebuild:trusted_certs')
   const rebuilt = await api.changes.rebuild(ctx, server, rebuildRequest(ctx, body))
+  // Here the field is called user_data: it came with 2.57, before answers had the extended attributes.
+  const { 'OS-EXT-SRV-ATTR:user_data': _, ...shown } = await oneView(api, ctx, rebuilt, changedView) as Record<string, unknown>
   const view = {
-    ...(await oneView(api, ctx, rebuilt, changedView)), adminPass: body.adminPass ?? newPassword(),
+    ...shown, adminPass: body.adminPass ?? newPassword(),
     ...(atLeast(ctx, '2.54') && { key_name: rebuilt.keyName }), ...(atLeast(ctx, '2.57') && { user_data: rebuilt.userData }),
   }
   return reply({ status: 202, headers: { Location: `${ctx.baseUrl}/servers/${server.id}` }, body: { server: view } })
