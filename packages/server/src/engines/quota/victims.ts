@@ -7,6 +7,8 @@ import type { Block } from './ledger.ts'
 import { isWithinOwn, mayShare, mayTakeByShare, rankOf } from './rights.ts'
 import type { Claimant, Right, Sides } from './rights.ts'
 import type { QuotaTree } from './tree.ts'
+import { WorstFirst } from './worst-first.ts'
+import type { Standing } from './worst-first.ts'
 
 export interface Victim { claim: Claim; right: Right }
 
@@ -34,6 +36,9 @@ class Choice {
   readonly #claimant: Claimant
   readonly #path = new Set<number>()
   readonly #taken = new Map<Claim, Victim>()
+  readonly #queues = new Map<number, WorstFirst>()
+  /** The first victim of a standing, where it had to decide between equals. */
+  readonly #bests = new Map<Standing, Claim | undefined>()
 
   constructor(scene: Scene, claimant: Claimant) {
     this.#scene = scene
@@ -91,12 +96,8 @@ class Choice {
     const children = this.#scene.tree.ledger.children[node]!
     const mine = children.find((child) => this.#path.has(child))!
     const withinOwn = isWithinOwn(this.#scene.tree.ledger, this.#claimant, mine)
-    for (const child of this.#worstFirst(children, resource)) {
-      const victim = child === mine ? this.#pickBelow(child, resource)
-        : this.#pickFrom(child, { claimant: mine, victim: child }, resource, withinOwn)
-      if (victim) return victim
-    }
-    return undefined
+    return this.#tryWorstFirst(node, resource, (child) => (child === mine ? this.#pickBelow(child, resource)
+      : this.#pickFrom(child, { claimant: mine, victim: child }, resource, withinOwn)))
   }
 
   /** Lower priorities of the claimant's own project. */
@@ -120,11 +121,7 @@ class Choice {
     if (node === sides.victim && !withinOwn && !mayShare(tree, this.#claimant, sides, resource)) return undefined
     const children = tree.ledger.children[node]!
     if (children.length === 0) return this.#pickAtLeaf(node, sides, resource, withinOwn)
-    for (const child of this.#worstFirst(children, resource)) {
-      const victim = this.#pickFrom(child, sides, resource, withinOwn)
-      if (victim) return victim
-    }
-    return undefined
+    return this.#tryWorstFirst(node, resource, (child) => this.#pickFrom(child, sides, resource, withinOwn))
   }
 
   /** In the project's own order; of equal priority, those past their minimum run time first. */
@@ -146,13 +143,42 @@ class Choice {
     return tree.policy(tree.projectAt(this.#claimant.leaf), 'waitsForMinRuntime')
   }
 
-  /** Those who use more than their own, and the claimant's own side, worst first. */
-  #worstFirst(children: readonly number[], resource: number): number[] {
-    const candidates = children
-      .map((node) => this.#standing(node, resource))
-      .filter(({ node, over }) => over > 0 || this.#path.has(node))
-    if (candidates.length > 1) candidates.sort((a, b) => this.#compareStandings(a, b, resource))
-    return candidates.map(({ node }) => node)
+  /** Asks those who use more than their own, and the claimant's own side, worst first, until one gives a victim. */
+  #tryWorstFirst(node: number, resource: number, ask: (child: number) => Victim | undefined): Victim | undefined {
+    const queue = this.#queueAt(node, resource), asked: Standing[] = []
+    let victim: Victim | undefined
+    for (let next = queue.pop(); next && !victim; next = victim ? undefined : queue.pop()) {
+      const now = this.#standing(next.node, resource)
+      if (this.#isStale(next, now, resource)) {
+        if (this.#takesPart(now)) queue.push(now)
+        continue
+      }
+      victim = ask(next.node)
+      asked.push(next)
+    }
+    for (const standing of asked) queue.push(standing)
+    return victim
+  }
+
+  /** Who has paid since stands better; of equal standing, whose next victim would be a costlier one. */
+  #isStale(kept: Standing, now: Standing, resource: number): boolean {
+    if (kept.over !== now.over) return true
+    const best = this.#bests.get(kept)
+    return best !== undefined && best !== this.#bestIn(kept.node, resource)
+  }
+
+  #takesPart({ node, over }: Standing): boolean { return over > 0 || this.#path.has(node) }
+
+  #queueAt(node: number, resource: number): WorstFirst {
+    const key = node * this.#scene.tree.resources.length + resource
+    let queue = this.#queues.get(key)
+    if (!queue) {
+      const standings = this.#scene.tree.ledger.children[node]!.map((child) => this.#standing(child, resource))
+      const before = (a: Standing, b: Standing) => this.#compareStandings(a, b, resource) < 0
+      queue = new WorstFirst(standings.filter((standing) => this.#takesPart(standing)), before)
+      this.#queues.set(key, queue)
+    }
+    return queue
   }
 
   #standing(node: number, resource: number): Standing {
@@ -166,14 +192,19 @@ class Choice {
 
   #compareStandings(a: Standing, b: Standing, resource: number): number {
     const order = b.rank - a.rank || compareRatios(b.over, b.weight, a.over, a.weight) || b.over - a.over
-    return order || this.#compareBest(a.node, b.node, resource)
+    return order || this.#compareBest(a, b, resource)
   }
 
-  #compareBest(a: number, b: number, resource: number): number {
-    const first = this.#bestIn(a, resource), second = this.#bestIn(b, resource)
-    const byNode = compareText(this.#scene.tree.nodeName(a), this.#scene.tree.nodeName(b))
+  #compareBest(a: Standing, b: Standing, resource: number): number {
+    const first = this.#keptBest(a, resource), second = this.#keptBest(b, resource)
+    const byNode = compareText(this.#scene.tree.nodeName(a.node), this.#scene.tree.nodeName(b.node))
     if (!first || !second) return Number(!first) - Number(!second) || byNode
     return this.#scene.book.compareVictims(first, second) || byNode
+  }
+
+  #keptBest(standing: Standing, resource: number): Claim | undefined {
+    if (!this.#bests.has(standing)) this.#bests.set(standing, this.#bestIn(standing.node, resource))
+    return this.#bests.get(standing)
   }
 
   #bestIn(node: number, resource: number): Claim | undefined {
@@ -187,5 +218,3 @@ class Choice {
     return best
   }
 }
-
-interface Standing { node: number; over: number; rank: number; weight: number }
