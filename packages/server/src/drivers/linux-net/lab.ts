@@ -8,6 +8,7 @@ import { systemClock } from '#platform/clock/clock.ts'
 import { silentLog } from '#platform/log/log.ts'
 import type { HostNetwork, HostNetworkState, WantedNetwork, WantedPort, WantedRule, WantedSecurityGroup } from '#services/neutron/ports.ts'
 import { createLinuxNet } from './linux-net.ts'
+import type { Underlay } from './vxlan-plan.ts'
 import { namesOf, namespacePath, type Names } from './names.ts'
 
 const run = promisify(execFile)
@@ -19,29 +20,31 @@ export interface Answer { ok: boolean; output: string }
 export const labIsMissing: string | false = process.getuid?.() === 0 && process.platform === 'linux' ? false : 'needs root on Linux'
 
 export class Lab {
-  readonly cloud = randomUUID().slice(0, 8)
+  readonly cloud: string
   readonly names: Names
   readonly hostName: string
   readonly host: HostNetwork
   readonly #children: ChildProcess[] = []
 
-  private constructor(hostId: string) {
+  private constructor(hostId: string, cloud: string, underlay?: Underlay) {
+    this.cloud = cloud
     this.hostName = `qlab-${this.cloud}-${hostId}`
     this.names = namesOf({ cloud: this.cloud, host: hostId })
-    this.host = this.open(hostId)
+    this.host = this.open(hostId, underlay)
   }
 
-  static async create(hostId = 'h1'): Promise<Lab> {
-    const lab = new Lab(hostId)
+  /** @param peer a lab whose cloud this host joins; @param underlay its address between the hosts. */
+  static async create(hostId = 'h1', { peer, underlay }: { peer?: Lab; underlay?: Underlay } = {}): Promise<Lab> {
+    const lab = new Lab(hostId, peer?.cloud ?? randomUUID().slice(0, 8), underlay)
     await run('ip', ['netns', 'add', lab.hostName])
     await run('ip', ['-n', lab.hostName, 'link', 'set', 'lo', 'up'])
     return lab
   }
 
   /** Another driver over the same host, as after a restart of the process: it remembers nothing. */
-  open(hostId = 'h1'): HostNetwork {
+  open(hostId = 'h1', underlay?: Underlay): HostNetwork {
     return createLinuxNet({
-      cloudId: this.cloud, hostId, log: silentLog, clock: systemClock, hostNamespace: namespacePath(this.hostName),
+      cloudId: this.cloud, hostId, log: silentLog, clock: systemClock, hostNamespace: namespacePath(this.hostName), ...(underlay ? { underlay } : {}),
     })
   }
 
@@ -103,6 +106,15 @@ export class Lab {
     await this.in(right, 'ip', 'addr', 'add', rightCidr, 'dev', `${name}r`)
     await this.in(left, 'ip', 'link', 'set', 'dev', `${name}l`, 'up')
     await this.in(right, 'ip', 'link', 'set', 'dev', `${name}r`, 'up')
+  }
+
+  /** A cable from this host to a bridge in another namespace: its way to the other hosts. */
+  async uplink(fabric: string, bridge: string, cidr: string): Promise<void> {
+    const far = `u${randomBytes(4).toString('hex')}`
+    await this.in(this.namespace(), 'ip', 'link', 'add', 'name', 'up0', 'index', '9999', 'type', 'veth', 'peer', 'name', far, 'netns', fabric)
+    await this.in(this.namespace(), 'ip', 'addr', 'add', cidr, 'dev', 'up0')
+    await this.in(this.namespace(), 'ip', 'link', 'set', 'dev', 'up0', 'up')
+    await this.in(fabric, 'ip', 'link', 'set', 'dev', far, 'master', bridge, 'up')
   }
 
   /** What a TCP listener answers, or an empty text. */

@@ -8,15 +8,16 @@ import { HostKeeper } from './host-keeper.ts'
 import { leaksOf } from './leaks.ts'
 import { Locks } from './locks.ts'
 import { legDevice, namesOf, namespacePath, type Names } from './names.ts'
+import { watchHost } from './monitor.ts'
 import { NetworkKeeper } from './network-keeper.ts'
 import type { FoundNamespace } from './namespace.ts'
-import type { NetworkGoal } from './network-plan.ts'
 import { observeNamespaces } from './observe.ts'
 import { checkPort, type PlacedPort } from './port-plan.ts'
 import { checkRights } from './rights.ts'
 import { RouterKeeper } from './router-keeper.ts'
 import { placePort } from './sandboxes.ts'
 import { createShell, type Shell } from './shell.ts'
+import type { Underlay } from './vxlan-plan.ts'
 
 export interface LinuxNetOptions {
   /** The cloud's own id: the mark of everything that is made. */
@@ -27,6 +28,8 @@ export interface LinuxNetOptions {
   clock: Clock
   /** Path of the namespace that stands for the host's; default: the one of this process. */
   hostNamespace?: string
+  /** Where this host meets the cloud's other hosts; without it networks end at this host. */
+  underlay?: Underlay
 }
 
 type Found = Map<string, FoundNamespace>
@@ -50,7 +53,7 @@ class LinuxNet implements HostNetwork {
     this.#options = options
     this.#names = namesOf({ cloud: options.cloudId, ...(options.hostId ? { host: options.hostId } : {}) })
     this.#shell = createShell(options.hostNamespace)
-    this.#networks = new NetworkKeeper(this.#shell, this.#names)
+    this.#networks = new NetworkKeeper(this.#shell, this.#names, options.underlay)
     this.#routers = new RouterKeeper(this.#shell, this.#names)
     this.#hostSide = new HostKeeper(this.#shell, this.#names, options.log)
   }
@@ -88,7 +91,11 @@ class LinuxNet implements HostNetwork {
     return leaksOf(this.#names, { namespaces, hostSide }, wanted)
   }
 
-  async watch(_listener: () => void, _signal: AbortSignal): Promise<void> {}
+  async watch(listener: () => void, signal: AbortSignal): Promise<void> {
+    await this.#prepare()
+    const { clock, hostNamespace } = this.#options
+    await watchHost(listener, { clock, signal, ...(hostNamespace ? { hostNamespace } : {}) })
+  }
 
   namespaceOf(networkId: string): string { return namespacePath(this.#names.networkNamespace(networkId)) }
 
@@ -110,7 +117,7 @@ class LinuxNet implements HostNetwork {
     const fresh = new Set<string>()
     for (const network of networks) {
       const ports = this.#recent.correct(network.id, byNetwork.get(network.id) ?? [])
-      const goal = { network, ports, neighbours: [], groups, reap: true }
+      const goal = { network, ports, groups }
       if (await this.#syncNetwork(goal, found.get(this.#names.networkNamespace(network.id)), report)) fresh.add(network.id)
     }
     return fresh
@@ -166,7 +173,7 @@ class LinuxNet implements HostNetwork {
   }
 
   /** True: the namespace had to be made. One network's failure is its own. */
-  async #syncNetwork(goal: NetworkGoal, found: FoundNamespace | undefined, report: HostNetworkReport): Promise<boolean> {
+  async #syncNetwork(goal: Parameters<NetworkKeeper['sync']>[0], found: FoundNamespace | undefined, report: HostNetworkReport): Promise<boolean> {
     try {
       const outcome = await this.#networks.sync(goal, found)
       report.commands += outcome.commands

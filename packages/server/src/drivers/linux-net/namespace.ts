@@ -14,14 +14,17 @@ export interface FoundNamespace {
   links: FoundLinks
   filter: FoundFilter
   routes: FoundRoute[]
+  /** The VXLAN device's table: `<mac> <address>`. */
+  remotes: string[]
 }
 
-export const nothingFound = (): FoundNamespace => ({ broken: false, switches: '', links: new Map(), filter: emptyFound(), routes: [] })
+export const nothingFound = (): FoundNamespace => ({ broken: false, switches: '', links: new Map(), filter: emptyFound(), routes: [], remotes: [] })
 
+/** A namespace gets a number in the host's, so that the host's monitor hears of its devices. */
 export function namespaceSteps(name: string, found: FoundNamespace | undefined): Step[] {
   if (found && !found.broken) return []
   const about = `make namespace ${name}`
-  return [{ about, tool: 'sh', lines: [...(found ? [removeNamespace(name)] : []), `ip netns add ${name}`] }]
+  return [{ about, tool: 'sh', lines: [...(found ? [removeNamespace(name)] : []), `ip netns add ${name}`, `ip netns set ${name} auto`] }]
 }
 
 /** A crash may leave a name without a namespace, which `ip netns del` refuses. */

@@ -9,6 +9,7 @@ import { removeNamespace, type FoundNamespace } from './namespace.ts'
 import { planNetwork, type NetworkGoal, type NetworkPlan } from './network-plan.ts'
 import { observeNamespaces } from './observe.ts'
 import { hostSideLine, portAlias, sandboxSteps, type PlacedPort } from './port-plan.ts'
+import type { Underlay } from './vxlan-plan.ts'
 import { countLines, ownFailures, runSteps, type Shell, type Step } from './shell.ts'
 
 /** What became of a network: ports that failed by id, the number of commands, and whether its namespace is new. */
@@ -23,9 +24,12 @@ export class NetworkKeeper {
   readonly #shell: Shell
   readonly #names: Names
 
-  constructor(shell: Shell, names: Names) {
+  readonly #underlay: Underlay | undefined
+
+  constructor(shell: Shell, names: Names, underlay: Underlay | undefined) {
     this.#shell = shell
     this.#names = names
+    this.#underlay = underlay
   }
 
   /** One port, without a look at the others when nothing was disturbed since the last time. True: the namespace is new. */
@@ -43,7 +47,8 @@ export class NetworkKeeper {
   }
 
   /** The whole network. `found` was read without a lock: a difference is looked at again before anything is done. */
-  async sync(goal: NetworkGoal, found: FoundNamespace | undefined): Promise<NetworkOutcome> {
+  async sync(wanted: Omit<NetworkGoal, 'neighbours' | 'reap' | 'underlay'>, found: FoundNamespace | undefined): Promise<NetworkOutcome> {
+    const goal: NetworkGoal = { ...wanted, neighbours: [], reap: true, ...(this.#underlay ? { underlay: this.#underlay } : {}) }
     if (found && isEmpty(planNetwork(this.#names, found, goal))) return { failed: new Map(), commands: 0, isNew: false }
     return await this.#locks.run(goal.network.id, async () => await this.#repair(goal, await this.#look(goal.network.id)))
   }
@@ -86,7 +91,7 @@ export class NetworkKeeper {
     const known = this.#known.get(placed.network.id)
     const neighbours = [...known?.ports.values() ?? []].filter((each) => each.port.id !== placed.port.id)
     const groups = new Map([...known?.groups ?? [], ...given])
-    const outcome = await this.#repair({ network: placed.network, ports: [placed], neighbours, groups, reap: false }, found)
+    const outcome = await this.#repair({ network: placed.network, ports: [placed], neighbours, groups, reap: false, ...(this.#underlay ? { underlay: this.#underlay } : {}) }, found)
     const reason = outcome.failed.get(placed.port.id)
     if (reason === undefined) return outcome.isNew
     await this.#unplugFrom(this.#names.networkNamespace(placed.network.id), placed.port.id)
@@ -188,5 +193,5 @@ const deviceOf = (line: string): string => line.split(' ')[3] ?? ''
 
 /** What of a network decides its namespace, bridge and local addresses. */
 const printOfNetwork = (network: WantedNetwork): string =>
-  digest(JSON.stringify([network.mtu, network.external, network.hostAddresses, network.remotes, network.reachableFromHost, network.subnets.map((subnet) => subnet.cidr)]))
+  digest(JSON.stringify([network.mtu, network.external, network.hostAddresses, network.reachableFromHost, network.subnets.map((subnet) => subnet.cidr)]))
 

@@ -8,6 +8,7 @@ import { bridgeDevice, derivedMac, namespacePath, portDevice, type Names } from 
 import { addressLines, namespaceSteps, networkSwitches, nothingFound, switchSteps, type FoundNamespace } from './namespace.ts'
 import { hostSideLine, portAlias, sandboxSteps, type PlacedPort } from './port-plan.ts'
 import type { Step } from './shell.ts'
+import { vxlanSteps, type Underlay } from './vxlan-plan.ts'
 
 
 export interface NetworkPlan {
@@ -25,6 +26,7 @@ export interface NetworkGoal {
   /** Ports that are plugged already, for the case that the filter has to be made anew. */
   neighbours: PlacedPort[]
   groups: Groups
+  underlay?: Underlay
   /** Ports that are not listed go; without it they are left alone. */
   reap: boolean
 }
@@ -41,6 +43,7 @@ export function planNetwork(names: Names, found: FoundNamespace | undefined, goa
       ...switchSteps(is.switches, networkSwitches, inside, about),
       { about: `filter network ${goal.network.id}`, tool: 'nft', netns: inside, lines },
       { about, tool: 'ip', netns: inside, lines: bridgeLines(names, is.links, goal.network) },
+      ...vxlanSteps(names, is, goal.network, goal.underlay),
     ],
     ...planPorts(names, is.links, goal),
   }

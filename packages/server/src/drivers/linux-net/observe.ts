@@ -30,6 +30,7 @@ function readSection(namespace: FoundNamespace, kind: string, text: string, name
   if (kind === 'filter') namespace.filter = foundFilter(JSON.parse(text), names.table)
   if (kind === 'routes') namespace.routes.push(...readRoutes(text))
   if (kind === 'switches') namespace.switches = text
+  if (kind === 'remotes') namespace.remotes = readRemotes(text)
 }
 
 /** A namespace that vanishes while we look is one that is not there. */
@@ -41,6 +42,7 @@ for path in ${paths}; do
 echo "@@ links $1"; ip -j -d addr
 echo; echo "@@ filter $1"; nft -j list ruleset
 echo; echo "@@ switches $1"; ${switchReader}
+case "$1" in */qnt-*) if [ -e /proc/sys/net/ipv4/conf/vx ]; then echo "@@ remotes $1"; bridge -j fdb show dev vx; echo; fi;; esac
 case "$1" in */qrt-*) echo "@@ routes $1"; ip -j route; echo; echo "@@ routes $1"; ip -j -6 route;; esac
 INSIDE
 done
@@ -52,6 +54,13 @@ export function sectionsOf(output: string): [title: string, text: string][] {
     const end = part.indexOf('\n')
     return end < 0 ? [part, ''] : [part.slice(0, end), part.slice(end + 1)]
   })
+}
+
+interface RawRemote { mac?: string; dst?: string }
+
+function readRemotes(text: string): string[] {
+  return (JSON.parse(text) as RawRemote[]).filter((entry) => entry.dst !== undefined)
+    .map((entry) => `${entry.mac} ${canonicalAddress(entry.dst ?? '') ?? entry.dst}`)
 }
 
 interface RawRoute { dst?: string; dev?: string; gateway?: string; protocol?: string }
