@@ -13,10 +13,15 @@ export function compareVersions(left: string, right: string): number {
 /** `offered` is the `Api-Version` header of the engine's `/_ping`. */
 export function chooseApiVersion(offered: string | undefined): string {
   if (offered === undefined || !/^\d+\.\d+$/.test(offered)) {
-    throw unsupported(`What answers is no Docker Engine: its ping has no usable Api-Version (${offered ?? 'none'}).`, { reason: 'apiVersion' })
+    throw unsupported(`What answers is no Docker Engine: its ping has no usable Api-Version (${offered ?? 'none'}).`, {
+      reason: 'apiVersion',
+    })
   }
   if (compareVersions(offered, apiVersionMin) < 0) {
-    throw unsupported(`The container engine speaks API ${offered}; at least ${apiVersionMin} is needed: upgrade the engine.`, { reason: 'apiVersion' })
+    throw unsupported(
+      `The container engine speaks API ${offered}; at least ${apiVersionMin} is needed: upgrade the engine.`,
+      { reason: 'apiVersion' },
+    )
   }
   return compareVersions(offered, apiVersionMax) < 0 ? offered : apiVersionMax
 }

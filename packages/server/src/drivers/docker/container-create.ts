@@ -10,6 +10,9 @@ export const driverLabels = { command: 'org.quaystone.command', gate: 'org.quays
 /** A tenant's output may not fill the host's disk. */
 const logConfig = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } }
 
+/** The least that the engine accepts as a cap. */
+const cpusMin = 0.01
+
 export interface CreateContext {
   cloudId: string
   /** CPUs of the engine's host: it refuses a cap above them. */
@@ -29,10 +32,19 @@ export function createBody(spec: ContainerSpec, context: CreateContext): Record<
   const ran = context.gateDir === undefined ? context.command : gatedCommand(context.command, [...inherited, ...own])
   const ownNetwork = !spec.networkMode.startsWith('container:')
   return {
-    Image: spec.image, Entrypoint: ran.entrypoint, Cmd: ran.command, Env: own, User: spec.user, WorkingDir: spec.workingDir,
+    Image: spec.image,
+    Entrypoint: ran.entrypoint,
+    Cmd: ran.command,
+    Env: own,
+    User: spec.user,
+    WorkingDir: spec.workingDir,
     ...(ownNetwork && { Hostname: spec.hostname, Domainname: spec.domainname, ExposedPorts: exposedPorts(spec) }),
-    Tty: spec.tty ?? false, OpenStdin: spec.stdinOpen ?? false, StopSignal: spec.stopSignal,
-    Labels: containerLabels(spec, context), Healthcheck: healthCheck(spec), HostConfig: hostConfig(spec, context),
+    Tty: spec.tty ?? false,
+    OpenStdin: spec.stdinOpen ?? false,
+    StopSignal: spec.stopSignal,
+    Labels: containerLabels(spec, context),
+    Healthcheck: healthCheck(spec),
+    HostConfig: hostConfig(spec, context),
   }
 }
 
@@ -45,14 +57,29 @@ function containerLabels(spec: ContainerSpec, { cloudId, command, gateDir }: Cre
 
 function hostConfig(spec: ContainerSpec, context: CreateContext): Record<string, unknown> {
   const ownNetwork = !spec.networkMode.startsWith('container:')
-  const gate = context.gateDir === undefined ? [] : [{ Type: 'bind', Source: context.gateDir, Target: gateMountPoint, ReadOnly: true }]
+  const gate =
+    context.gateDir === undefined
+      ? []
+      : [{ Type: 'bind', Source: context.gateDir, Target: gateMountPoint, ReadOnly: true }]
   return {
-    ...resourceLimits(spec.resources, context.hostCpus), LogConfig: logConfig,
-    NetworkMode: spec.networkMode, Mounts: [...spec.mounts.map(mount), ...gate],
+    ...resourceLimits(spec.resources, context.hostCpus),
+    LogConfig: logConfig,
+    NetworkMode: spec.networkMode,
+    Mounts: [...spec.mounts.map(mount), ...gate],
     ...(ownNetwork && { PortBindings: portBindings(spec), Dns: spec.dns, ExtraHosts: extraHosts(spec) }),
-    RestartPolicy: { Name: spec.restartPolicy?.name ?? 'no', MaximumRetryCount: spec.restartPolicy?.maximumRetries ?? 0 },
-    CapAdd: spec.capAdd, CapDrop: spec.capDrop, Privileged: spec.privileged ?? false, ReadonlyRootfs: spec.readOnly ?? false,
-    Devices: spec.devices?.map((device) => ({ PathOnHost: device.hostPath, PathInContainer: device.containerPath, CgroupPermissions: device.permissions })),
+    RestartPolicy: {
+      Name: spec.restartPolicy?.name ?? 'no',
+      MaximumRetryCount: spec.restartPolicy?.maximumRetries ?? 0,
+    },
+    CapAdd: spec.capAdd,
+    CapDrop: spec.capDrop,
+    Privileged: spec.privileged ?? false,
+    ReadonlyRootfs: spec.readOnly ?? false,
+    Devices: spec.devices?.map((device) => ({
+      PathOnHost: device.hostPath,
+      PathInContainer: device.containerPath,
+      CgroupPermissions: device.permissions,
+    })),
   }
 }
 
@@ -60,13 +87,16 @@ function hostConfig(spec: ContainerSpec, context: CreateContext): Record<string,
  * vCPUs become a weight (1024 shares each, as Nova's flavors mean it: a fair part under load) and a cap (a guest
  * never has more than it paid for). Memory is a limit without swap on top. 0 means no limit.
  */
-export function resourceLimits(resources: Partial<ContainerSpec['resources']>, hostCpus: number): Record<string, number | string> {
+export function resourceLimits(
+  resources: Partial<ContainerSpec['resources']>,
+  hostCpus: number,
+): Record<string, number | string> {
   const { vcpus, ramMiB, pids, cpuset } = resources
-  const shares = resources.cpuShares ?? (vcpus === undefined ? undefined : Math.round(1024 * vcpus))
+  const shares = resources.cpuShares ?? (vcpus ? 1024 * vcpus : undefined)
   const memory = ramMiB === undefined || ramMiB === 0 ? undefined : ramMiB * 2 ** 20
   return {
-    ...(shares && { CpuShares: Math.min(Math.max(shares, 2), 262_144) }),
-    ...(vcpus && { NanoCpus: Math.round(Math.min(vcpus, hostCpus) * 1e9) }),
+    ...(shares && { CpuShares: Math.round(Math.min(Math.max(shares, 2), 262_144)) }),
+    ...(vcpus && { NanoCpus: Math.round(Math.min(Math.max(vcpus, cpusMin), hostCpus) * 1e9) }),
     ...(memory !== undefined && { Memory: memory, MemorySwap: memory }),
     ...(pids && { PidsLimit: pids }),
     ...(cpuset !== undefined && { CpusetCpus: cpuset }),
@@ -74,8 +104,10 @@ export function resourceLimits(resources: Partial<ContainerSpec['resources']>, h
 }
 
 function mount(one: ContainerMount): Record<string, unknown> {
-  if (one.type === 'tmpfs') return { Type: 'tmpfs', Target: one.target, TmpfsOptions: one.sizeBytes ? { SizeBytes: one.sizeBytes } : undefined }
-  if (one.target === gateMountPoint) throw badRequest(`Nothing may be mounted on ${gateMountPoint}.`, { field: 'mounts' })
+  if (one.type === 'tmpfs')
+    return { Type: 'tmpfs', Target: one.target, TmpfsOptions: one.sizeBytes ? { SizeBytes: one.sizeBytes } : undefined }
+  if (one.target === gateMountPoint)
+    throw badRequest(`Nothing may be mounted on ${gateMountPoint}.`, { field: 'mounts' })
   const bindOptions = one.type === 'bind' && one.propagation ? { BindOptions: { Propagation: one.propagation } } : {}
   return { Type: one.type, Source: one.source, Target: one.target, ReadOnly: one.readOnly ?? false, ...bindOptions }
 }
@@ -86,15 +118,24 @@ const exposedPorts = (spec: ContainerSpec) =>
 function portBindings(spec: ContainerSpec): Record<string, { HostIp?: string; HostPort: string }[]> {
   const bindings: Record<string, { HostIp?: string; HostPort: string }[]> = {}
   for (const { containerPort, protocol, hostIp, hostPort } of spec.publishedPorts ?? []) {
-    (bindings[`${containerPort}/${protocol}`] ??= []).push({ HostIp: hostIp, HostPort: hostPort === undefined ? '' : String(hostPort) })
+    ;(bindings[`${containerPort}/${protocol}`] ??= []).push({
+      HostIp: hostIp,
+      HostPort: hostPort === undefined ? '' : String(hostPort),
+    })
   }
   return bindings
 }
 
-const extraHosts = (spec: ContainerSpec) => Object.entries(spec.extraHosts ?? {}).map(([name, address]) => `${name}:${address}`)
+const extraHosts = (spec: ContainerSpec) =>
+  Object.entries(spec.extraHosts ?? {}).map(([name, address]) => `${name}:${address}`)
 
 function healthCheck({ healthCheck: check }: ContainerSpec): Record<string, unknown> | undefined {
   if (!check) return undefined
   const nanoseconds = (ms: number | undefined) => ms === undefined ? 0 : ms * 1e6
-  return { Test: check.test, Interval: nanoseconds(check.intervalMs), Timeout: nanoseconds(check.timeoutMs), Retries: check.retries ?? 0 }
+  return {
+    Test: check.test,
+    Interval: nanoseconds(check.intervalMs),
+    Timeout: nanoseconds(check.timeoutMs),
+    Retries: check.retries ?? 0,
+  }
 }

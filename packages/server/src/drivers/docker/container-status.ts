@@ -8,8 +8,22 @@ export interface EngineContainer {
   Id: string
   Name: string
   RestartCount: number
-  State: { Status: ContainerState; Pid: number; ExitCode: number; OOMKilled: boolean; Error: string; StartedAt: string; FinishedAt: string }
-  Config: { Image: string; Tty: boolean; Labels: Record<string, string> | null; Entrypoint: string[] | null; Cmd: string[] | null }
+  State: {
+    Status: ContainerState
+    Pid: number
+    ExitCode: number
+    OOMKilled: boolean
+    Error: string
+    StartedAt: string
+    FinishedAt: string
+  }
+  Config: {
+    Image: string
+    Tty: boolean
+    Labels: Record<string, string> | null
+    Entrypoint: string[] | null
+    Cmd: string[] | null
+  }
   HostConfig: { Privileged: boolean; NetworkMode: string; NanoCpus: number; Memory: number }
 }
 
@@ -28,9 +42,22 @@ export function statusOf(container: EngineContainer): ContainerStatus {
   const { entrypoint, command } = commandOf(container)
   const { [driverLabels.command]: _command, [driverLabels.gate]: gate, ...shown } = Config.Labels ?? {}
   return {
-    id: container.Id, workloadId: shown[labels.workload], name: container.Name.replace(/^\//, ''), state: State.Status,
-    pid: State.Pid, exitCode: State.ExitCode, oomKilled: State.OOMKilled, restartCount: container.RestartCount, error: State.Error,
-    startedAt: time(State.StartedAt), finishedAt: time(State.FinishedAt), privileged: HostConfig.Privileged, labels: shown,
-    image: Config.Image, command: [...entrypoint, ...command], networkMode: HostConfig.NetworkMode, gated: Boolean(gate),
+    id: container.Id,
+    workloadId: shown[labels.workload],
+    name: container.Name.replace(/^\//, ''),
+    state: State.Status,
+    pid: State.Pid,
+    exitCode: State.ExitCode,
+    oomKilled: State.OOMKilled,
+    restartCount: container.RestartCount,
+    error: State.Error,
+    startedAt: time(State.StartedAt),
+    finishedAt: time(State.FinishedAt),
+    privileged: HostConfig.Privileged,
+    labels: shown,
+    image: Config.Image,
+    command: [...entrypoint, ...command],
+    networkMode: HostConfig.NetworkMode,
+    gated: Boolean(gate),
   }
 }

@@ -68,10 +68,18 @@ export function createDockerRuntime(options: DockerRuntimeOptions): DockerRuntim
     imageList: () => images.list(),
     imageRemove: (reference) => images.remove(reference),
     imageSave: (reference) => images.save(reference),
-    commit: async (id, reference, labels) => images.commit((await containers.own(id)).id, await containers.userCommand(id), { reference, labels }),
+    commit: async (id, reference, labels) =>
+      images.commit((await containers.own(id)).id, await containers.userCommand(id), { reference, labels }),
     watch: async (listener, signal) => {
-      const sweep = () => { void containers.sweepGates().catch((error: unknown) => log.warn({ err: error }, 'Left-over gates could not be swept')) }
-      await events.watch((event) => { if (event.action === 'resync') sweep(); listener(event) }, signal)
+      const sweep = () => {
+        void containers
+          .sweepGates()
+          .catch((error: unknown) => log.warn({ err: error }, 'Left-over gates could not be swept'))
+      }
+      await events.watch((event) => {
+        if (event.action === 'resync') sweep()
+        listener(event)
+      }, signal)
     },
     close: () => client.close(),
   }
@@ -88,12 +96,23 @@ async function answers(client: EngineClient): Promise<boolean> {
 }
 
 async function readInfo(client: EngineClient, signal?: AbortSignal): Promise<EngineInfo> {
-  const [facts, apiVersion] = await Promise.all([client.json<EngineFacts>('GET', '/info', { signal }), client.version()])
-  const containerd = facts.DriverStatus?.some(([name, value]) => name === 'driver-type' && value.startsWith('io.containerd.')) ?? false
+  const [facts, apiVersion] = await Promise.all([
+    client.json<EngineFacts>('GET', '/info', { signal }),
+    client.version(),
+  ])
+  const containerd =
+    facts.DriverStatus?.some(([name, value]) => name === 'driver-type' && value.startsWith('io.containerd.')) ?? false
   return {
-    name: facts.Name, apiVersion, engineVersion: facts.ServerVersion, storeKind: containerd ? 'containerd' : 'graphdriver',
-    vcpus: facts.NCPU, ramMiB: Math.floor(facts.MemTotal / 2 ** 20), ...await diskOf(facts.DockerRootDir),
-    architecture: facts.Architecture, kernel: facts.KernelVersion, runningContainers: facts.ContainersRunning,
+    name: facts.Name,
+    apiVersion,
+    engineVersion: facts.ServerVersion,
+    storeKind: containerd ? 'containerd' : 'graphdriver',
+    vcpus: facts.NCPU,
+    ramMiB: Math.floor(facts.MemTotal / 2 ** 20),
+    ...(await diskOf(facts.DockerRootDir)),
+    architecture: facts.Architecture,
+    kernel: facts.KernelVersion,
+    runningContainers: facts.ContainersRunning,
   }
 }
 

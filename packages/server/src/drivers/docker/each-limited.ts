@@ -1,5 +1,9 @@
 /** Maps with a bound on how many run at once: the engine gains nothing from more. */
-export async function eachLimited<In, Out>(items: In[], limit: number, work: (item: In) => Promise<Out>): Promise<Out[]> {
+export async function eachLimited<In, Out>(
+  items: In[],
+  limit: number,
+  work: (item: In) => Promise<Out>,
+): Promise<Out[]> {
   const results: Out[] = new Array(items.length)
   let next = 0
   const worker = async () => {

@@ -1,4 +1,4 @@
-/** Docker's rule for what a container runs: the spec's entrypoint drops the image's CMD, its command only replaces it. */
+/** Docker's rule for what a container runs: a spec's entrypoint drops the image's CMD, its command replaces it. */
 import type { ContainerSpec } from '#services/workloads/ports.ts'
 
 export interface Command { entrypoint: string[]; command: string[] }

@@ -38,11 +38,19 @@ export class EngineClient {
       const url = new URL(host)
       this.#target = { host: url.hostname, port: Number(url.port || 2375) }
     } else this.#target = { socketPath: socketPath ?? '/var/run/docker.sock' }
-    this.address = 'socketPath' in this.#target ? `unix://${this.#target.socketPath}` : `tcp://${this.#target.host}:${this.#target.port}`
+    this.address =
+      'socketPath' in this.#target
+        ? `unix://${this.#target.socketPath}`
+        : `tcp://${this.#target.host}:${this.#target.port}`
     const [origin, connect] = 'socketPath' in this.#target
       ? ['http://engine', { socketPath: this.#target.socketPath }] as const
       : [`http://${this.#target.host}:${this.#target.port}`, {}] as const
-    this.#pool = new Pool(origin, { connect: { timeout: pingTimeoutMs, ...connect }, bodyTimeout: 0, headersTimeout: 0, keepAliveTimeout: 60_000 })
+    this.#pool = new Pool(origin, {
+      connect: { timeout: pingTimeoutMs, ...connect },
+      bodyTimeout: 0,
+      headersTimeout: 0,
+      keepAliveTimeout: 60_000,
+    })
   }
 
   /** The negotiated API version; asked once, and again after the connection was lost. */
@@ -64,8 +72,12 @@ export class EngineClient {
   /** An answer below 400; its body must be read or destroyed. 4xx and 5xx throw. */
   async open(method: Dispatcher.HttpMethod, path: string, call: Call = {}): Promise<Answer> {
     const answer = await this.#dispatch({
-      method, path: await this.#path(path, call.query), signal: call.signal, headersTimeout: call.timeoutMs ?? answerTimeoutMs,
-      headers: contentHeaders(call), body: call.json === undefined ? call.tar : JSON.stringify(call.json),
+      method,
+      path: await this.#path(path, call.query),
+      signal: call.signal,
+      headersTimeout: call.timeoutMs ?? answerTimeoutMs,
+      headers: contentHeaders(call),
+      body: call.json === undefined ? call.tar : JSON.stringify(call.json),
     })
     if (answer.status < 400) return answer
     const refusal = refusalOf(answer.status, await text(answer.body))
@@ -87,7 +99,13 @@ export class EngineClient {
   /** POSTs and turns the connection into a full-duplex stream (Docker's `Upgrade: tcp`). */
   async hijack(path: string, body: unknown): Promise<Duplex> {
     const data = JSON.stringify(body)
-    const headers = { host: 'engine', 'content-type': 'application/json', 'content-length': Buffer.byteLength(data), connection: 'Upgrade', upgrade: 'tcp' }
+    const headers = {
+      host: 'engine',
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(data),
+      connection: 'Upgrade',
+      upgrade: 'tcp',
+    }
     const versioned = await this.#path(path)
     return await new Promise<Duplex>((resolve, reject) => {
       const request = httpRequest({ ...this.#target, method: 'POST', path: versioned, headers })
@@ -104,7 +122,9 @@ export class EngineClient {
   async close(): Promise<void> { await this.#pool.destroy() }
 
   async #path(path: string, query: Call['query'] = {}): Promise<string> {
-    const given = Object.entries(query).filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)])
+    const given = Object.entries(query)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, String(value)])
     const search = given.length > 0 ? `?${new URLSearchParams(given as [string, string][])}` : ''
     return `/v${await this.version()}${path}${search}`
   }

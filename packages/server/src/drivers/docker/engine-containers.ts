@@ -16,7 +16,14 @@ import { OutputDemux } from './output-frames.ts'
 /** What never changes during a container's life. */
 export interface OwnContainer { id: string; workloadId: string; gated: boolean; tty: boolean }
 
-export interface ContainersOptions { client: EngineClient; images: EngineImages; gates: Gates; cloudId: string; clock: Clock; log: Log }
+export interface ContainersOptions {
+  client: EngineClient
+  images: EngineImages
+  gates: Gates
+  cloudId: string
+  clock: Clock
+  log: Log
+}
 
 const inspectsAtOnce = 8
 const noticePauseMs = 10
@@ -55,7 +62,11 @@ export class EngineContainers {
   }
 
   async #create(spec: ContainerSpec): Promise<{ id: string }> {
-    const [existing, image, hostCpus] = await Promise.all([this.#findWorkload(spec.workloadId), this.#images.config(spec.image), this.hostCpus()])
+    const [existing, image, hostCpus] = await Promise.all([
+      this.#findWorkload(spec.workloadId),
+      this.#images.config(spec.image),
+      this.hostCpus(),
+    ])
     if (existing) return { id: existing }
     if (!image) throw notFound(`No such image: ${spec.image}`, { reason: 'image', field: 'image' })
     const command = effectiveCommand(spec, image)
@@ -66,7 +77,10 @@ export class EngineContainers {
 
   async #post(spec: ContainerSpec, body: Record<string, unknown>): Promise<{ id: string }> {
     try {
-      const { Id } = await this.#client.json<{ Id: string }>('POST', '/containers/create', { query: { name: spec.name }, json: body })
+      const { Id } = await this.#client.json<{ Id: string }>('POST', '/containers/create', {
+        query: { name: spec.name },
+        json: body,
+      })
       this.#own.set(Id, { id: Id, workloadId: spec.workloadId, gated: isGated(spec), tty: spec.tty ?? false })
       return { id: Id }
     } catch (error) {
@@ -100,17 +114,26 @@ export class EngineContainers {
     return found.filter((status) => status !== undefined)
   }
 
-  async inspect(id: string): Promise<ContainerStatus> { return statusOf(await this.#fetch(id)) }
+  async inspect(id: string): Promise<ContainerStatus> {
+    return statusOf(await this.#fetch(id))
+  }
 
   /** The container in the engine's words; a foreign one does not exist for us. */
   async #fetch(id: string): Promise<EngineContainer> {
-    const container = await this.#client.json<EngineContainer>('GET', `/containers/${encodeURIComponent(id)}/json`).catch((error: unknown) => {
-      if (isRefusal(error) && error.kind === 'notFound') this.#own.delete(id)
-      throw error
-    })
+    const container = await this.#client
+      .json<EngineContainer>('GET', `/containers/${encodeURIComponent(id)}/json`)
+      .catch((error: unknown) => {
+        if (isRefusal(error) && error.kind === 'notFound') this.#own.delete(id)
+        throw error
+      })
     const own = container.Config.Labels ?? {}
     if (own[labels.cloud] !== this.#cloudId) throw notFound(`No such container: ${id}`, { reason: 'container' })
-    this.#own.set(container.Id, { id: container.Id, workloadId: own[labels.workload] ?? '', gated: Boolean(own[driverLabels.gate]), tty: container.Config.Tty })
+    this.#own.set(container.Id, {
+      id: container.Id,
+      workloadId: own[labels.workload] ?? '',
+      gated: Boolean(own[driverLabels.gate]),
+      tty: container.Config.Tty,
+    })
     return container
   }
 
@@ -130,7 +153,11 @@ export class EngineContainers {
 
   async start(id: string, beforeCommand?: BeforeCommand): Promise<ContainerStatus> {
     const own = await this.own(id)
-    if (beforeCommand && !own.gated) throw badRequest(`Container ${id} was made without a gate: its network cannot be filled before its command runs.`, { field: 'gated' })
+    if (beforeCommand && !own.gated)
+      throw badRequest(
+        `Container ${id} was made without a gate: its network cannot be filled before its command runs.`,
+        { field: 'gated' },
+      )
     if (own.gated) await this.#gates.prepare(own.workloadId)
     await this.#client.text('POST', `/containers/${own.id}/start`)
     const status = await this.inspect(own.id)
@@ -141,7 +168,10 @@ export class EngineContainers {
 
   async openGate(id: string, beforeCommand?: BeforeCommand): Promise<boolean> {
     const own = await this.own(id)
-    return own.gated && await this.#alone(own, async () => await this.#letThrough(own, await this.inspect(own.id), beforeCommand))
+    return (
+      own.gated &&
+      (await this.#alone(own, async () => await this.#letThrough(own, await this.inspect(own.id), beforeCommand)))
+    )
   }
 
   async gateWaiting(id: string): Promise<boolean> {
@@ -161,7 +191,11 @@ export class EngineContainers {
     }
   }
 
-  async #letThrough(own: OwnContainer, { pid, name }: ContainerStatus, beforeCommand?: BeforeCommand): Promise<boolean> {
+  async #letThrough(
+    own: OwnContainer,
+    { pid, name }: ContainerStatus,
+    beforeCommand?: BeforeCommand,
+  ): Promise<boolean> {
     if (!this.#gates.isWaiting(pid)) {
       await this.#explainIfEnded(own, pid)
       return false
@@ -170,10 +204,12 @@ export class EngineContainers {
       await beforeCommand?.({ pid, netns: `/proc/${pid}/ns/net` })
       if (await this.#gates.open(own.workloadId, pid)) return true
     } catch (error) {
-      await this.stop(own.id, 0).catch((failure: unknown) => this.#log.error({ err: failure, containerId: own.id }, 'A container whose network failed could not be stopped'))
+      await this.stop(own.id, 0).catch((failure: unknown) =>
+        this.#log.error({ err: failure, containerId: own.id }, 'A container whose network failed could not be stopped'),
+      )
       throw error
     }
-    if (!await this.#explainIfEnded(own, pid)) return false
+    if (!(await this.#explainIfEnded(own, pid))) return false
     throw conflict(`Container ${name} stopped or restarted while its network was prepared.`, { reason: 'restarted' })
   }
 
@@ -189,16 +225,25 @@ export class EngineContainers {
     return true
   }
 
-  /** 125 to 127 before the gate are the gate's own words about the command: they are the container's last line. */
-  async #explainExit(own: OwnContainer, { exitCode, name }: ContainerStatus): Promise<void> {
-    if (exitCode < 125 || exitCode > 127) return
-    const log = await this.#lastLine(own)
-    const sentence = /quaystone: (.*)/.exec(log)?.[1]
-    if (sentence) throw badRequest(`Container ${name} cannot run its command: ${sentence.trim()}.`, { reason: 'commandNotFound', field: 'command' })
+  /**
+   * The gate's own words about the command are the container's last line. It is stopped, as an engine does not
+   * restart what it could not start either.
+   */
+  async #explainExit(own: OwnContainer, { exitCode, restartCount, name }: ContainerStatus): Promise<void> {
+    if ((exitCode < 125 || exitCode > 127) && restartCount === 0) return
+    const sentence = /^quaystone: (exec: .*)/.exec(await this.#lastLine(own))?.[1]
+    if (!sentence) return
+    await this.stop(own.id, 0)
+    throw badRequest(`Container ${name} cannot run its command: ${sentence.trim()}.`, {
+      reason: 'commandNotFound',
+      field: 'command',
+    })
   }
 
   async #lastLine(own: OwnContainer): Promise<string> {
-    const answer = await this.#client.open('GET', `/containers/${own.id}/logs`, { query: { stdout: 1, stderr: 1, tail: 1 } })
+    const answer = await this.#client.open('GET', `/containers/${own.id}/logs`, {
+      query: { stdout: 1, stderr: 1, tail: 1 },
+    })
     return (await buffer(own.tty ? answer.body : answer.body.pipe(new OutputDemux()))).toString()
   }
 
@@ -206,10 +251,16 @@ export class EngineContainers {
     await this.call(id, 'stop', { query: { t: graceSeconds }, timeoutMs: (graceSeconds + 60) * 1000 })
   }
 
-  async kill(id: string, signal = 'SIGKILL'): Promise<void> { await this.call(id, 'kill', { query: { signal } }) }
+  async kill(id: string, signal = 'SIGKILL'): Promise<void> {
+    await this.call(id, 'kill', { query: { signal } })
+  }
 
-  async pause(id: string): Promise<void> { await this.call(id, 'pause').catch(ignoreSentence(/already paused/i)) }
-  async unpause(id: string): Promise<void> { await this.call(id, 'unpause').catch(ignoreSentence(/is not paused/i)) }
+  async pause(id: string): Promise<void> {
+    await this.call(id, 'pause').catch(ignoreSentence(/already paused/i))
+  }
+  async unpause(id: string): Promise<void> {
+    await this.call(id, 'unpause').catch(ignoreSentence(/is not paused/i))
+  }
 
   async rename(id: string, name: string): Promise<void> {
     await this.call(id, 'rename', { query: { name } }).catch(ignoreSentence(/same name as its current name/i))
@@ -223,7 +274,7 @@ export class EngineContainers {
   async remove(id: string): Promise<void> {
     const own = await this.own(id).catch(ignoreNotFound)
     if (!own) return
-    for (let pause = 0; !await this.#removed(own.id); pause++) {
+    for (let pause = 0; !(await this.#removed(own.id)); pause++) {
       if (pause === removalPausesMax) throw unavailable(`The engine is still removing container ${own.id}.`)
       await this.#clock.sleep(removalPauseMs)
     }
@@ -243,7 +294,9 @@ export class EngineContainers {
   }
 
   /** The container's own command, for a commit, which must not keep the gate's. */
-  async userCommand(id: string): Promise<Command> { return commandOf(await this.#fetch(id)) }
+  async userCommand(id: string): Promise<Command> {
+    return commandOf(await this.#fetch(id))
+  }
 
   /**
    * Removes gates of containers that are gone, such as after a crash between the two halves of `remove`. Gates are
@@ -261,7 +314,10 @@ export class EngineContainers {
 
 function refuseNoCommand(spec: ContainerSpec, command: Command): void {
   if (command.entrypoint.length + command.command.length > 0) return
-  throw badRequest(`Image ${spec.image} has neither ENTRYPOINT nor CMD: give a command.`, { reason: 'noCommand', field: 'command' })
+  throw badRequest(`Image ${spec.image} has neither ENTRYPOINT nor CMD: give a command.`, {
+    reason: 'noCommand',
+    field: 'command',
+  })
 }
 
 const ignoreNotFound = (error: unknown): undefined => {

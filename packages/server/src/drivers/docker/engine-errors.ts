@@ -2,7 +2,14 @@
 import { Refusal, type ErrorKind } from '#platform/errors/errors.ts'
 
 const kindByStatus: Record<number, ErrorKind> = {
-  400: 'badRequest', 401: 'forbidden', 403: 'forbidden', 404: 'notFound', 406: 'badRequest', 409: 'conflict', 501: 'unsupported', 503: 'unavailable',
+  400: 'badRequest',
+  401: 'forbidden',
+  403: 'forbidden',
+  404: 'notFound',
+  406: 'badRequest',
+  409: 'conflict',
+  501: 'unsupported',
+  503: 'unavailable',
 }
 
 /** The engine answers 500 to much that is the request's fault; its sentences tell. First match wins. */
@@ -10,8 +17,14 @@ const kindBySentence: [RegExp, ErrorKind][] = [
   [/port is already allocated|address already in use/i, 'conflict'],
   [/no space left on device|cannot allocate memory|too many open files/i, 'unavailable'],
   [/no such file or directory.*(bind|mount)|error mounting|invalid mount|bind source path/i, 'badRequest'],
-  [/executable file not found|no command specified|exec format error|permission denied.*exec|is a directory.*exec/i, 'badRequest'],
-  [/OCI runtime .*failed|unable to find user|no matching entries in passwd|error gathering device information/i, 'badRequest'],
+  [
+    /executable file not found|no command specified|exec format error|permission denied.*exec|is a directory.*exec/i,
+    'badRequest',
+  ],
+  [
+    /OCI runtime .*failed|unable to find user|no matching entries in passwd|error gathering device information/i,
+    'badRequest',
+  ],
   [/invalid tar header|archive\/tar|unexpected EOF|invalid character|manifest.json/i, 'badRequest'],
 ]
 
@@ -48,5 +61,10 @@ export function connectionRefusal(error: unknown, address: string): unknown {
   const code = (error as { code?: string })?.code
   if (code === undefined) return error
   const why = code === 'EACCES' ? 'permission denied' : code === 'ENOENT' ? 'no such socket' : code
-  return new Refusal('unavailable', `The container engine at ${address} does not answer (${why}): is its daemon running?`, { reason: 'engineDown' }, error)
+  return new Refusal(
+    'unavailable',
+    `The container engine at ${address} does not answer (${why}): is its daemon running?`,
+    { reason: 'engineDown' },
+    error,
+  )
 }

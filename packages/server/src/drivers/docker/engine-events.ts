@@ -5,7 +5,12 @@ import type { Log } from '#platform/log/log.ts'
 import { labels, type EngineEvent } from '#services/workloads/ports.ts'
 import type { EngineClient } from './engine-client.ts'
 
-interface RawEvent { Type: string; Action: string; timeNano: number; Actor: { ID: string; Attributes?: Record<string, string> } }
+interface RawEvent {
+  Type: string
+  Action: string
+  timeNano: number
+  Actor: { ID: string; Attributes?: Record<string, string> }
+}
 
 const pauseMinMs = 100
 const pauseMaxMs = 5_000

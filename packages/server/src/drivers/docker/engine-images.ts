@@ -51,7 +51,11 @@ export class EngineImages {
     const readAtMs = this.#clock.now()
     const details = await this.#details(reference)
     if (!details) return undefined
-    const config = { entrypoint: details.Config?.Entrypoint ?? [], command: details.Config?.Cmd ?? [], env: details.Config?.Env ?? [] }
+    const config = {
+      entrypoint: details.Config?.Entrypoint ?? [],
+      command: details.Config?.Cmd ?? [],
+      env: details.Config?.Env ?? [],
+    }
     this.#configs.set(reference, { config, readAtMs })
     return config
   }
@@ -79,7 +83,9 @@ export class EngineImages {
 
   async load(tar: Readable, reference?: string): Promise<EngineImage[]> {
     const progress = await this.#progress('/images/load', { query: { quiet: 1 }, tar: await withoutNames(tar) })
-    const ids = progress.flatMap(({ stream }) => [...(stream ?? '').matchAll(/^Loaded image(?: ID)?: (\S+)/gm)].map((match) => match[1]!))
+    const ids = progress.flatMap(({ stream }) =>
+      [...(stream ?? '').matchAll(/^Loaded image(?: ID)?: (\S+)/gm)].map((match) => match[1]!),
+    )
     const images = await Promise.all(ids.map((id) => this.#get(id)))
     if (images.length === 0) throw refusalOfProgress('The tar holds no image (no manifest.json with an image in it).')
     if (reference === undefined) return images
@@ -89,7 +95,12 @@ export class EngineImages {
 
   async import(tar: Readable, reference: string, changes: string[]): Promise<EngineImage> {
     const { name, tag } = splitReference(reference)
-    const search = new URLSearchParams([['fromSrc', '-'], ['repo', name], ['tag', tag], ...changes.map((change) => ['changes', change])] as [string, string][])
+    const search = new URLSearchParams([
+      ['fromSrc', '-'],
+      ['repo', name],
+      ['tag', tag],
+      ...changes.map((change) => ['changes', change]),
+    ] as [string, string][])
     await this.#progress(`/images/create?${search}`, { tar })
     return await this.#get(reference)
   }
@@ -98,7 +109,10 @@ export class EngineImages {
   async #progress(path: string, call: Parameters<EngineClient['text']>[2]): Promise<Progress[]> {
     const text = await this.#client.text('POST', path, { ...call, timeoutMs: 0 })
     this.#configs.clear()
-    const progress = text.split('\n').filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as Progress)
+    const progress = text
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .map((line) => JSON.parse(line) as Progress)
     const failed = progress.find(({ error }) => error !== undefined)
     if (failed?.error !== undefined) throw refusalOfProgress(failed.error)
     return progress
@@ -121,11 +135,23 @@ export class EngineImages {
    * The container's labels pass to the image; ours are emptied, or any container made of it would look like ours.
    * The command is the user's, not the gate's; an empty array, unlike null, keeps the engine from merging its own.
    */
-  async commit(containerId: string, { entrypoint, command }: Command, options: { reference: string; labels: Record<string, string> }): Promise<EngineImage> {
+  async commit(
+    containerId: string,
+    { entrypoint, command }: Command,
+    options: { reference: string; labels: Record<string, string> },
+  ): Promise<EngineImage> {
     const { name, tag } = splitReference(options.reference)
     const ours = [...Object.values(labels), ...Object.values(driverLabels)].map((label) => [label, ''])
-    const body = { Entrypoint: entrypoint, Cmd: command, Labels: { ...Object.fromEntries(ours) as Record<string, string>, ...options.labels } }
-    await this.#client.text('POST', '/commit', { query: { container: containerId, repo: name, tag, pause: 1 }, json: body, timeoutMs: 0 })
+    const body = {
+      Entrypoint: entrypoint,
+      Cmd: command,
+      Labels: { ...(Object.fromEntries(ours) as Record<string, string>), ...options.labels },
+    }
+    await this.#client.text('POST', '/commit', {
+      query: { container: containerId, repo: name, tag, pause: 1 },
+      json: body,
+      timeoutMs: 0,
+    })
     this.#configs.clear()
     return await this.#get(options.reference)
   }
@@ -148,5 +174,13 @@ export function splitReference(reference: string): { name: string; tag: string }
 
 function imageOf({ Id, RepoTags, Size, Architecture, Config }: ImageDetails): EngineImage {
   const entrypoint = Config?.Entrypoint ?? [], command = Config?.Cmd ?? []
-  return { id: Id, tags: RepoTags ?? [], sizeBytes: Size, hasCommand: entrypoint.length + command.length > 0, entrypoint, command, architecture: Architecture }
+  return {
+    id: Id,
+    tags: RepoTags ?? [],
+    sizeBytes: Size,
+    hasCommand: entrypoint.length + command.length > 0,
+    entrypoint,
+    command,
+    architecture: Architecture,
+  }
 }

@@ -35,7 +35,11 @@ export class EngineStreams {
 
   async stats(id: string): Promise<ContainerStats> {
     const own = await this.#containers.own(id)
-    return statsOf(await this.#client.json<EngineStats>('GET', `/containers/${own.id}/stats`, { query: { stream: false, 'one-shot': true } }))
+    return statsOf(
+      await this.#client.json<EngineStats>('GET', `/containers/${own.id}/stats`, {
+        query: { stream: false, 'one-shot': true },
+      }),
+    )
   }
 
   async logs(id: string, { tail, timestamps }: { tail?: number; timestamps?: boolean }): Promise<Buffer> {
@@ -46,10 +50,17 @@ export class EngineStreams {
   async followLogs(id: string, signal: AbortSignal): Promise<Readable> {
     const body = await this.#openLogs(await this.#containers.own(id), { follow: true })
     const out = new PassThrough()
-    const leave = () => { body.destroy() }
+    const leave = () => {
+      body.destroy()
+    }
     signal.addEventListener('abort', leave)
-    body.once('close', () => { signal.removeEventListener('abort', leave); out.end() })
-    body.once('error', (error) => { if (!signal.aborted) out.destroy(error) })
+    body.once('close', () => {
+      signal.removeEventListener('abort', leave)
+      out.end()
+    })
+    body.once('error', (error) => {
+      if (!signal.aborted) out.destroy(error)
+    })
     out.once('close', leave)
     body.pipe(out)
     if (signal.aborted) leave()
@@ -57,20 +68,26 @@ export class EngineStreams {
   }
 
   async #openLogs(own: OwnContainer, query: Record<string, string | number | boolean | undefined>): Promise<Readable> {
-    const { body } = await this.#client.open('GET', `/containers/${own.id}/logs`, { query: { stdout: true, stderr: true, ...query } })
+    const { body } = await this.#client.open('GET', `/containers/${own.id}/logs`, {
+      query: { stdout: true, stderr: true, ...query },
+    })
     return own.tty ? body : deframed(body)
   }
 
   async exec(id: string, command: string[], options: ExecOptions = {}): Promise<ExecResult> {
     const own = await this.#containers.own(id)
     const execId = await this.#newExec(own, {
-      Cmd: command, AttachStdin: options.stdin !== undefined, AttachStdout: true, AttachStderr: true, User: options.user,
+      Cmd: command,
+      AttachStdin: options.stdin !== undefined,
+      AttachStdout: true,
+      AttachStderr: true,
+      User: options.user,
       Env: Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`),
     })
     try {
       const output = await this.#runExec(execId, options.stdin)
       const { ExitCode } = await this.#client.json<{ ExitCode: number | null }>('GET', `/exec/${execId}/json`)
-      return { exitCode: ExitCode === 126 && notFound.test(output.toString()) ? 127 : ExitCode ?? 126, output }
+      return { exitCode: ExitCode === 126 && notFound.test(output.toString()) ? 127 : (ExitCode ?? 126), output }
     } catch (error) {
       const exitCode = commandFailure(error)
       if (exitCode === undefined) throw error
@@ -85,7 +102,10 @@ export class EngineStreams {
 
   async #runExec(execId: string, stdin: string | Buffer | undefined): Promise<Buffer> {
     if (stdin === undefined) {
-      const { body } = await this.#client.open('POST', `/exec/${execId}/start`, { json: { Detach: false, Tty: false }, timeoutMs: 0 })
+      const { body } = await this.#client.open('POST', `/exec/${execId}/start`, {
+        json: { Detach: false, Tty: false },
+        timeoutMs: 0,
+      })
       return await buffer(deframed(body))
     }
     const stream = await this.#client.hijack(`/exec/${execId}/start`, { Detach: false, Tty: false })
@@ -94,10 +114,20 @@ export class EngineStreams {
     return await output
   }
 
-  async attachTerminal(id: string, command: string[], size: Size): Promise<{ stream: Duplex; resize(size: Size): Promise<void> }> {
+  async attachTerminal(
+    id: string,
+    command: string[],
+    size: Size,
+  ): Promise<{ stream: Duplex; resize(size: Size): Promise<void> }> {
     const own = await this.#containers.own(id)
     const execId = await this.#newExec(own, {
-      Cmd: command, AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: true, Env: ['TERM=xterm-256color'], ConsoleSize: [size.rows, size.columns],
+      Cmd: command,
+      AttachStdin: true,
+      AttachStdout: true,
+      AttachStderr: true,
+      Tty: true,
+      Env: ['TERM=xterm-256color'],
+      ConsoleSize: [size.rows, size.columns],
     })
     const stream = await this.#client.hijack(`/exec/${execId}/start`, { Detach: false, Tty: true })
     const resize = (next: Size) => this.#resize(execId, next, stream)
@@ -120,7 +150,11 @@ export class EngineStreams {
 
   async putArchive(id: string, path: string, tar: Buffer | Readable): Promise<void> {
     const own = await this.#containers.own(id)
-    await this.#client.text('PUT', `/containers/${own.id}/archive`, { query: { path, noOverwriteDirNonDir: true }, tar, timeoutMs: 0 })
+    await this.#client.text('PUT', `/containers/${own.id}/archive`, {
+      query: { path, noOverwriteDirNonDir: true },
+      tar,
+      timeoutMs: 0,
+    })
   }
 
   async getArchive(id: string, path: string): Promise<Readable> {
@@ -143,13 +177,21 @@ function commandFailure(error: unknown): number | undefined {
   return /exec failed.*permission denied/i.test(error.message) ? 126 : undefined
 }
 
-/** Memory without the page cache that the kernel would give back at once (cgroup v1 and v2 name it differently). */
-function statsOf({ cpu_stats, memory_stats, pids_stats, blkio_stats }: EngineStats): ContainerStats {
-  const cache = memory_stats?.stats?.['total_inactive_file'] ?? memory_stats?.stats?.['inactive_file'] ?? 0
-  const blockBytes = (operation: string) => (blkio_stats?.io_service_bytes_recursive ?? [])
-    .reduce((sum, { op, value }) => op.toLowerCase() === operation ? sum + value : sum, 0)
-  return {
-    cpuTimeNs: cpu_stats?.cpu_usage?.total_usage ?? 0, memoryBytes: Math.max(0, (memory_stats?.usage ?? 0) - cache),
-    memoryMaxBytes: memory_stats?.limit ?? 0, pids: pids_stats?.current ?? 0, blkReadBytes: blockBytes('read'), blkWriteBytes: blockBytes('write'),
-  }
+const statsOf = (stats: EngineStats): ContainerStats => ({
+  cpuTimeNs: stats.cpu_stats?.cpu_usage?.total_usage ?? 0,
+  memoryBytes: memoryOf(stats.memory_stats),
+  memoryMaxBytes: stats.memory_stats?.limit ?? 0,
+  pids: stats.pids_stats?.current ?? 0,
+  blkReadBytes: blockBytes(stats, 'read'),
+  blkWriteBytes: blockBytes(stats, 'write'),
+})
+
+/** Without the page cache that the kernel would give back at once (cgroup v1 and v2 name it differently). */
+function memoryOf({ usage = 0, stats = {} }: NonNullable<EngineStats['memory_stats']> = {}): number {
+  return Math.max(0, usage - (stats['total_inactive_file'] ?? stats['inactive_file'] ?? 0))
+}
+
+function blockBytes({ blkio_stats }: EngineStats, operation: string): number {
+  const counted = (blkio_stats?.io_service_bytes_recursive ?? []).filter(({ op }) => op.toLowerCase() === operation)
+  return counted.reduce((sum, { value }) => sum + value, 0)
 }

@@ -35,13 +35,31 @@ until { read -r q_word <${gateMountPoint}/gate; } 2>/dev/null && [ "$q_word" = g
 done
 trap - TERM INT
 unset SHLVL PWD OLDPWD
-${lostEnv.length === 0 ? 'exec -a "$q_name" "$q_file" "$@"' : `exec ${busybox} env ${lostEnv.map(quoted).join(' ')} "$q_file" "$@"`}
+${become(lostEnv)}
 `
+
+function become(lostEnv: string[]): string {
+  if (lostEnv.length === 0) return 'exec -a "$q_name" "$q_file" "$@"'
+  return `exec ${busybox} env ${lostEnv.map(quoted).join(' ')} "$q_file" "$@"`
+}
 
 const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`
 
 /** Names that the shell would not pass on as they are: it owns them, or they are no shell names at all. */
-const shellOwned = new Set(['IFS', 'OPTIND', 'PPID', 'PS1', 'PS2', 'PS4', 'PWD', 'OLDPWD', 'SHLVL', 'LINENO', 'RANDOM', 'FUNCNAME'])
+const shellOwned = new Set([
+  'IFS',
+  'OPTIND',
+  'PPID',
+  'PS1',
+  'PS2',
+  'PS4',
+  'PWD',
+  'OLDPWD',
+  'SHLVL',
+  'LINENO',
+  'RANDOM',
+  'FUNCNAME',
+])
 const passesShell = (name: string) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !shellOwned.has(name)
 
 /** `env` is the container's whole environment (image and spec), as `NAME=value`. */

@@ -13,7 +13,7 @@ import { isWaitingArgv } from './gate-command.ts'
 const run = promisify(execFile)
 /** One process makes this many FIFOs at once, since Node cannot make any. */
 const sparesAtOnce = 32
-/** A started process is at its gate within milliseconds; after the first tries, something is slow and may take its time. */
+/** A started process is at its gate within milliseconds; after the first tries, something is slow. */
 const briskTries = 30
 const pauseMs = { brisk: 1, slow: 20 }
 /** No `execve` takes this many looks; who still has no argv then has wiped it. */
@@ -38,13 +38,17 @@ export class Gates {
 
   /** The directory to mount. It is made anew where it is missing or was left half made. */
   prepare(workloadId: string): Promise<string> {
-    const made = this.#preparing.get(workloadId) ?? this.#prepare(workloadId).finally(() => this.#preparing.delete(workloadId))
+    const made =
+      this.#preparing.get(workloadId) ?? this.#prepare(workloadId).finally(() => this.#preparing.delete(workloadId))
     this.#preparing.set(workloadId, made)
     return made
   }
 
   async #prepare(workloadId: string): Promise<string> {
-    this.#ready ??= this.#setUp().catch((error: unknown) => { this.#ready = undefined; throw error })
+    this.#ready ??= this.#setUp().catch((error: unknown) => {
+      this.#ready = undefined
+      throw error
+    })
     const busybox = await this.#ready
     const dir = join(this.#home, workloadId)
     await mkdir(dir, { recursive: true, mode: 0o755 })
@@ -58,7 +62,7 @@ export class Gates {
 
   /** The workloads that have a gate. */
   async list(): Promise<string[]> {
-    return await readdir(this.#home).catch(ignoreMissing) ?? []
+    return (await readdir(this.#home).catch(ignoreMissing)) ?? []
   }
 
   /** True while the process `pid` has not become the container's command. */
@@ -68,7 +72,9 @@ export class Gates {
   }
 
   /** False once the process has ended, even while its parent has not noticed. */
-  isAlive(pid: number): boolean { return placeOf(pid) !== 'ended' }
+  isAlive(pid: number): boolean {
+    return placeOf(pid) !== 'ended'
+  }
 
   /**
    * Lets `pid` through; returns when it has become the command. False when it ended, or went by another's word.
@@ -91,10 +97,14 @@ export class Gates {
     const { busyboxPath, gateDir } = this.#options
     await Promise.all([mkdir(this.#home, { recursive: true }), mkdir(this.#spareDir, { recursive: true })])
     const content = await readFile(busyboxPath).catch((error: unknown) => {
-      throw unavailable(`The network gate needs a static busybox at ${busyboxPath}: install busybox-static.`, { reason: 'busybox' }, error)
+      throw unavailable(
+        `The network gate needs a static busybox at ${busyboxPath}: install busybox-static.`,
+        { reason: 'busybox' },
+        error,
+      )
     })
     const target = join(gateDir, `busybox-${createHash('sha256').update(content).digest('hex').slice(0, 16)}`)
-    if (!await exists(target)) {
+    if (!(await exists(target))) {
       const draft = `${target}.${uuid()}`
       await copyFile(busyboxPath, draft)
       await chmod(draft, 0o755)
@@ -104,16 +114,18 @@ export class Gates {
     return target
   }
 
-  /** A FIFO at which somebody may wait is never replaced; `rename` leaves no second name that another gate could get. */
+  /** A FIFO at which somebody may wait is never replaced; `rename` leaves no second name for another gate to get. */
   async #placeFifo(target: string): Promise<void> {
-    if (!await exists(target)) await rename(join(this.#spareDir, await this.#takeSpare()), target)
+    if (!(await exists(target))) await rename(join(this.#spareDir, await this.#takeSpare()), target)
   }
 
   async #takeSpare(): Promise<string> {
     for (;;) {
       const spare = this.#spares.pop()
       if (spare !== undefined) return spare
-      this.#making ??= this.#makeSpares().finally(() => { this.#making = undefined })
+      this.#making ??= this.#makeSpares().finally(() => {
+        this.#making = undefined
+      })
       await this.#making
     }
   }
@@ -125,14 +137,15 @@ export class Gates {
   }
 }
 
-/** Writes the word between two system calls of one tick: a restart in between takes the engine a thousand times longer. */
+/** Opens and writes in one tick: a restart in between would have to be a thousand times faster than engines are. */
 function sayGo(fifo: string): boolean {
   let descriptor: number
   try {
     descriptor = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK)
   } catch (error) {
     if (codeOf(error) === 'ENXIO') return false
-    if (codeOf(error) === 'ENOENT') throw conflict('The gate of this container is gone: stop and start it.', { reason: 'gateGone' }, error)
+    if (codeOf(error) === 'ENOENT')
+      throw conflict('The gate of this container is gone: stop and start it.', { reason: 'gateGone' }, error)
     throw error
   }
   try {
@@ -144,7 +157,10 @@ function sayGo(fifo: string): boolean {
 
 type Place = 'ended' | 'waiting' | 'through' | 'changing'
 
-/** In the middle of `execve` a process has no argv for a moment (`changing`); so has a zombie, and a command that wiped its own. */
+/**
+ * In the middle of `execve` a process has no argv for a moment (`changing`); so has a zombie, and a command that
+ * wiped its own.
+ */
 function placeOf(pid: number): Place {
   const argv = pid > 0 ? readProc(`/proc/${pid}/cmdline`) : undefined
   if (argv === undefined) return 'ended'
@@ -163,6 +179,13 @@ function readProc(path: string): string | undefined {
 }
 
 const codeOf = (error: unknown) => (error as { code?: string })?.code
-const exists = (path: string) => access(path).then(() => true, (error: unknown) => { if (codeOf(error) === 'ENOENT') return false; throw error })
+const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    (error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return false
+      throw error
+    },
+  )
 const ignoreExisting = (error: unknown): undefined => { if (codeOf(error) !== 'EEXIST') throw error }
 const ignoreMissing = (error: unknown): undefined => { if (codeOf(error) !== 'ENOENT') throw error }

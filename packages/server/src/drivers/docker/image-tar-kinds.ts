@@ -19,17 +19,31 @@ export interface ImageDescription {
 }
 
 interface DockerManifest { Config?: string; RepoTags?: string[] | null; Layers?: string[] | null }
-interface ImageConfig { architecture?: string; os?: string; config?: { Entrypoint?: string[] | null; Cmd?: string[] | null } | null }
-interface Descriptor { digest: string; mediaType?: string; platform?: { os?: string; architecture?: string }; annotations?: Record<string, string> }
+interface ImageConfig {
+  architecture?: string
+  os?: string
+  config?: { Entrypoint?: string[] | null; Cmd?: string[] | null } | null
+}
+interface Descriptor {
+  digest: string
+  mediaType?: string
+  platform?: { os?: string; architecture?: string }
+  annotations?: Record<string, string>
+}
 interface OciDocument { manifests?: Descriptor[]; config?: Descriptor; layers?: Descriptor[] }
 
 export function describeDockerArchive(index: ImageTarIndex): ImageDescription {
   const images = documentOf<DockerManifest[]>(index, 'manifest.json')
-  if (!Array.isArray(images) || images.length !== 1) {
-    throw badRequest(`The tar's manifest.json must describe one image, not ${Array.isArray(images) ? images.length : 'something else'}: save one image at a time.`, { reason: 'manyImages' })
+  const found = Array.isArray(images) ? images.length : 'something else'
+  if (found !== 1) {
+    throw badRequest(
+      `The tar's manifest.json must describe one image, not ${found}: save one image at a time.`,
+      { reason: 'manyImages' },
+    )
   }
   const { Config, RepoTags, Layers } = images[0]!
-  if (typeof Config !== 'string') throw badRequest('The tar\'s manifest.json names no image configuration.', { reason: 'noConfig' })
+  if (typeof Config !== 'string')
+    throw badRequest("The tar's manifest.json names no image configuration.", { reason: 'noConfig' })
   for (const layer of Layers ?? []) requireName(index, layer, 'layer')
   return { repoTags: RepoTags ?? [], ...configOf(index, Config) }
 }
@@ -37,14 +51,19 @@ export function describeDockerArchive(index: ImageTarIndex): ImageDescription {
 export function describeOciLayout(index: ImageTarIndex): ImageDescription {
   const descriptor = imageDescriptor(index, documentOf<OciDocument>(index, 'index.json'), 0)
   const { Config } = ociImageFiles(index, descriptor)
-  const name = descriptor.annotations?.['io.containerd.image.name'] ?? descriptor.annotations?.['org.opencontainers.image.ref.name']
+  const name =
+    descriptor.annotations?.['io.containerd.image.name'] ??
+    descriptor.annotations?.['org.opencontainers.image.ref.name']
   return { repoTags: name === undefined ? [] : [name], ...configOf(index, Config) }
 }
 
 /** The files of the layout's one image, in the words of Docker's manifest.json. */
-export function ociImageFiles(index: ImageTarIndex, descriptor = imageDescriptor(index, documentOf<OciDocument>(index, 'index.json'), 0)) {
+export function ociImageFiles(
+  index: ImageTarIndex,
+  descriptor = imageDescriptor(index, documentOf<OciDocument>(index, 'index.json'), 0),
+) {
   const { config, layers = [] } = documentOf<OciDocument>(index, blobName(descriptor))
-  if (!config) throw badRequest('The OCI layout\'s image manifest names no configuration.', { reason: 'noConfig' })
+  if (!config) throw badRequest("The OCI layout's image manifest names no configuration.", { reason: 'noConfig' })
   const Layers = layers.map(blobName)
   for (const layer of Layers) requireName(index, layer, 'layer')
   return { Config: blobName(config), Layers }
@@ -57,8 +76,12 @@ function imageDescriptor(index: ImageTarIndex, { manifests = [] }: OciDocument, 
   const images = manifests.filter(({ platform }) => platform?.os !== 'unknown')
   const present = images.filter((image) => index.documents.has(blobName(image)))
   const [first] = present
-  if (!first || depth > indexDepthMax) throw badRequest('The OCI layout\'s index.json leads to no image that is in the tar.', { reason: 'noImage' })
-  if (present.length > 1) throw badRequest(`The OCI layout holds ${present.length} images: save one image, for one platform, at a time.`, { reason: 'manyImages' })
+  if (!first || depth > indexDepthMax)
+    throw badRequest("The OCI layout's index.json leads to no image that is in the tar.", { reason: 'noImage' })
+  if (present.length > 1)
+    throw badRequest(`The OCI layout holds ${present.length} images: save one image, for one platform, at a time.`, {
+      reason: 'manyImages',
+    })
   const document = documentOf<OciDocument>(index, blobName(first))
   if (!document.manifests) return first
   const inner = imageDescriptor(index, document, depth + 1)
@@ -69,11 +92,17 @@ const blobName = ({ digest }: Descriptor) => `blobs/${String(digest).replace(':'
 
 function configOf(index: ImageTarIndex, name: string): Omit<ImageDescription, 'repoTags'> {
   const { config, architecture, os } = documentOf<ImageConfig>(index, name)
-  return { entrypoint: config?.Entrypoint ?? [], command: config?.Cmd ?? [], architecture: architecture ?? null, os: os ?? null }
+  return {
+    entrypoint: config?.Entrypoint ?? [],
+    command: config?.Cmd ?? [],
+    architecture: architecture ?? null,
+    os: os ?? null,
+  }
 }
 
 function requireName(index: ImageTarIndex, name: string, what: string): void {
-  if (!index.names.has(name)) throw badRequest(`The image tar lacks its ${what} ${name}: is it cut off?`, { reason: 'incomplete' })
+  if (!index.names.has(name))
+    throw badRequest(`The image tar lacks its ${what} ${name}: is it cut off?`, { reason: 'incomplete' })
 }
 
 function documentOf<T>(index: ImageTarIndex, name: string): T {

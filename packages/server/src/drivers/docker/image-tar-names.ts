@@ -26,7 +26,11 @@ export function explainTarErrors(tar: Readable): (error: unknown) => unknown {
   tar.once('error', (error) => { sourceError = error })
   return (error) => {
     if (sourceError !== undefined || isRefusal(error)) return sourceError ?? error
-    return badRequest(`The image is no readable tar: ${error instanceof Error ? error.message : String(error)}`, { reason: 'noTar' }, error)
+    return badRequest(
+      `The image is no readable tar: ${error instanceof Error ? error.message : String(error)}`,
+      { reason: 'noTar' },
+      error,
+    )
   }
 }
 
@@ -36,13 +40,15 @@ async function rewrite(plain: Readable, packed: Pack): Promise<void> {
   const index: ImageTarIndex = { names: new Set(), documents: new Map() }
   for await (const entry of entries) await passOn(entry, packed, index)
   await fed
-  if (!index.names.has('manifest.json')) packed.entry({ name: 'manifest.json' }, JSON.stringify(dockerManifestOf(index)))
+  if (!index.names.has('manifest.json'))
+    packed.entry({ name: 'manifest.json' }, JSON.stringify(dockerManifestOf(index)))
   packed.finalize()
 }
 
-/** Engines without containerd's image store load no OCI layout; with this manifest added, it is an archive they know. */
+/** Engines without containerd's image store load no OCI layout; with this manifest it is an archive they know. */
 function dockerManifestOf(index: ImageTarIndex): unknown {
-  if (!index.names.has('index.json')) throw badRequest('The tar is no image: it has neither manifest.json nor index.json.', { reason: 'noImage' })
+  if (!index.names.has('index.json'))
+    throw badRequest('The tar is no image: it has neither manifest.json nor index.json.', { reason: 'noImage' })
   return [{ ...ociImageFiles(index), RepoTags: null }]
 }
 
@@ -54,7 +60,8 @@ async function passOn(entry: Entry, packed: Pack, index: ImageTarIndex): Promise
   index.names.add(name)
   if (name === 'repositories') { entry.resume(); return }
   if (name === 'manifest.json' || name === 'index.json') return passDescription(entry, name, { packed, index })
-  if (type === 'file' && size <= documentBytesMax && name.startsWith('blobs/')) return passDocument(entry, name, { packed, index })
+  if (type === 'file' && size <= documentBytesMax && name.startsWith('blobs/'))
+    return passDocument(entry, name, { packed, index })
   const copy = packed.entry(entry.header)
   for await (const chunk of entry) {
     if (!copy.write(chunk)) await new Promise<void>((resolve) => copy.once('drain', () => resolve()))
@@ -79,7 +86,8 @@ async function passDocument(entry: Entry, name: string, { packed, index }: Passi
 }
 
 async function readJson(entry: Entry, name: string): Promise<unknown> {
-  if (entry.header.size > documentBytesMax) throw badRequest(`The image tar's ${name} is larger than ${documentBytesMax} bytes.`)
+  if (entry.header.size > documentBytesMax)
+    throw badRequest(`The image tar's ${name} is larger than ${documentBytesMax} bytes.`)
   try {
     return JSON.parse((await buffer(entry)).toString())
   } catch (error) {
@@ -91,7 +99,13 @@ async function readJson(entry: Entry, name: string): Promise<unknown> {
 function nameless(document: unknown): unknown {
   if (Array.isArray(document)) return document.map((image) => ({ ...image as object, RepoTags: null }))
   const { manifests, ...index } = document as { manifests?: { annotations?: Record<string, string> }[] }
-  return { ...index, manifests: manifests?.map(({ annotations, ...manifest }) => ({ ...manifest, annotations: withoutNaming(annotations) })) }
+  return {
+    ...index,
+    manifests: manifests?.map(({ annotations, ...manifest }) => ({
+      ...manifest,
+      annotations: withoutNaming(annotations),
+    })),
+  }
 }
 
 const naming = new Set(['io.containerd.image.name', 'org.opencontainers.image.ref.name'])

@@ -4,7 +4,13 @@ import { buffer } from 'node:stream/consumers'
 import { extract } from 'tar-stream'
 import { badRequest } from '#platform/errors/errors.ts'
 import { explainTarErrors, uncompressed } from './image-tar-names.ts'
-import { describeDockerArchive, describeOciLayout, documentBytesMax, type ImageDescription, type ImageTarIndex } from './image-tar-kinds.ts'
+import {
+  describeDockerArchive,
+  describeOciLayout,
+  documentBytesMax,
+  type ImageDescription,
+  type ImageTarIndex,
+} from './image-tar-kinds.ts'
 
 export interface ImageTarFacts extends ImageDescription {
   kind: 'docker-archive' | 'oci-layout' | 'rootfs'
@@ -73,8 +79,10 @@ class Inspection {
     this.#entries += 1
     this.#contentBytes += size
     const { entriesMax, contentBytesMax } = this.#limits
-    if (this.#entries > entriesMax) throw badRequest(`The image tar has more than ${entriesMax} entries.`, { reason: 'absurd' })
-    if (this.#contentBytes > contentBytesMax) throw badRequest(`The image tar holds more than ${contentBytesMax} bytes.`, { reason: 'absurd' })
+    if (this.#entries > entriesMax)
+      throw badRequest(`The image tar has more than ${entriesMax} entries.`, { reason: 'absurd' })
+    if (this.#contentBytes > contentBytesMax)
+      throw badRequest(`The image tar holds more than ${contentBytesMax} bytes.`, { reason: 'absurd' })
   }
 
   async #remember(entry: Entry, name: string): Promise<void> {
@@ -93,16 +101,26 @@ class Inspection {
   facts(): ImageTarFacts {
     const sizes = { contentBytes: this.#contentBytes, entries: this.#entries }
     const { names } = this.#index
-    const kind = names.has('manifest.json') ? 'docker-archive' : names.has('index.json') && names.has('oci-layout') ? 'oci-layout' : 'rootfs'
+    const kind = names.has('manifest.json')
+      ? 'docker-archive'
+      : names.has('index.json') && names.has('oci-layout')
+        ? 'oci-layout'
+        : 'rootfs'
     if (kind === 'rootfs') return { kind, ...this.#rootfs(), ...sizes }
-    if (this.#device) throw badRequest(`The image tar holds a device (${this.#device}), which no saved image does.`, { reason: 'device' })
+    if (this.#device)
+      throw badRequest(`The image tar holds a device (${this.#device}), which no saved image does.`, {
+        reason: 'device',
+      })
     const image = kind === 'docker-archive' ? describeDockerArchive(this.#index) : describeOciLayout(this.#index)
     return { kind, ...image, hasCommand: image.entrypoint.length + image.command.length > 0, ...sizes }
   }
 
   #rootfs(): ImageDescription & { hasCommand: boolean } {
     if (!this.#runnable) {
-      throw badRequest('The tar is no image: no manifest.json (docker save), no OCI layout, and as a root file system it holds no executable.', { reason: 'noImage' })
+      throw badRequest(
+        'The tar is no image: no manifest.json (docker save), no OCI layout, no executable (root file system).',
+        { reason: 'noImage' },
+      )
     }
     return { repoTags: [], entrypoint: [], command: [], architecture: null, os: null, hasCommand: false }
   }
@@ -114,8 +132,15 @@ const isOfImage = (name: string) => !name.includes('/') || name.startsWith('blob
 /** Without `./`; refuses names that could leave the folder they are unpacked in. */
 function safeName(name: string | undefined, what: string): string {
   const text = name ?? ''
-  if (Buffer.byteLength(text) > nameBytesMax) throw badRequest(`The image tar has an ${what} with a name of more than ${nameBytesMax} bytes.`, { reason: 'absurd' })
-  if (text.includes('\0')) throw badRequest(`The image tar has an ${what} with a NUL in its name.`, { reason: 'absurd' })
-  if (text.split('/').includes('..')) throw badRequest(`The image tar has an ${what} that leaves its folder: ${text.slice(0, 200)}`, { reason: 'traversal' })
+  if (Buffer.byteLength(text) > nameBytesMax)
+    throw badRequest(`The image tar has an ${what} with a name of more than ${nameBytesMax} bytes.`, {
+      reason: 'absurd',
+    })
+  if (text.includes('\0'))
+    throw badRequest(`The image tar has an ${what} with a NUL in its name.`, { reason: 'absurd' })
+  if (text.split('/').includes('..'))
+    throw badRequest(`The image tar has an ${what} that leaves its folder: ${text.slice(0, 200)}`, {
+      reason: 'traversal',
+    })
   return text.replace(/^(\.?\/)+/, '').replace(/\/$/, '')
 }

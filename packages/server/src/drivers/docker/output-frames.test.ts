@@ -15,7 +15,9 @@ const frame = (stream: number, content: string) => {
 test('frames are undone at any chunk size', async () => {
   const framed = Buffer.concat([frame(1, 'out '), frame(2, 'err '), frame(1, ''), frame(1, 'größer\n')])
   for (let size = 1; size <= framed.length; size++) {
-    const pieces = Array.from({ length: Math.ceil(framed.length / size) }, (_, index) => framed.subarray(index * size, (index + 1) * size))
+    const pieces = Array.from({ length: Math.ceil(framed.length / size) }, (_, index) =>
+      framed.subarray(index * size, (index + 1) * size),
+    )
     assert.equal(await text(Readable.from(pieces).pipe(new OutputDemux())), 'out err größer\n')
   }
 })

@@ -39,8 +39,16 @@ export const refuses = (kind: ErrorKind, sentence = /./) => (error: unknown): tr
 export function specOf(image: string, more: Partial<ContainerSpec> = {}): ContainerSpec {
   const workloadId = uuid()
   return {
-    workloadId, name: `suite-${workloadId}`, image, hostname: 'suite', env: {}, labels: {}, mounts: [], networkMode: 'none',
-    resources: { vcpus: 1, ramMiB: 64 }, ...more,
+    workloadId,
+    name: `suite-${workloadId}`,
+    image,
+    hostname: 'suite',
+    env: {},
+    labels: {},
+    mounts: [],
+    networkMode: 'none',
+    resources: { vcpus: 1, ramMiB: 64 },
+    ...more,
   }
 }
 
@@ -63,15 +71,29 @@ export function ociLayoutOf(layer: Buffer, command: string[]): Record<string, st
   const blob = (mediaType: string, content: string | Buffer) => {
     const hex = createHash('sha256').update(content).digest('hex')
     blobs[`blobs/sha256/${hex}`] = content
-    return { mediaType: `application/vnd.oci.image.${mediaType}`, digest: `sha256:${hex}`, size: Buffer.byteLength(content) }
+    return {
+      mediaType: `application/vnd.oci.image.${mediaType}`,
+      digest: `sha256:${hex}`,
+      size: Buffer.byteLength(content),
+    }
   }
   const layers = [blob('layer.v1.tar', layer)]
-  const config = blob('config.v1+json', JSON.stringify({
-    architecture: 'amd64', os: 'linux', config: { Cmd: command, Env: ['PATH=/bin'] }, rootfs: { type: 'layers', diff_ids: [layers[0]!.digest] },
-  }))
+  const config = blob(
+    'config.v1+json',
+    JSON.stringify({
+      architecture: 'amd64',
+      os: 'linux',
+      config: { Cmd: command, Env: ['PATH=/bin'] },
+      rootfs: { type: 'layers', diff_ids: [layers[0]!.digest] },
+    }),
+  )
   const mediaType = 'application/vnd.oci.image.manifest.v1+json'
   const manifest = blob('manifest.v1+json', JSON.stringify({ schemaVersion: 2, mediaType, config, layers }))
-  return { 'oci-layout': '{"imageLayoutVersion":"1.0.0"}', 'index.json': JSON.stringify({ schemaVersion: 2, manifests: [manifest] }), ...blobs }
+  return {
+    'oci-layout': '{"imageLayoutVersion":"1.0.0"}',
+    'index.json': JSON.stringify({ schemaVersion: 2, manifests: [manifest] }),
+    ...blobs,
+  }
 }
 
 type Made = { id: string; spec: ContainerSpec }

@@ -79,9 +79,16 @@ export function gateTests(bench: SuiteBench): void {
     })
 
     test('hands the environment on as it was, and nothing of its own', async () => {
-      const env = { PLAIN: 'a b', 'discovery.type': 'single-node', QUOTE: 'it\'s "$HOME"', PWD: '/odd', LINES2: 'one\ntwo' }
+      const env = {
+        PLAIN: 'a b',
+        'discovery.type': 'single-node',
+        QUOTE: 'it\'s "$HOME"',
+        PWD: '/odd',
+        LINES2: 'one\ntwo',
+      }
       const output = await outputOf({ command: ['env'], env })
-      for (const [name, value] of Object.entries(env)) assert.ok(output.includes(`${name}=${value}\n`), `${name} in ${output}`)
+      for (const [name, value] of Object.entries(env))
+        assert.ok(output.includes(`${name}=${value}\n`), `${name} in ${output}`)
       assert.ok(!/SHLVL|q_name|OLDPWD/.test(output), output)
     })
 
@@ -95,10 +102,13 @@ export function gateTests(bench: SuiteBench): void {
       assert.equal((await bench.runtime.inspect(id)).exitCode, 42)
     })
 
-    test('a command that is not in the image is refused by name', async () => {
-      const { id } = await created({ command: ['no-such-command', 'x'] })
-      await assert.rejects(bench.runtime.start(id, async () => {}), refuses('badRequest', /no-such-command/))
-      assert.equal((await bench.runtime.inspect(id)).exitCode, 127)
+    test('a command that is not in the image is refused by name, and not tried for ever', async () => {
+      for (const restartPolicy of [undefined, { name: 'always' as const }]) {
+        const { id } = await created({ command: ['no-such-command', 'x'], restartPolicy })
+        await assert.rejects(bench.runtime.start(id, async () => {}), refuses('badRequest', /no-such-command/))
+        const { state, exitCode } = await bench.runtime.inspect(id)
+        assert.deepEqual([state, exitCode], ['exited', 127])
+      }
     })
   })
 }

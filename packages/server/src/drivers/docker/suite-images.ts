@@ -27,7 +27,9 @@ export function imageTests(bench: SuiteBench): void {
       await bench.runtime.imageImport(Readable.from(bench.under.rootTar), victim, ['CMD ["echo","evil"]'])
       const tar = await buffer(await bench.runtime.imageSave(victim))
       await bench.runtime.imageRemove(victim)
-      const right = await bench.runtime.imageImport(Readable.from(bench.under.rootTar), victim, ['CMD ["echo","right"]'])
+      const right = await bench.runtime.imageImport(Readable.from(bench.under.rootTar), victim, [
+        'CMD ["echo","right"]',
+      ])
       const copy = `quaystone/${uuid()}:latest`
       for (let time = 1; time <= 2; time++) {
         const [loaded] = await bench.runtime.imageLoad(Readable.from(tar), copy)

@@ -36,7 +36,10 @@ export function lifeTests(bench: SuiteBench): void {
     })
 
     test('refuses an image that is not there', async () => {
-      await assert.rejects(bench.runtime.create(specOf('quaystone/nowhere:latest')), refuses('notFound', /quaystone\/nowhere/))
+      await assert.rejects(
+        bench.runtime.create(specOf('quaystone/nowhere:latest')),
+        refuses('notFound', /quaystone\/nowhere/),
+      )
     })
 
     test('refuses an image without a command, unless one is given', async () => {
@@ -49,7 +52,10 @@ export function lifeTests(bench: SuiteBench): void {
 
     test('refuses a name that another workload has', async () => {
       const { spec } = await created()
-      await assert.rejects(bench.runtime.create(specOf(image, { name: spec.name })), refuses('conflict', new RegExp(spec.name)))
+      await assert.rejects(
+        bench.runtime.create(specOf(image, { name: spec.name })),
+        refuses('conflict', new RegExp(spec.name)),
+      )
     })
 
     test('an entrypoint of the spec drops the image\'s command', async () => {
@@ -113,7 +119,12 @@ export function lifeTests(bench: SuiteBench): void {
       if (!bench.under.foreign) return t.skip('this runtime has one cloud only')
       const { id } = await started()
       const { foreign } = bench.under
-      for (const call of [() => foreign.inspect(id), () => foreign.stop(id, 0), () => foreign.exec(id, ['true']), () => foreign.logs(id, {})]) {
+      for (const call of [
+        () => foreign.inspect(id),
+        () => foreign.stop(id, 0),
+        () => foreign.exec(id, ['true']),
+        () => foreign.logs(id, {}),
+      ]) {
         await assert.rejects(call, refuses('notFound', /No such container/))
       }
       await foreign.remove(id)

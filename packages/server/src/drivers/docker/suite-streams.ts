@@ -14,7 +14,10 @@ export function streamTests(bench: SuiteBench): void {
       assert.equal(await logText(id), 'one\ntwo\nthree\n')
       assert.equal((await bench.runtime.logs(id, { tail: 2 })).toString(), 'two\nthree\n')
       assert.equal((await bench.runtime.logs(id, { tail: 0 })).toString(), '')
-      assert.match((await bench.runtime.logs(id, { tail: 1, timestamps: true })).toString(), /^\d{4}-\d\d-\d\dT\S+ three\n$/)
+      assert.match(
+        (await bench.runtime.logs(id, { tail: 1, timestamps: true })).toString(),
+        /^\d{4}-\d\d-\d\dT\S+ three\n$/,
+      )
     })
 
     test('logs of a container with a terminal have no frames', async () => {
@@ -40,7 +43,9 @@ export function streamTests(bench: SuiteBench): void {
       assert.deepEqual(await bench.runtime.exec(id, ['echo', 'hello']), { exitCode: 0, output: Buffer.from('hello\n') })
       assert.equal((await bench.runtime.exec(id, ['sh', '-c', 'exit 5'])).exitCode, 5)
       assert.equal((await bench.runtime.exec(id, ['cat'], { stdin: 'typed' })).output.toString(), 'typed')
-      assert.ok((await bench.runtime.exec(id, ['env'], { env: { EXTRA: 'yes' } })).output.toString().includes('EXTRA=yes\n'))
+      assert.ok(
+        (await bench.runtime.exec(id, ['env'], { env: { EXTRA: 'yes' } })).output.toString().includes('EXTRA=yes\n'),
+      )
       assert.equal((await bench.runtime.exec(id, ['id', '-u'], { user: '1000' })).output.toString(), '1000\n')
       const missing = await bench.runtime.exec(id, ['no-such-command'])
       assert.equal(missing.exitCode, 127)

@@ -79,13 +79,27 @@ exec "$@"
 
 async function startDaemon(dir: string, options: TestEngineOptions): Promise<ChildProcess> {
   const { dockerd = 'dockerd', binDir, args = [], netns } = options
-  const namespaces = netns === undefined ? ['unshare', '--net', '--mount'] : ['nsenter', `--net=${netns}`, 'unshare', '--mount']
-  const flags = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '--pidfile', join(dir, 'pid'), '-H', `unix://${join(dir, 'docker.sock')}`]
+  const namespaces =
+    netns === undefined ? ['unshare', '--net', '--mount'] : ['nsenter', `--net=${netns}`, 'unshare', '--mount']
+  const flags = [
+    '--data-root',
+    join(dir, 'data'),
+    '--exec-root',
+    join(dir, 'exec'),
+    '--pidfile',
+    join(dir, 'pid'),
+    '-H',
+    `unix://${join(dir, 'docker.sock')}`,
+  ]
   const command = [...namespaces, 'sh', '-c', daemonScript, 'sh', dockerd, ...flags, '--log-level', 'warn', ...args]
   await mkdir(dir, { recursive: true })
   const PATH = binDir === undefined ? process.env['PATH'] : `${binDir}:${process.env['PATH']}`
   const log = await open(join(dir, 'log'), 'a')
-  const daemon = spawn(command[0]!, command.slice(1), { stdio: ['ignore', log.fd, log.fd], detached: true, env: { ...process.env, DIR: dir, PATH } })
+  const daemon = spawn(command[0]!, command.slice(1), {
+    stdio: ['ignore', log.fd, log.fd],
+    detached: true,
+    env: { ...process.env, DIR: dir, PATH },
+  })
   await log.close()
   await ready(daemon, dir)
   return daemon
@@ -114,11 +128,15 @@ async function end(daemon: ChildProcess, dir: string, hard: boolean): Promise<vo
   if (hard) await endContainerd(dir)
 }
 
-/** A killed daemon's containerd dies shortly after it; a new daemon that still sees its PID would wait for it in vain. */
+/** A killed daemon's containerd dies shortly after it; a new daemon that still sees its PID would wait in vain. */
 async function endContainerd(dir: string): Promise<void> {
   const home = join(dir, 'exec', 'containerd')
   const isContainerd = ({ argv }: Process) => /containerd$/.test(argv[0] ?? '') && argv.join(' ').includes(home)
-  for (let left = (await processes()).filter(isContainerd); left.length > 0; left = (await processes()).filter(isContainerd)) {
+  for (
+    let left = (await processes()).filter(isContainerd);
+    left.length > 0;
+    left = (await processes()).filter(isContainerd)
+  ) {
     for (const { pid } of left) kill(pid)
     await systemClock.sleep(pauseMs)
   }
@@ -129,14 +147,25 @@ interface Process { pid: number; argv: string[] }
 
 async function processes(): Promise<Process[]> {
   const pids = (await readdir('/proc')).map(Number).filter((pid) => pid > 0)
-  return await Promise.all(pids.map(async (pid) => ({ pid, argv: (await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')).split('\0') })))
+  return await Promise.all(
+    pids.map(async (pid) => ({
+      pid,
+      argv: (await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')).split('\0'),
+    })),
+  )
 }
 
 /** Containers of a daemon that died are children of shims that name its directory. */
 async function endLeftOvers(dir: string): Promise<void> {
-  for (const { pid } of (await processes()).filter(({ argv }) => argv.includes('-namespace') && argv.some((word) => word.startsWith(dir)))) {
+  for (const { pid } of (await processes()).filter(
+    ({ argv }) => argv.includes('-namespace') && argv.some((word) => word.startsWith(dir)),
+  )) {
     const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
-    for (const child of children.split(' ').map(Number).filter((one) => one > 0)) kill(child)
+    for (const child of children
+      .split(' ')
+      .map(Number)
+      .filter((one) => one > 0))
+      kill(child)
     kill(pid)
   }
 }
@@ -153,7 +182,9 @@ async function removeContainers(socketPath: string): Promise<void> {
   const client = new EngineClient({ socketPath })
   try {
     const containers = await client.json<{ Id: string }[]>('GET', '/containers/json', { query: { all: 1 } })
-    await Promise.all(containers.map(({ Id }) => client.text('DELETE', `/containers/${Id}`, { query: { force: 1, v: 1 } })))
+    await Promise.all(
+      containers.map(({ Id }) => client.text('DELETE', `/containers/${Id}`, { query: { force: 1, v: 1 } })),
+    )
   } finally {
     await client.close()
   }
@@ -178,6 +209,9 @@ export async function busyboxRootTar(busyboxPath = '/bin/busybox'): Promise<Buff
 
 /** A root file system that holds one static program, `/echo`, and no shell. */
 export async function staticEchoTar(busyboxPath = '/bin/busybox'): Promise<Buffer> {
-  const { stdout } = await run('tar', ['--transform', 's|.*|echo|', '-c', '-P', busyboxPath], { encoding: 'buffer', maxBuffer: 64 << 20 })
+  const { stdout } = await run('tar', ['--transform', 's|.*|echo|', '-c', '-P', busyboxPath], {
+    encoding: 'buffer',
+    maxBuffer: 64 << 20,
+  })
   return stdout
 }

@@ -29,7 +29,8 @@ export function tarOf(files: { name: string; content: string | Buffer }[]): Read
 const digest = (...parts: (string | Buffer)[]) =>
   'sha256:' + parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest('hex')
 
-const withLatest = (reference: string) => /:[^/]+$/.test(reference) || reference.startsWith('sha256:') ? reference : `${reference}:latest`
+const withLatest = (reference: string) =>
+  /:[^/]+$/.test(reference) || reference.startsWith('sha256:') ? reference : `${reference}:latest`
 
 interface DockerManifest { Config: string }
 interface DockerConfig { architecture?: string; config?: { Entrypoint?: string[] | null; Cmd?: string[] | null } }
@@ -42,7 +43,10 @@ export class FakeImages {
   add(reference: string, facts: { entrypoint?: string[]; command?: string[]; sizeBytes?: number } = {}): EngineImage {
     const { entrypoint = [], command = [], sizeBytes = 1024 } = facts
     const id = digest(reference, JSON.stringify(facts))
-    return this.#put({ id, entrypoint, command, sizeBytes, architecture: 'amd64', hasCommand: entrypoint.length + command.length > 0 }, reference)
+    return this.#put(
+      { id, entrypoint, command, sizeBytes, architecture: 'amd64', hasCommand: entrypoint.length + command.length > 0 },
+      reference,
+    )
   }
 
   #put(image: Omit<EngineImage, 'tags'>, reference?: string): EngineImage {
@@ -63,9 +67,15 @@ export class FakeImages {
     return image
   }
 
-  list(): EngineImage[] { return [...this.#byId.keys()].map((id) => this.get(id)) }
-  tag(id: string, reference: string): void { this.#idByReference.set(withLatest(reference), this.get(id).id) }
-  #tagsOf(id: string): string[] { return [...this.#idByReference].filter(([, target]) => target === id).map(([name]) => name) }
+  list(): EngineImage[] {
+    return [...this.#byId.keys()].map((id) => this.get(id))
+  }
+  tag(id: string, reference: string): void {
+    this.#idByReference.set(withLatest(reference), this.get(id).id)
+  }
+  #tagsOf(id: string): string[] {
+    return [...this.#idByReference].filter(([, target]) => target === id).map(([name]) => name)
+  }
 
   remove(reference: string): void {
     const id = this.find(reference)?.id
@@ -81,8 +91,19 @@ export class FakeImages {
       const raw = files.get(Config)
       if (!raw) throw badRequest(`The tar is no image: it lacks ${Config}.`)
       const { config = {}, architecture = 'amd64' } = JSON.parse(raw.toString()) as DockerConfig
-      const entrypoint = config.Entrypoint ?? [], command = config.Cmd ?? []
-      return this.#put({ id: digest(raw), entrypoint, command, architecture, sizeBytes: raw.length, hasCommand: entrypoint.length + command.length > 0 }, reference)
+      const entrypoint = config.Entrypoint ?? [],
+        command = config.Cmd ?? []
+      return this.#put(
+        {
+          id: digest(raw),
+          entrypoint,
+          command,
+          architecture,
+          sizeBytes: raw.length,
+          hasCommand: entrypoint.length + command.length > 0,
+        },
+        reference,
+      )
     })
   }
 
@@ -90,7 +111,7 @@ export class FakeImages {
     const files = await readTar(tar)
     const option = (name: string): string[] => {
       const text = changes.find((change) => change.startsWith(`${name} `))?.slice(name.length + 1)
-      return text === undefined ? [] : text.startsWith('[') ? JSON.parse(text) as string[] : ['/bin/sh', '-c', text]
+      return text === undefined ? [] : text.startsWith('[') ? (JSON.parse(text) as string[]) : ['/bin/sh', '-c', text]
     }
     const sizeBytes = [...files.values()].reduce((sum, file) => sum + file.length, 0)
     return this.add(reference, { entrypoint: option('ENTRYPOINT'), command: option('CMD'), sizeBytes })
@@ -99,8 +120,18 @@ export class FakeImages {
   /** The files of a `docker save` tar. */
   save(reference: string): { name: string; content: string }[] {
     const image = this.get(reference)
-    const config = JSON.stringify({ architecture: image.architecture, os: 'linux', config: { Entrypoint: image.entrypoint, Cmd: image.command } })
+    const config = JSON.stringify({
+      architecture: image.architecture,
+      os: 'linux',
+      config: { Entrypoint: image.entrypoint, Cmd: image.command },
+    })
     const name = `${image.id.slice(7)}.json`
-    return [{ name, content: config }, { name: 'manifest.json', content: JSON.stringify([{ Config: name, RepoTags: [withLatest(reference)], Layers: [] }]) }]
+    return [
+      { name, content: config },
+      {
+        name: 'manifest.json',
+        content: JSON.stringify([{ Config: name, RepoTags: [withLatest(reference)], Layers: [] }]),
+      },
+    ]
   }
 }

@@ -25,11 +25,33 @@ export interface Container {
   files: Map<string, Buffer>
 }
 
-export function newStatus({ id, spec, command, cloudId }: { id: string; spec: ContainerSpec; command: string[]; cloudId: string }): ContainerStatus {
+export function newStatus({
+  id,
+  spec,
+  command,
+  cloudId,
+}: {
+  id: string
+  spec: ContainerSpec
+  command: string[]
+  cloudId: string
+}): ContainerStatus {
   const own = { [labels.owner]: 'quaystone', [labels.cloud]: cloudId, [labels.workload]: spec.workloadId }
   return {
-    id, workloadId: spec.workloadId, name: spec.name, state: 'created', pid: 0, exitCode: 0, oomKilled: false, restartCount: 0, error: '',
-    privileged: spec.privileged ?? false, labels: { ...spec.labels, ...own }, image: spec.image, command, networkMode: spec.networkMode,
+    id,
+    workloadId: spec.workloadId,
+    name: spec.name,
+    state: 'created',
+    pid: 0,
+    exitCode: 0,
+    oomKilled: false,
+    restartCount: 0,
+    error: '',
+    privileged: spec.privileged ?? false,
+    labels: { ...spec.labels, ...own },
+    image: spec.image,
+    command,
+    networkMode: spec.networkMode,
     gated: spec.gated ?? spec.networkMode === 'none',
   }
 }

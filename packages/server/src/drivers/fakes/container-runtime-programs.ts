@@ -44,7 +44,7 @@ export function fakeTerminal(initial: { columns: number; rows: number }) {
       stream.push(chunk.toString().replaceAll('\r', '\r\n'))
       const lines = (typed + chunk.toString()).split(/[\r\n]/)
       typed = lines.pop() ?? ''
-      for (const line of lines) line === 'exit' ? stream.push(null) : stream.push(answer(line))
+      for (const line of lines) stream.push(line === 'exit' ? null : answer(line))
       done()
     },
   })
