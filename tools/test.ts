@@ -125,8 +125,9 @@ class Suite {
       if (reason === undefined) runnable.push(file)
       else counts.skipped += skip(file, reason)
     }
-    const { filesAtOnce, timeoutMs } = layer
-    if (runnable.length > 0) addCounts(counts, await runFiles({ root, files: runnable, env, filesAtOnce, timeoutMs }))
+    const { filesAtOnce, fileTimeoutMs, timeoutMs } = layer
+    if (runnable.length > 0)
+      addCounts(counts, await runFiles({ root, files: runnable, env, filesAtOnce, fileTimeoutMs, timeoutMs }))
     return counts
   }
 

@@ -12,6 +12,8 @@ export interface Layer {
   /** Made ready when possible, for tests that do more when it is there: store tests run on both databases. */
   readonly wants: readonly Need[]
   readonly filesAtOnce: number
+  readonly fileTimeoutMs: number
+  /** Of the whole layer. */
   readonly timeoutMs: number
   readonly nightly: boolean
 }
@@ -20,6 +22,7 @@ const minuteMs = 60_000
 const usual: Omit<Layer, 'number' | 'name' | 'holds'> = {
   wants: ['postgres'],
   filesAtOnce: 2,
+  fileTimeoutMs: minuteMs,
   timeoutMs: 5 * minuteMs,
   nightly: false,
 }
@@ -37,7 +40,8 @@ export const layers: readonly Layer[] = [
     name: 'nightly',
     holds: named(/\.slow\.(test|contract)\.ts$/),
     nightly: true,
-    timeoutMs: 120 * minuteMs,
+    fileTimeoutMs: 60 * minuteMs,
+    timeoutMs: 240 * minuteMs,
   },
   {
     ...usual,
@@ -45,6 +49,7 @@ export const layers: readonly Layer[] = [
     name: 'live',
     holds: named(/\.(host|docker)\.test\.ts$/),
     filesAtOnce: 1,
+    fileTimeoutMs: 5 * minuteMs,
     timeoutMs: 20 * minuteMs,
   },
   {
@@ -53,7 +58,8 @@ export const layers: readonly Layer[] = [
     name: 'contract',
     holds: named(/\.contract\.ts$/),
     filesAtOnce: 1,
-    timeoutMs: 45 * minuteMs,
+    fileTimeoutMs: 45 * minuteMs,
+    timeoutMs: 60 * minuteMs,
   },
   { ...usual, number: 2, name: 'store', holds: named(/\.pg\.test\.ts$|\/(store|db)\//) },
   { ...usual, number: 3, name: 'door', holds: named(/\/(api|http|auth|api-kit)\/|\.http\.test\.ts$/) },

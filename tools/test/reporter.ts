@@ -1,11 +1,14 @@
-/** A reporter for `node --test` that writes each outcome as one line of JSON, for tools/test/run-files.ts to read. */
+/** A reporter of `node:test` that writes each outcome as one line of JSON, for tools/test/run-file.ts to read. */
 import { inspect } from 'node:util'
 import type { TestEvent } from 'node:test/reporters'
-import type { Outcome } from './outcome.ts'
+import type { Outcome, RunEnd } from './outcome.ts'
 
-const outputCharsMax = 8_000
+/** Missing when the process ended in the middle, with whatever code. */
+const lastLine: RunEnd = { kind: 'end' }
 
-/** Everything after the first stack frame of the runner itself says nothing about the test. */
+type Ended = TestEvent & { type: 'test:pass' | 'test:fail' }
+
+/** Frames of the runner itself say nothing about the test. */
 function explain(error: unknown): string {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
   const text = typeof cause === 'string' ? cause : inspect(cause, { depth: 6, breakLength: 120 })
@@ -15,46 +18,34 @@ function explain(error: unknown): string {
     .join('\n')
 }
 
-function verdict(event: TestEvent & { type: 'test:pass' | 'test:fail' }): Outcome['verdict'] {
-  const skipped = event.data.skip !== undefined && event.data.skip !== false
-  const todo = event.data.todo !== undefined && event.data.todo !== false
-  if (skipped || todo) return 'skipped'
-  return event.type === 'test:pass' ? 'passed' : 'failed'
+function verdictOf({ type, data }: Ended): Outcome['verdict'] {
+  const notRun = [data.skip, data.todo].some((mark) => mark !== undefined && mark !== false)
+  if (notRun) return 'skipped'
+  return type === 'test:pass' ? 'passed' : 'failed'
 }
 
 /** A suite is no test of its own; one that fails for its own reason (a hook that threw) counts as one. */
-function ownFailure(event: TestEvent & { type: 'test:pass' | 'test:fail' }): boolean {
+function ownFailure(event: Ended): boolean {
   if (event.type !== 'test:fail') return false
   return (event.data.details.error as { failureType?: string }).failureType !== 'subtestsFailed'
 }
 
-function outcomeOf(event: TestEvent & { type: 'test:pass' | 'test:fail' }): Outcome {
-  const { file, name, nesting, details } = event.data
-  const found = verdict(event)
+function outcomeOf(event: Ended): Outcome {
+  const { name, details, skip, todo } = event.data
+  const verdict = verdictOf(event)
+  const own = ownFailure(event)
   return {
-    kind: details.type === 'suite' && !ownFailure(event) ? 'suite' : 'test',
-    file: file ?? '',
+    kind: details.type === 'suite' && !own ? 'suite' : 'test',
     name,
-    nesting,
-    ownFailure: ownFailure(event),
-    verdict: found,
-    durationMs: details.duration_ms,
-    why:
-      found === 'failed' && 'error' in details
-        ? explain(details.error)
-        : String(event.data.skip ?? event.data.todo ?? ''),
+    ownFailure: own,
+    verdict,
+    why: verdict === 'failed' && 'error' in details ? explain(details.error) : String(skip ?? todo ?? ''),
   }
 }
 
 export default async function* reporter(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   for await (const event of source) {
     if (event.type === 'test:pass' || event.type === 'test:fail') yield `${JSON.stringify(outcomeOf(event))}\n`
-    if (event.type === 'test:stderr' || event.type === 'test:stdout') {
-      const text = event.data.message.slice(-outputCharsMax)
-      yield `${JSON.stringify({ kind: 'output', file: event.data.file, text })}\n`
-    }
-    if (event.type === 'test:summary' && event.data.file !== undefined) {
-      yield `${JSON.stringify({ kind: 'file', file: event.data.file, durationMs: event.data.duration_ms })}\n`
-    }
+    if (event.type === 'test:summary') yield `${JSON.stringify(lastLine)}\n`
   }
 }

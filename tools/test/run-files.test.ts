@@ -6,18 +6,18 @@ import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import { findMarked, killMarked, markVariable } from './leftovers.ts'
-import { runFiles } from './run-files.ts'
+import { runFiles, type FilesRun } from './run-files.ts'
 
 const head = "import { describe, it, test, before } from 'node:test'\nimport assert from 'node:assert/strict'\n"
 const longMs = 60_000
 
-async function countOf(t: TestContext, body: string, options: { timeoutMs?: number; env?: NodeJS.ProcessEnv } = {}) {
+async function countOf(t: TestContext, body: string, options: Partial<FilesRun> = {}) {
   const root = mkdtempSync(join(tmpdir(), 'quaystone-runner-'))
   t.after(() => rmSync(root, { recursive: true }))
   writeFileSync(join(root, 'package.json'), '{"type":"module"}')
   writeFileSync(join(root, 'one.test.ts'), head + body)
-  const env = options.env ?? process.env
-  return runFiles({ root, files: ['one.test.ts'], env, filesAtOnce: 1, timeoutMs: options.timeoutMs ?? longMs })
+  const usual = { env: process.env, filesAtOnce: 1, fileTimeoutMs: longMs, timeoutMs: longMs }
+  return runFiles({ ...usual, ...options, root, files: ['one.test.ts'] })
 }
 
 test('passed, failed and skipped tests are counted, suites are not', async (t) => {
@@ -51,16 +51,32 @@ test('a hook that throws is a failure even when no test ran', async (t) => {
   assert.equal(counts.passed, 0)
 })
 
-test('a file that ends its process in the middle is a failure', async (t) => {
-  const counts = await countOf(t, "test('is', () => {})\ntest('ends', () => process.exit(3))")
+for (const code of [0, 3]) {
+  test(`a file that ends its process in the middle is a failure, with code ${code}`, async (t) => {
+    const counts = await countOf(
+      t,
+      `test('is', () => {})\ntest('ends', () => process.exit(${code}))\ntest('lost', () => {})`,
+    )
+    assert.ok(counts.failed >= 1)
+  })
+}
+
+const hangs = "test('is', () => {})\ntest('hangs', () => new Promise(() => setInterval(() => {}, 1000)))"
+
+test('a test that never ends is stopped by the time limit of its file and counted', async (t) => {
+  const counts = await countOf(t, hangs, { fileTimeoutMs: 3_000 })
+  assert.equal(counts.passed, 1)
   assert.ok(counts.failed >= 1)
 })
 
-test('a test that never ends is stopped by the time limit and counted', async (t) => {
-  const counts = await countOf(t, "test('hangs', () => new Promise(() => setInterval(() => {}, 1000)))", {
-    timeoutMs: 3_000,
-  })
+test('a test that never ends is stopped by the time limit of the layer and counted', async (t) => {
+  const counts = await countOf(t, hangs, { timeoutMs: 2_000 })
   assert.ok(counts.failed >= 1)
+})
+
+test('a file whose tests pass but that leaves a timer running is a failure', async (t) => {
+  const counts = await countOf(t, "setInterval(() => {}, 1000)\ntest('is', () => {})", { fileTimeoutMs: 3_000 })
+  assert.deepEqual(counts, { passed: 1, failed: 1, skipped: 0 })
 })
 
 test(
