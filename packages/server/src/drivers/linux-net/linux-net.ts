@@ -13,6 +13,7 @@ import { NetworkKeeper } from './network-keeper.ts'
 import type { FoundNamespace } from './namespace.ts'
 import { observeNamespaces } from './observe.ts'
 import { checkPort, type PlacedPort } from './port-plan.ts'
+import { RecentPorts } from './recent-ports.ts'
 import { checkRights } from './rights.ts'
 import { RouterKeeper } from './router-keeper.ts'
 import { placePort } from './sandboxes.ts'
@@ -62,7 +63,7 @@ class LinuxNet implements HostNetwork {
     await this.#prepare()
     checkPort(port, port.networkId === network.id ? network : undefined, new Set(securityGroups.map((group) => group.id)))
     const placed = await placePort(network, port)
-    this.#recent.plugged(placed)
+    this.#recent.plugged(placed, securityGroups)
     const isNew = await this.#networks.plug(placed, securityGroups)
     await this.#reach(network, isNew)
   }
@@ -113,7 +114,7 @@ class LinuxNet implements HostNetwork {
   async #syncNetworks(networks: WantedNetwork[], wanted: HostNetworkState, found: Found, report: HostNetworkReport): Promise<Set<string>> {
     const placed = await this.#placeAll(wanted, report)
     const byNetwork = Map.groupBy(placed, (each) => each.port.networkId)
-    const groups = new Map(wanted.securityGroups.map((group) => [group.id, group]))
+    const groups = new Map([...this.#recent.groups(), ...wanted.securityGroups].map((group) => [group.id, group]))
     const fresh = new Set<string>()
     for (const network of networks) {
       const ports = this.#recent.correct(network.id, byNetwork.get(network.id) ?? [])
@@ -217,44 +218,3 @@ class LinuxNet implements HostNetwork {
 }
 
 const reachKey = (network: WantedNetwork): string => JSON.stringify([network.id, network.subnets.map((subnet) => subnet.cidr), network.hostAddresses])
-
-/**
- * Ports that were plugged or unplugged around a sync. The wanted state was computed before the sync began, so it may
- * not know a port that was plugged meanwhile: such a port is reaped by the next sync at the earliest.
- */
-class RecentPorts {
-  #plugged = new Map<string, PlacedPort>()
-  #previous = new Map<string, PlacedPort>()
-  readonly #gone = new Set<string>()
-
-  plugged(placed: PlacedPort): void {
-    this.#plugged.set(placed.port.id, placed)
-    this.#gone.delete(placed.port.id)
-  }
-
-  unplugged(portId: string): void {
-    this.#plugged.delete(portId)
-    this.#previous.delete(portId)
-    this.#gone.add(portId)
-  }
-
-  syncStarts(): void {
-    this.#previous = this.#plugged
-    this.#plugged = new Map()
-    this.#gone.clear()
-  }
-
-  networksBeside(wanted: HostNetworkState): WantedNetwork[] {
-    const known = new Set(wanted.networks.map((network) => network.id))
-    return this.#all().map((placed) => placed.network).filter((network) => !known.has(network.id))
-  }
-
-  /** Adds what was plugged meanwhile, takes out what was unplugged meanwhile. */
-  correct(networkId: string, placed: PlacedPort[]): PlacedPort[] {
-    const listed = new Set(placed.map((each) => each.port.id))
-    const extra = this.#all().filter((each) => each.network.id === networkId && !listed.has(each.port.id))
-    return [...placed, ...extra].filter((each) => !this.#gone.has(each.port.id))
-  }
-
-  #all(): PlacedPort[] { return [...this.#previous.values(), ...this.#plugged.values()] }
-}
