@@ -1,0 +1,42 @@
+/** A project's auto-allocated topology: its own network, subnet and router to the default external network. */
+import type { Tx } from '#platform/db/database.ts'
+import { conflict } from '#platform/errors/errors.ts'
+import { networkKind, subnetKind } from '../store/kinds.ts'
+import { equals, list } from '../store/records.ts'
+import type { Network } from '../store/tables.ts'
+import { networkMake } from './networks.ts'
+import type { NeutronParts } from './parts.ts'
+import { subnetMake } from './subnets.ts'
+
+export const autoNetworkName = 'auto_allocated_network'
+
+export class Topology {
+  readonly #parts: NeutronParts
+  constructor(parts: NeutronParts) { this.#parts = parts }
+
+  async find(projectId: string, executor: Tx | NeutronParts['db'] = this.#parts.db): Promise<Network | undefined> {
+    return (await list(executor, networkKind, { conditions: [equals('project_id', projectId), equals('name', autoNetworkName)], limit: 1 }))[0]
+  }
+
+  ensure(projectId: string): Promise<Network> {
+    return this.#parts.db.transaction(async (tx) => await this.find(projectId, tx) ?? this.#make(tx, projectId))
+  }
+
+  async #make(tx: Tx, projectId: string): Promise<Network> {
+    const network = await networkMake(this.#parts, tx, { project_id: projectId, name: autoNetworkName })
+    await subnetMake(this.#parts, tx, network, {
+      project_id: projectId, network_id: network.id, name: 'auto_allocated_subnet_v4', ip_version: 4, cidr: await this.#freeCidr(tx),
+    })
+    return network
+  }
+
+  /** The first /24 of 10.240.0.0/12 that no subnet of the cloud has: projects may later share routers. */
+  async #freeCidr(tx: Tx): Promise<string> {
+    const taken = new Set((await list(tx, subnetKind, { conditions: [(where) => where('cidr', 'like', '10.%')] })).map(({ cidr }) => cidr))
+    for (let at = 0; at < 4096; at++) {
+      const cidr = `10.${240 + (at >> 8)}.${at & 255}.0/24`
+      if (!taken.has(cidr)) return cidr
+    }
+    throw conflict('No range is left for auto-allocated networks: every /24 of 10.240.0.0/12 is in use.', { type: 'AutoAllocationFailure' })
+  }
+}

@@ -1,0 +1,82 @@
+/** Reads the rows that the wanted state of some ports or of a whole host is made of. */
+import type { Executor } from '#platform/db/database.ts'
+import {
+  addressGroupKind, floatingIpKind, networkKind, portForwardingKind, portKind, routerKind, securityGroupKind, securityGroupRuleKind, subnetKind,
+} from '../store/kinds.ts'
+import { membersOf } from '../store/memberships.ts'
+import { equals, fetchMany, isIn, list } from '../store/records.ts'
+import type {
+  AddressGroup, FloatingIp, Network, Port, PortForwarding, Router, SecurityGroup, SecurityGroupRule, Subnet,
+} from '../store/tables.ts'
+
+export interface GroupRows {
+  groups: SecurityGroup[]
+  rules: SecurityGroupRule[]
+  addressGroups: AddressGroup[]
+  memberships: { port_id: string; security_group_id: string }[]
+  members: Port[]
+}
+
+export interface WantedRows extends GroupRows {
+  networks: Network[]
+  subnets: Subnet[]
+  /** All ports of the networks, on every host: names, resolvers' addresses and VXLAN neighbours come of them. */
+  neighbours: Port[]
+}
+
+export interface RouterRows { routers: Router[]; routerPorts: Port[]; floatingIps: FloatingIp[]; forwardings: PortForwarding[] }
+
+const idOf = ({ id }: { id: string }): string => id
+
+/** The groups of the ports, those their rules name, and everybody in them. */
+const groupRows = async (executor: Executor, ports: Port[]): Promise<GroupRows> => {
+  const own = [...new Set(ports.flatMap(({ security_groups }) => security_groups))]
+  const ownRules = await rulesOf(executor, own)
+  const remote = ownRules.flatMap(({ remote_group_id }) => remote_group_id ?? []).filter((id) => !own.includes(id))
+  const ids = [...new Set([...own, ...remote])]
+  const [groups, remoteRules, memberships, addressGroups] = await Promise.all([
+    fetchMany(executor, securityGroupKind, ids), rulesOf(executor, [...new Set(remote)]), membersOf(executor, ids),
+    fetchMany(executor, addressGroupKind, ownRules.flatMap(({ remote_address_group_id }) => remote_address_group_id ?? [])),
+  ])
+  const members = await fetchMany(executor, portKind, memberships.map(({ port_id }) => port_id))
+  return { groups, rules: [...ownRules, ...remoteRules], addressGroups, memberships, members }
+}
+
+const rulesOf = async (executor: Executor, groupIds: string[]): Promise<SecurityGroupRule[]> =>
+  groupIds.length === 0 ? [] : list(executor, securityGroupRuleKind, { conditions: [isIn('security_group_id', groupIds)] })
+
+export const wantedRows = async (executor: Executor, ports: Port[], networkIds: string[]): Promise<WantedRows> => {
+  const ids = [...new Set([...networkIds, ...ports.map(({ network_id }) => network_id)])]
+  const ofNetworks = ids.length ? [isIn('network_id', ids)] : [isIn('id', [])]
+  const [networks, subnets, neighbours, groups] = await Promise.all([
+    fetchMany(executor, networkKind, ids), list(executor, subnetKind, { conditions: ofNetworks }),
+    list(executor, portKind, { conditions: ofNetworks }), groupRows(executor, ports),
+  ])
+  return { networks, subnets, neighbours, ...groups }
+}
+
+/** What one plug needs: its networks without their neighbours' names, which the next sync brings. */
+export const plugRows = async (executor: Executor, ports: Port[]): Promise<WantedRows> => {
+  const ids = [...new Set(ports.map(({ network_id }) => network_id))]
+  const [networks, subnets, neighbours, groups] = await Promise.all([
+    fetchMany(executor, networkKind, ids), list(executor, subnetKind, { conditions: [isIn('network_id', ids)] }),
+    list(executor, portKind, { conditions: [isIn('network_id', ids)] }),
+    groupRows(executor, ports),
+  ])
+  return { networks, subnets, neighbours, ...groups }
+}
+
+export const routerRows = async (executor: Executor): Promise<RouterRows> => {
+  const routers = await list(executor, routerKind, { conditions: [equals('admin_state_up', 1)] })
+  const [routerPorts, floatingIps, forwardings] = await Promise.all([
+    list(executor, portKind, { conditions: [isIn('device_owner', ['network:router_interface', 'network:router_gateway'])] }),
+    list(executor, floatingIpKind), list(executor, portForwardingKind),
+  ])
+  return { routers, routerPorts, floatingIps, forwardings }
+}
+
+export const portsOfHost = (executor: Executor, host: string): Promise<Port[]> =>
+  list(executor, portKind, { conditions: [equals('host', host), (where) => where('device_id', '<>', '')] })
+
+export const networkIdsOf = (ports: Port[]): string[] => ports.map(({ network_id }) => network_id)
+export const idsOf = (records: { id: string }[]): string[] => records.map(idOf)
