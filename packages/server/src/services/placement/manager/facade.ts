@@ -3,7 +3,8 @@ import type { Database } from '#platform/db/database.ts'
 import type { PlacementFacade } from '../facade.ts'
 import { allocationsOf, consumersHolding } from '../store/claims.ts'
 import { claim, release } from './claims.ts'
-import { providerEnsure, providerViews } from './hosts.ts'
+import { providerEnsure } from './hosts.ts'
+import { providerViews } from './views.ts'
 
 export function createPlacementFacade(db: Database): PlacementFacade {
   return {

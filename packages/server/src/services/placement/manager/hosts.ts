@@ -1,14 +1,14 @@
-/** Hosts as providers: what workloads write, and the snapshot the scheduler reads. */
-import type { Database, Executor, Tx } from '#platform/db/database.ts'
+/** Hosts as providers: what workloads write of them. */
+import type { Database, Tx } from '#platform/db/database.ts'
 import type { Inventory, PlacementFacade, ProviderView } from '../facade.ts'
 import { generationsBump } from '../store/claims.ts'
 import { nameEnsure } from '../store/names.ts'
 import {
-  aggregatesOf, inventoriesList, inventoryDelete, inventoryWrite, providerFetch, providerInsert, providerUpdate, providersList,
-  traitsOf, traitsReplace,
+  inventoriesList, inventoryDelete, inventoryWrite, providerFetch, providerInsert, providerUpdate, traitsOf, traitsReplace,
 } from '../store/providers.ts'
-import { isSameInventory, toInventory, toRow } from './inventory.ts'
+import { isSameInventory, toRow } from './inventory.ts'
 import { isStandardTrait } from './standard-names.ts'
+import { providerViews } from './views.ts'
 
 type Wanted = Parameters<PlacementFacade['providerEnsure']>[0]
 
@@ -51,21 +51,4 @@ function isAsWanted(known: ProviderView, wanted: Wanted): boolean {
     && names.length === Object.keys(known.inventories).length
     && names.every((name) => known.inventories[name] && isSameInventory(known.inventories[name], wanted.inventories[name]!))
     && wanted.traits.every((trait) => known.traits.includes(trait))
-}
-
-/** Providers with their inventories, use, traits and aggregates, in four reads whatever their number. */
-export async function providerViews(executor: Executor, ids?: readonly string[]): Promise<ProviderView[]> {
-  const rows = await providersList(executor, ids)
-  const views = new Map(rows.map((row): [string, ProviderView] => [row.id, {
-    id: row.id, name: row.name, generation: row.generation, inventories: {}, used: {}, traits: [], aggregates: [],
-  }]))
-  for (const row of await inventoriesList(executor, ids)) {
-    const view = views.get(row.provider_id)
-    if (view === undefined) continue
-    view.inventories[row.resource_class] = toInventory(row)
-    view.used[row.resource_class] = row.used
-  }
-  for (const row of await traitsOf(executor, ids)) views.get(row.provider_id)?.traits.push(row.trait)
-  for (const row of await aggregatesOf(executor, ids)) views.get(row.provider_id)?.aggregates.push(row.aggregate_id)
-  return [...views.values()]
 }

@@ -83,3 +83,18 @@ export async function generationsBump(tx: Tx, providerIds: readonly string[]): P
 export const consumersHolding = (executor: Executor): Promise<{ consumerId: string; providerId: string }[]> =>
   executor.as<PlacementTables>().selectFrom('placement_allocation').select(['consumer_id as consumerId', 'provider_id as providerId'])
     .distinct().orderBy('consumer_id').orderBy('provider_id').execute()
+
+export const allocationsOfProvider = (executor: Executor, providerId: string): Promise<(AllocationRow & { generation: number })[]> =>
+  executor.as<PlacementTables>().selectFrom('placement_allocation')
+    .innerJoin('placement_consumer', 'placement_consumer.id', 'placement_allocation.consumer_id')
+    .selectAll('placement_allocation').select('placement_consumer.generation')
+    .where('provider_id', '=', providerId).orderBy('consumer_id').orderBy('resource_class').execute()
+
+export const usageOfOwner = (
+  executor: Executor, { projectId, userId }: { projectId: string; userId?: string },
+): Promise<(AllocationRow & { type: string })[]> =>
+  executor.as<PlacementTables>().selectFrom('placement_allocation')
+    .innerJoin('placement_consumer', 'placement_consumer.id', 'placement_allocation.consumer_id')
+    .selectAll('placement_allocation').select('placement_consumer.type')
+    .where('project_id', '=', projectId)
+    .$if(userId !== undefined, (query) => query.where('user_id', '=', userId!)).execute()

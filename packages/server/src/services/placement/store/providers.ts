@@ -6,8 +6,11 @@ import type { InventoryRow, PlacementTables, ProviderRow } from './tables.ts'
 export const providerFetch = (executor: Executor, id: string): Promise<ProviderRow | undefined> =>
   executor.as<PlacementTables>().selectFrom('placement_provider').selectAll().where('id', '=', id).executeTakeFirst()
 
-export const providersList = (executor: Executor, ids?: readonly string[]): Promise<ProviderRow[]> =>
-  executor.as<PlacementTables>().selectFrom('placement_provider').selectAll()
+/** PostgreSQL has no empty `in ()`, and nothing is asked for anyway. */
+const isNone = (ids: readonly string[] | undefined): boolean => ids?.length === 0
+
+export const providersList = async (executor: Executor, ids?: readonly string[]): Promise<ProviderRow[]> =>
+  isNone(ids) ? [] : await executor.as<PlacementTables>().selectFrom('placement_provider').selectAll()
     .$if(ids !== undefined, (query) => query.where('id', 'in', [...ids ?? []])).orderBy('name').execute()
 
 export async function providerInsert(tx: Tx, row: ProviderRow): Promise<void> {
@@ -33,8 +36,8 @@ export async function generationMove(tx: Tx, id: string, from: number): Promise<
   return numUpdatedRows === 1n
 }
 
-export const inventoriesList = (executor: Executor, providerIds?: readonly string[]): Promise<InventoryRow[]> =>
-  executor.as<PlacementTables>().selectFrom('placement_inventory').selectAll()
+export const inventoriesList = async (executor: Executor, providerIds?: readonly string[]): Promise<InventoryRow[]> =>
+  isNone(providerIds) ? [] : await executor.as<PlacementTables>().selectFrom('placement_inventory').selectAll()
     .$if(providerIds !== undefined, (query) => query.where('provider_id', 'in', [...providerIds ?? []]))
     .orderBy('provider_id').orderBy('resource_class').execute()
 
@@ -52,8 +55,8 @@ export async function inventoryDelete(tx: Tx, providerId: string, resourceClass:
   return numDeletedRows === 1n
 }
 
-export const traitsOf = (executor: Executor, providerIds?: readonly string[]): Promise<{ provider_id: string; trait: string }[]> =>
-  executor.as<PlacementTables>().selectFrom('placement_provider_trait').selectAll()
+export const traitsOf = async (executor: Executor, providerIds?: readonly string[]): Promise<{ provider_id: string; trait: string }[]> =>
+  isNone(providerIds) ? [] : await executor.as<PlacementTables>().selectFrom('placement_provider_trait').selectAll()
     .$if(providerIds !== undefined, (query) => query.where('provider_id', 'in', [...providerIds ?? []])).orderBy('trait').execute()
 
 export async function traitsReplace(tx: Tx, providerId: string, traits: readonly string[]): Promise<void> {
@@ -63,8 +66,8 @@ export async function traitsReplace(tx: Tx, providerId: string, traits: readonly
     .values([...new Set(traits)].map((trait) => ({ provider_id: providerId, trait }))).execute()
 }
 
-export const aggregatesOf = (executor: Executor, providerIds?: readonly string[]): Promise<{ provider_id: string; aggregate_id: string }[]> =>
-  executor.as<PlacementTables>().selectFrom('placement_provider_aggregate').selectAll()
+export const aggregatesOf = async (executor: Executor, providerIds?: readonly string[]): Promise<{ provider_id: string; aggregate_id: string }[]> =>
+  isNone(providerIds) ? [] : await executor.as<PlacementTables>().selectFrom('placement_provider_aggregate').selectAll()
     .$if(providerIds !== undefined, (query) => query.where('provider_id', 'in', [...providerIds ?? []])).orderBy('aggregate_id').execute()
 
 export async function aggregatesReplace(tx: Tx, providerId: string, aggregates: readonly string[]): Promise<void> {
@@ -72,4 +75,13 @@ export async function aggregatesReplace(tx: Tx, providerId: string, aggregates: 
   if (aggregates.length === 0) return
   await tx.as<PlacementTables>().insertInto('placement_provider_aggregate')
     .values([...new Set(aggregates)].map((aggregate) => ({ provider_id: providerId, aggregate_id: aggregate }))).execute()
+}
+
+export async function childrenOf(executor: Executor, id: string): Promise<string[]> {
+  const rows = await executor.as<PlacementTables>().selectFrom('placement_provider').select('id').where('parent_id', '=', id).execute()
+  return rows.map((row) => row.id)
+}
+
+export async function rootMove(tx: Tx, ids: readonly string[], rootId: string): Promise<void> {
+  await tx.as<PlacementTables>().updateTable('placement_provider').set({ root_id: rootId }).where('id', 'in', [...ids]).execute()
 }
