@@ -16,7 +16,10 @@ describe('flavors', () => {
   test('of a fresh cloud are those of DevStack', async () => {
     const { flavors } = (await cloud.ask('GET', '/v2.1/flavors/detail')).body
     const nano = flavors.find((one: { name: string }) => one.name === 'm1.nano')
-    assert.deepEqual([nano.id, nano.ram, nano.disk, nano.vcpus, nano.swap, nano['os-flavor-access:is_public'], nano.rxtx_factor], ['42', 128, 1, 1, '', true, 1])
+    assert.deepEqual(
+      [nano.id, nano.ram, nano.disk, nano.vcpus, nano.swap, nano['os-flavor-access:is_public'], nano.rxtx_factor],
+      ['42', 128, 1, 1, '', true, 1],
+    )
     assert.ok(flavors.some((one: { name: string }) => one.name === 'm1.xlarge'))
   })
 
@@ -26,32 +29,72 @@ describe('flavors', () => {
     assert.match(made.id, /^[0-9a-f-]{36}$/)
     assert.deepEqual([made.vcpus, made.swap], [2, 5])
     assert.equal((await cloud.ask('POST', '/v2.1/flavors', { ...admin, body })).status, 409)
-    const described = await cloud.ask('PUT', `/v2.1/flavors/${made.id}`, { ...admin, version: '2.55', body: { flavor: { description: 'roomy' } } })
+    const described = await cloud.ask('PUT', `/v2.1/flavors/${made.id}`, {
+      ...admin, version: '2.55', body: { flavor: { description: 'roomy' } },
+    })
     assert.equal(described.body.flavor.description, 'roomy')
-    assert.equal((await cloud.ask('PUT', `/v2.1/flavors/${made.id}`, { ...admin, version: '2.54', body: { flavor: { description: 'x' } } })).status, 404)
+    assert.equal(
+      (
+        await cloud.ask('PUT', `/v2.1/flavors/${made.id}`, {
+          ...admin, version: '2.54', body: { flavor: { description: 'x' } },
+        })
+      ).status, 404,
+    )
     const specs = `/v2.1/flavors/${made.id}/os-extra_specs`
-    assert.deepEqual((await cloud.ask('POST', specs, { ...admin, body: { extra_specs: { 'resources:VCPU': 1, a: 'b' } } })).body.extra_specs, { 'resources:VCPU': '1', a: 'b' })
+    assert.deepEqual(
+      (
+        await cloud.ask('POST', specs, { ...admin, body: { extra_specs: { 'resources:VCPU': 1, a: 'b' } } })
+      ).body.extra_specs, { 'resources:VCPU': '1', a: 'b' },
+    )
     assert.deepEqual((await cloud.ask('PUT', `${specs}/a`, { ...admin, body: { a: 'c' } })).body, { a: 'c' })
     assert.equal((await cloud.ask('PUT', `${specs}/a`, { ...admin, body: { b: 'c' } })).status, 400)
     assert.deepEqual((await cloud.ask('GET', `${specs}/a`)).body, { a: 'c' })
     assert.equal((await cloud.ask('DELETE', `${specs}/a`, admin)).status, 200)
     assert.equal((await cloud.ask('GET', `${specs}/a`)).status, 404)
-    assert.deepEqual((await cloud.ask('GET', `/v2.1/flavors/${made.id}`, { version: '2.61' })).body.flavor.extra_specs, { 'resources:VCPU': '1' })
+    assert.deepEqual(
+      (await cloud.ask('GET', `/v2.1/flavors/${made.id}`, { version: '2.61' })).body.flavor.extra_specs,
+      { 'resources:VCPU': '1' },
+    )
     assert.equal((await cloud.ask('DELETE', `/v2.1/flavors/${made.id}`)).status, 403)
     assert.equal((await cloud.ask('DELETE', `/v2.1/flavors/${made.id}`, admin)).status, 202)
     assert.equal((await cloud.ask('GET', `/v2.1/flavors/${made.id}`)).status, 404)
   })
 
   test('that are private exist only for projects that were let in', async () => {
-    await cloud.ask('POST', '/v2.1/flavors', { ...admin, body: { flavor: { name: 'secret', id: 'sec', ram: 64, vcpus: 1, disk: 0, 'os-flavor-access:is_public': 'False' } } })
+    await cloud.ask('POST', '/v2.1/flavors', {
+      ...admin,
+      body: {
+        flavor: { name: 'secret', id: 'sec', ram: 64, vcpus: 1, disk: 0, 'os-flavor-access:is_public': 'False' },
+      },
+    })
     assert.equal((await cloud.ask('GET', '/v2.1/flavors/sec')).status, 404)
-    assert.equal((await cloud.ask('POST', '/v2.1/servers', { body: serverBody('x', { flavorRef: 'sec' }) })).status, 400)
-    const granted = await cloud.ask('POST', '/v2.1/flavors/sec/action', { ...admin, body: { addTenantAccess: { tenant: 'project-a' } } })
-    assert.deepEqual(granted.body.flavor_access.map((one: { tenant_id: string }) => one.tenant_id), ['admin-project', 'project-a'])
+    assert.equal(
+      (await cloud.ask('POST', '/v2.1/servers', { body: serverBody('x', { flavorRef: 'sec' }) })).status, 400,
+    )
+    const granted = await cloud.ask('POST', '/v2.1/flavors/sec/action', {
+      ...admin, body: { addTenantAccess: { tenant: 'project-a' } },
+    })
+    assert.deepEqual(
+      granted.body.flavor_access.map((one: { tenant_id: string }) => one.tenant_id), ['admin-project', 'project-a'],
+    )
     assert.equal((await cloud.ask('GET', '/v2.1/flavors/sec')).status, 200)
-    assert.equal((await cloud.ask('POST', '/v2.1/flavors/sec/action', { ...admin, body: { addTenantAccess: { tenant: 'project-a' } } })).status, 409)
-    assert.equal((await cloud.ask('POST', '/v2.1/flavors/sec/action', { ...admin, body: { addTenantAccess: { tenant: 'missing' } } })).status, 400)
-    await cloud.ask('POST', '/v2.1/flavors/sec/action', { ...admin, body: { removeTenantAccess: { tenant: 'project-a' } } })
+    assert.equal(
+      (
+        await cloud.ask('POST', '/v2.1/flavors/sec/action', {
+          ...admin, body: { addTenantAccess: { tenant: 'project-a' } },
+        })
+      ).status, 409,
+    )
+    assert.equal(
+      (
+        await cloud.ask('POST', '/v2.1/flavors/sec/action', {
+          ...admin, body: { addTenantAccess: { tenant: 'missing' } },
+        })
+      ).status, 400,
+    )
+    await cloud.ask('POST', '/v2.1/flavors/sec/action', {
+      ...admin, body: { removeTenantAccess: { tenant: 'project-a' } },
+    })
     assert.equal((await cloud.ask('GET', '/v2.1/flavors/sec')).status, 404)
     const all = (await cloud.ask('GET', '/v2.1/flavors?is_public=None', admin)).body.flavors
     assert.ok(all.some((one: { id: string }) => one.id === 'sec'))
@@ -59,7 +102,8 @@ describe('flavors', () => {
   })
 
   test('are filtered, sorted and paged', async () => {
-    const ids = async (query: string) => (await cloud.ask('GET', `/v2.1/flavors${query}`)).body.flavors.map((one: { id: string }) => one.id)
+    const ids = async (query: string) =>
+      (await cloud.ask('GET', `/v2.1/flavors${query}`)).body.flavors.map((one: { id: string }) => one.id)
     assert.deepEqual(await ids('?minRam=8192&sort_key=memory_mb'), ['4', '5'])
     assert.deepEqual(await ids('?minDisk=80&sort_key=root_gb&sort_dir=desc'), ['5', '4'])
     const first = (await cloud.ask('GET', '/v2.1/flavors?limit=3')).body
@@ -73,7 +117,9 @@ describe('flavors', () => {
 
 describe('key pairs', () => {
   test('are made, with a private key that is told once', async () => {
-    const made = await cloud.ask('POST', '/v2.1/os-keypairs', { version: '2.2', body: { keypair: { name: 'mine', type: 'ssh' } } })
+    const made = await cloud.ask('POST', '/v2.1/os-keypairs', {
+      version: '2.2', body: { keypair: { name: 'mine', type: 'ssh' } },
+    })
     assert.equal(made.status, 201)
     assert.match(made.body.keypair.private_key, /BEGIN RSA PRIVATE KEY/)
     assert.match(made.body.keypair.fingerprint, /^([0-9a-f]{2}:){15}[0-9a-f]{2}$/)
@@ -87,7 +133,11 @@ describe('key pairs', () => {
   })
 
   test('can be certificates that verify themselves', async () => {
-    const made = (await cloud.ask('POST', '/v2.1/os-keypairs', { version: '2.2', body: { keypair: { name: 'cert', type: 'x509' } } })).body.keypair
+    const made = (
+      await cloud.ask('POST', '/v2.1/os-keypairs', {
+        version: '2.2', body: { keypair: { name: 'cert', type: 'x509' } },
+      })
+    ).body.keypair
     const certificate = new X509Certificate(made.public_key)
     assert.ok(certificate.verify(certificate.publicKey))
     assert.match(made.private_key, /BEGIN PRIVATE KEY/)
@@ -96,7 +146,8 @@ describe('key pairs', () => {
   test('can be brought, if they are keys', async () => {
     const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
     for (const [name, key, status] of [
-      ['ed', edKey, 200], ['pem', publicKey.export({ type: 'spki', format: 'pem' }), 400], ['cut', edKey.replace('mXJ7D', ''), 400], ['odd/name', edKey, 400], ['none', '', 400],
+      ['ed', edKey, 200], ['pem', publicKey.export({ type: 'spki', format: 'pem' }), 400],
+      ['cut', edKey.replace('mXJ7D', ''), 400], ['odd/name', edKey, 400], ['none', '', 400],
     ] as const) {
       const answer = await cloud.ask('POST', '/v2.1/os-keypairs', { body: { keypair: { name, public_key: key } } })
       assert.equal(answer.status, status, `${name}: ${JSON.stringify(answer.body)}`)
@@ -105,11 +156,23 @@ describe('key pairs', () => {
 
   test('of other users are for administrators, from 2.10 on; making ends with 2.92', async () => {
     await cloud.ask('POST', '/v2.1/os-keypairs', { as: 'bob', body: { keypair: { name: 'bobs', public_key: edKey } } })
-    const names = (answer: { body: any }) => answer.body.keypairs.map((one: { keypair: { name: string } }) => one.keypair.name)
-    assert.deepEqual(names(await cloud.ask('GET', '/v2.1/os-keypairs?user_id=bob', { ...admin, version: '2.10' })), ['bobs'])
+    const names = (answer: { body: any }) =>
+      answer.body.keypairs.map((one: { keypair: { name: string } }) => one.keypair.name)
+    assert.deepEqual(
+      names(await cloud.ask('GET', '/v2.1/os-keypairs?user_id=bob', { ...admin, version: '2.10' })), ['bobs'],
+    )
     assert.equal((await cloud.ask('GET', '/v2.1/os-keypairs?user_id=bob', { version: '2.10' })).status, 403)
-    assert.equal((await cloud.ask('POST', '/v2.1/os-keypairs', { version: '2.92', body: { keypair: { name: 'new' } } })).status, 400)
-    assert.equal((await cloud.ask('POST', '/v2.1/os-keypairs', { version: '2.92', body: { keypair: { name: 'a@b.c', public_key: edKey } } })).status, 201)
+    assert.equal(
+      (await cloud.ask('POST', '/v2.1/os-keypairs', { version: '2.92', body: { keypair: { name: 'new' } } })).status,
+      400,
+    )
+    assert.equal(
+      (
+        await cloud.ask('POST', '/v2.1/os-keypairs', {
+          version: '2.92', body: { keypair: { name: 'a@b.c', public_key: edKey } },
+        })
+      ).status, 201,
+    )
   })
 
   test('are put into the server, and are named by it', async () => {
@@ -122,20 +185,34 @@ describe('key pairs', () => {
 
 describe('server groups', () => {
   test('hold servers, in the words of each version', async () => {
-    const made = (await cloud.ask('POST', '/v2.1/os-server-groups', { version: '2.64', body: { server_group: { name: 'apart', policy: 'anti-affinity', rules: { max_server_per_host: 3 } } } })).body.server_group
+    const made = (
+      await cloud.ask('POST', '/v2.1/os-server-groups', {
+        version: '2.64',
+        body: { server_group: { name: 'apart', policy: 'anti-affinity', rules: { max_server_per_host: 3 } } },
+      })
+    ).body.server_group
     assert.deepEqual([made.policy, made.rules, made.members], ['anti-affinity', { max_server_per_host: 3 }, []])
-    const id = (await cloud.ask('POST', '/v2.1/servers', { body: { ...serverBody('one'), 'os:scheduler_hints': { group: made.id } } })).body.server.id
-    assert.deepEqual(cloud.workloads.rows.get(id)!.spec.scheduling.group, { id: made.id, policy: 'anti-affinity', maxPerHost: 3 })
+    const id = (
+      await cloud.ask('POST', '/v2.1/servers', {
+        body: { ...serverBody('one'), 'os:scheduler_hints': { group: made.id } },
+      })
+    ).body.server.id
+    assert.deepEqual(cloud.workloads.rows.get(id)!.spec.scheduling.group, {
+      id: made.id, policy: 'anti-affinity', maxPerHost: 3,
+    })
     const old = (await cloud.ask('GET', `/v2.1/os-server-groups/${made.id}`)).body.server_group
     assert.deepEqual([old.policies, old.metadata, old.members], [['anti-affinity'], {}, [id]])
-    assert.deepEqual((await cloud.ask('GET', `/v2.1/servers/${id}`, { version: '2.71' })).body.server.server_groups, [made.id])
+    assert.deepEqual(
+      (await cloud.ask('GET', `/v2.1/servers/${id}`, { version: '2.71' })).body.server.server_groups, [made.id],
+    )
     assert.equal((await cloud.ask('GET', `/v2.1/os-server-groups/${made.id}`, { as: 'bob' })).status, 404)
     assert.equal((await cloud.ask('DELETE', `/v2.1/os-server-groups/${made.id}`)).status, 204)
     assert.deepEqual((await cloud.ask('GET', `/v2.1/servers/${id}`, { version: '2.71' })).body.server.server_groups, [])
   })
 
   test('are refused with words of another version', async () => {
-    const ask = (version: string, group: object) => cloud.ask('POST', '/v2.1/os-server-groups', { version, body: { server_group: { name: 'x', ...group } } })
+    const ask = (version: string, group: object) =>
+      cloud.ask('POST', '/v2.1/os-server-groups', { version, body: { server_group: { name: 'x', ...group } } })
     assert.equal((await ask('2.1', { policies: ['soft-affinity'] })).status, 400)
     assert.equal((await ask('2.15', { policies: ['soft-affinity'] })).status, 200)
     assert.equal((await ask('2.64', { policies: ['affinity'] })).status, 400)
@@ -146,9 +223,15 @@ describe('server groups', () => {
 
 describe('quotas', () => {
   test('show upstream\'s numbers and names at each version', async () => {
-    const set = async (version: string, path = 'project-a') => (await cloud.ask('GET', `/v2.1/os-quota-sets/${path}`, { version })).body.quota_set
+    const set = async (version: string, path = 'project-a') =>
+      (await cloud.ask('GET', `/v2.1/os-quota-sets/${path}`, { version })).body.quota_set
     const old = await set('2.1')
-    assert.deepEqual([old.id, old.instances, old.cores, old.ram, old.key_pairs, old.metadata_items, old.injected_files, old.floating_ips], ['project-a', 10, 20, 51200, 100, 128, 5, -1])
+    assert.deepEqual(
+      [
+        old.id, old.instances, old.cores, old.ram, old.key_pairs, old.metadata_items, old.injected_files,
+        old.floating_ips,
+      ], ['project-a', 10, 20, 51200, 100, 128, 5, -1],
+    )
     assert.equal((await set('2.36')).floating_ips, undefined)
     assert.equal((await set('2.57')).injected_files, undefined)
     const detail = await set('2.57', 'project-a/detail')
@@ -158,7 +241,8 @@ describe('quotas', () => {
   })
 
   test('are set and taken back by administrators', async () => {
-    const update = (body: object) => cloud.ask('PUT', '/v2.1/os-quota-sets/project-b', { ...admin, body: { quota_set: body } })
+    const update = (body: object) =>
+      cloud.ask('PUT', '/v2.1/os-quota-sets/project-b', { ...admin, body: { quota_set: body } })
     assert.equal((await update({ cores: 4, ram: '100', force: true })).body.quota_set.ram, 100)
     assert.equal((await update({ cores: -2 })).status, 400)
     assert.equal((await update({ nonsense: 2 })).status, 400)
@@ -167,7 +251,9 @@ describe('quotas', () => {
   })
 
   test('of the default class are every project\'s start', async () => {
-    const changed = await cloud.ask('PUT', '/v2.1/os-quota-class-sets/default', { ...admin, body: { quota_class_set: { key_pairs: 90 } } })
+    const changed = await cloud.ask('PUT', '/v2.1/os-quota-class-sets/default', {
+      ...admin, body: { quota_class_set: { key_pairs: 90 } },
+    })
     assert.equal(changed.body.quota_class_set.key_pairs, 90)
     assert.equal((await cloud.ask('GET', '/v2.1/os-quota-sets/project-c', admin)).body.quota_set.key_pairs, 90)
   })
@@ -177,8 +263,15 @@ describe('quotas', () => {
     await bootServer(cloud, 'counted')
     const { absolute, rate } = (await cloud.ask('GET', '/v2.1/limits')).body.limits
     assert.deepEqual(rate, [])
-    assert.deepEqual([absolute.maxTotalInstances, absolute.totalInstancesUsed - before.absolute.totalInstancesUsed, absolute.totalRAMUsed - before.absolute.totalRAMUsed], [10, 1, 128])
-    assert.equal((await cloud.ask('GET', '/v2.1/limits', { version: '2.57' })).body.limits.absolute.maxPersonality, undefined)
+    assert.deepEqual(
+      [
+        absolute.maxTotalInstances, absolute.totalInstancesUsed - before.absolute.totalInstancesUsed,
+        absolute.totalRAMUsed - before.absolute.totalRAMUsed,
+      ], [10, 1, 128],
+    )
+    assert.equal(
+      (await cloud.ask('GET', '/v2.1/limits', { version: '2.57' })).body.limits.absolute.maxPersonality, undefined,
+    )
   })
 })
 
@@ -193,7 +286,9 @@ describe('usage', () => {
     assert.ok(usage.total_memory_mb_usage >= 256)
     const page = (await cloud.ask('GET', '/v2.1/os-simple-tenant-usage/project-a?limit=1', { version: '2.40' })).body
     assert.match(page.tenant_usage_links[0].href, /marker=/)
-    assert.deepEqual((await cloud.ask('GET', '/v2.1/os-simple-tenant-usage/project-empty', admin)).body, { tenant_usage: {} })
+    assert.deepEqual(
+      (await cloud.ask('GET', '/v2.1/os-simple-tenant-usage/project-empty', admin)).body, { tenant_usage: {} },
+    )
     assert.equal((await cloud.ask('GET', '/v2.1/os-simple-tenant-usage')).status, 403)
     assert.ok((await cloud.ask('GET', '/v2.1/os-simple-tenant-usage?detailed=1', admin)).body.tenant_usages.length >= 1)
     assert.equal((await cloud.ask('GET', '/v2.1/os-simple-tenant-usage/project-a?start=never')).status, 400)

@@ -13,6 +13,12 @@ export interface ServerInfo {
 export interface NovaFacade {
   serverFetch(id: string): Promise<ServerInfo | undefined>
   serversFetchMany(ids: string[]): Promise<Map<string, ServerInfo>>
-  flavorFetch(id: string): Promise<{ id: string; name: string; vcpus: number; ramMiB: number; diskGiB: number } | undefined>
+  flavorFetch(id: string): Promise<{
+    id: string
+    name: string
+    vcpus: number
+    ramMiB: number
+    diskGiB: number
+  } | undefined>
   keypairFetch(userId: string, name: string): Promise<{ name: string; publicKey: string } | undefined>
 }

@@ -25,23 +25,34 @@ const bases: PolicyRule[] = [
 ]
 
 const compute = (resource: string, rules: Record<string, string>): PolicyRule[] =>
-  Object.entries(rules).map(([verb, rule]) => ({ name: `os_compute_api:${resource}${verb && `:${verb}`}`, rule, scopes: ['project'] }))
+  Object.entries(rules).map(
+    ([verb, rule]) => ({ name: `os_compute_api:${resource}${verb && `:${verb}`}`, rule, scopes: ['project'] }),
+  )
 
-const plain = (rules: Record<string, string>): PolicyRule[] => Object.entries(rules).map(([name, rule]) => ({ name, rule, scopes: ['project'] }))
+const plain = (rules: Record<string, string>): PolicyRule[] =>
+  Object.entries(rules).map(([name, rule]) => ({ name, rule, scopes: ['project'] }))
 
 const servers: PolicyRule[] = [
   ...compute('servers', {
-    index: reader, detail: reader, 'index:get_all_tenants': admin, 'detail:get_all_tenants': admin, allow_all_filters: admin, show: reader,
-    'show:flavor-extra-specs': reader, 'show:host_status': admin, 'show:host_status:unknown-only': admin, create: member, 'create:forced_host': admin,
-    'create:attach_volume': member, 'create:attach_network': member, 'create:trusted_certs': member, 'create:zero_disk_flavor': admin,
-    'create:privileged': admin, delete: member, update: member, confirm_resize: member, revert_resize: member, reboot: member, resize: member,
-    rebuild: member, 'rebuild:trusted_certs': member, create_image: member, 'create_image:allow_volume_backed': member, start: member, stop: member,
-    trigger_crash_dump: member, 'migrations:show': admin, 'migrations:force_complete': manager, 'migrations:delete': manager,
+    index: reader, detail: reader, 'index:get_all_tenants': admin, 'detail:get_all_tenants': admin,
+    allow_all_filters: admin, show: reader,
+    'show:flavor-extra-specs': reader, 'show:host_status': admin, 'show:host_status:unknown-only': admin,
+    create: member, 'create:forced_host': admin,
+    'create:attach_volume': member, 'create:attach_network': member, 'create:trusted_certs': member,
+    'create:zero_disk_flavor': admin,
+    'create:privileged': admin, delete: member, update: member, confirm_resize: member, revert_resize: member,
+    reboot: member, resize: member,
+    rebuild: member, 'rebuild:trusted_certs': member, create_image: member, 'create_image:allow_volume_backed': member,
+    start: member, stop: member,
+    trigger_crash_dump: member, 'migrations:show': admin, 'migrations:force_complete': manager,
+    'migrations:delete': manager,
     'migrations:index': manager, 'migrations:index:host': admin,
   }),
   ...plain({
-    'compute:servers:create:requested_destination': admin, 'compute:servers:resize:cross_cell': nobody, 'network:attach_external_network': admin,
-    'compute:server:topology:index': reader, 'compute:server:topology:host:index': admin, 'compute:aggregates:images': admin,
+    'compute:servers:create:requested_destination': admin, 'compute:servers:resize:cross_cell': nobody,
+    'network:attach_external_network': admin,
+    'compute:server:topology:index': reader, 'compute:server:topology:host:index': admin,
+    'compute:aggregates:images': admin,
   }),
 ]
 
@@ -60,7 +71,9 @@ const serverParts: PolicyRule[] = [
   ...compute('os-instance-actions', { 'events:details': admin, events: admin, list: reader, show: reader }),
   ...compute('ips', { show: reader, index: reader }),
   ...compute('os-lock-server', { lock: member, unlock: member, 'unlock:unlock_override': admin }),
-  ...compute('os-migrate-server', { migrate: manager, 'migrate:host': admin, migrate_live: manager, 'migrate_live:host': admin }),
+  ...compute('os-migrate-server', {
+    migrate: manager, 'migrate:host': admin, migrate_live: manager, 'migrate_live:host': admin,
+  }),
   ...compute('os-multinic', { add: member, remove: member }),
   ...compute('os-pause-server', { pause: member, unpause: member }),
   ...compute('os-rescue', { '': member }),
@@ -68,9 +81,13 @@ const serverParts: PolicyRule[] = [
   ...compute('os-security-groups', { list: reader, add: member, remove: member }),
   ...compute('os-server-diagnostics', { '': admin }),
   ...compute('os-server-external-events', { create: service }),
-  ...compute('server-metadata', { index: reader, show: reader, create: member, update_all: member, update: member, delete: member }),
+  ...compute('server-metadata', {
+    index: reader, show: reader, create: member, update_all: member, update: member, delete: member,
+  }),
   ...compute('os-server-password', { show: reader, clear: member }),
-  ...compute('os-server-tags', { delete_all: member, index: reader, update_all: member, delete: member, update: member, show: reader }),
+  ...compute('os-server-tags', {
+    delete_all: member, index: reader, update_all: member, delete: member, update: member, show: reader,
+  }),
   ...compute('os-shelve', { shelve: member, unshelve: member, unshelve_to_host: admin, shelve_offload: admin }),
   ...compute('os-suspend-server', { resume: member, suspend: member }),
   ...compute('os-volumes-attachments', { index: reader }),
@@ -85,15 +102,22 @@ const catalogue: PolicyRule[] = [
   ...compute('limits', { '': anybody, other_project: admin }),
   ...compute('os-quota-class-sets', { show: admin, update: admin }),
   ...compute('os-quota-sets', { update: admin, defaults: anybody, show: reader, delete: admin, detail: reader }),
-  ...compute('os-server-groups', { create: member, delete: member, index: reader, 'index:all_projects': admin, show: reader }),
+  ...compute('os-server-groups', {
+    create: member, delete: member, index: reader, 'index:all_projects': admin, show: reader,
+  }),
   ...compute('os-simple-tenant-usage', { show: reader, list: admin }),
 ]
 
 const operator: PolicyRule[] = [
-  ...compute('os-aggregates', { set_metadata: admin, add_host: admin, create: admin, remove_host: admin, update: admin, index: admin, delete: admin, show: admin }),
+  ...compute('os-aggregates', {
+    set_metadata: admin, add_host: admin, create: admin, remove_host: admin, update: admin, index: admin, delete: admin,
+    show: admin,
+  }),
   ...compute('os-availability-zone', { list: anybody, detail: admin }),
   ...compute('os-hosts', { list: admin, show: admin, update: admin, reboot: admin, shutdown: admin, start: admin }),
-  ...compute('os-hypervisors', { list: admin, 'list-detail': admin, statistics: admin, show: admin, uptime: admin, search: admin, servers: admin }),
+  ...compute('os-hypervisors', {
+    list: admin, 'list-detail': admin, statistics: admin, show: admin, uptime: admin, search: admin, servers: admin,
+  }),
   ...compute('os-instance-usage-audit-log', { list: admin, show: admin }),
   ...compute('os-migrations', { index: manager, 'index:all_projects': admin, 'index:host': admin }),
   ...compute('os-services', { list: admin, update: admin, delete: admin }),

@@ -13,7 +13,9 @@ before(async () => {
   cloud = await NovaCloud.start()
   ids.apple = await bootServer(cloud, 'apple', { tags: ['fruit', 'red'], networks: 'auto' }, { version: '2.52' })
   cloud.clock.advance(10_000)
-  ids.pear = await bootServer(cloud, 'pear', { tags: ['fruit'], flavorRef: '1', networks: 'auto', description: 'green' }, { version: '2.52' })
+  ids.pear = await bootServer(
+    cloud, 'pear', { tags: ['fruit'], flavorRef: '1', networks: 'auto', description: 'green' }, { version: '2.52' },
+  )
   cloud.clock.advance(10_000)
   ids.plum = await bootServer(cloud, 'plum', { imageRef: otherImageId, networks: 'auto' }, { version: '2.52' })
   await act(cloud, ids.plum, { 'os-stop': null })
@@ -66,15 +68,19 @@ describe('a filter', () => {
     ['?description=gre&all_tenants=1', ['pear'], { as: 'admin' }],
   ]
   for (const [query, found, options] of filters) {
-    test(`${query || '(none)'} ${options ? JSON.stringify(options) : ''} finds ${found.join(', ') || 'nothing'}`, async () => {
+    const asked = `${query || '(none)'} ${options ? JSON.stringify(options) : ''}`
+    test(`${asked} finds ${found.join(', ') || 'nothing'}`, async () => {
       assert.deepEqual(await names(query, options), found)
     })
   }
 
   const refusals: [query: string, status: number, options?: AskOptions][] = [
-    ['?limit=-1', 400], ['?limit=ten', 400], ['?marker=nope', 400], ['?changes-since=yesterday', 400], ['?name=(', 400], ['?name=(a%2B)%2B', 400],
-    ['?status=nope', 400, { version: '2.38' }], ['?all_tenants=1', 403], ['?status=deleted', 403], ['?unknown=1', 400, { version: '2.75' }],
-    ['?sort_key=nope', 400], ['?sort_key=id', 400, { version: '2.75' }], ['?sort_dir=sideways&sort_key=uuid', 400], ['?all_tenants=perhaps', 400],
+    ['?limit=-1', 400], ['?limit=ten', 400], ['?marker=nope', 400], ['?changes-since=yesterday', 400], ['?name=(', 400],
+    ['?name=(a%2B)%2B', 400],
+    ['?status=nope', 400, { version: '2.38' }], ['?all_tenants=1', 403], ['?status=deleted', 403],
+    ['?unknown=1', 400, { version: '2.75' }],
+    ['?sort_key=nope', 400], ['?sort_key=id', 400, { version: '2.75' }], ['?sort_dir=sideways&sort_key=uuid', 400],
+    ['?all_tenants=perhaps', 400],
     ['?_secret=1', 400, { as: 'admin' }], ['?locked=maybe', 400, { version: '2.73' }], ['?sort_key=host', 403],
     ['?changes-since=2024-01-02T00:00:00Z&changes-before=2024-01-01T00:00:00Z', 400, { version: '2.66' }],
   ]
@@ -84,7 +90,9 @@ describe('a filter', () => {
     })
   }
 
-  test('with an unknown status finds nothing before 2.38', async () => assert.deepEqual(await names('?status=nope'), []))
+  test(
+    'with an unknown status finds nothing before 2.38', async () => assert.deepEqual(await names('?status=nope'), []),
+  )
 
   test('changes-since finds what changed, deleted ones included', async () => {
     const since = new Date(cloud.clock.now() - 60_000).toISOString()
@@ -99,7 +107,11 @@ describe('a filter', () => {
 })
 
 describe('pages', () => {
-  for (const sort of ['', '&sort_key=display_name&sort_dir=asc', '&sort_key=launched_at&sort_dir=asc', '&sort_key=task_state&sort_dir=desc']) {
+  const sorts = [
+    '', '&sort_key=display_name&sort_dir=asc', '&sort_key=launched_at&sort_dir=asc',
+    '&sort_key=task_state&sort_dir=desc',
+  ]
+  for (const sort of sorts) {
     test(`of one server each show every server once (${sort || 'as they come'})`, async () => {
       const all = await names(`?${sort.slice(1)}`)
       const seen: string[] = []

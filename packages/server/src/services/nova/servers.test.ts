@@ -1,6 +1,6 @@
 /** Servers through the door: their life from BUILD to deleted, and what is refused on the way. */
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, describe, test } from 'node:test'
+import { beforeEach, describe, test } from 'node:test'
 import { imageId, networkId, otherImageId } from './testing/fake-neighbours.ts'
 import { NovaCloud } from './testing/nova-cloud.ts'
 import { act, actAndFinish, bootServer, createServer, serverBody, show } from './testing/steps.ts'
@@ -15,33 +15,49 @@ describe('creating', () => {
     const answer = await cloud.ask('POST', '/v2.1/servers', { body: serverBody('web') })
     assert.equal(answer.status, 202)
     const { id } = answer.body.server
-    assert.deepEqual(Object.keys(answer.body.server).sort(), ['OS-DCF:diskConfig', 'adminPass', 'id', 'links', 'security_groups'])
+    assert.deepEqual(Object.keys(answer.body.server).sort(), [
+      'OS-DCF:diskConfig', 'adminPass', 'id', 'links', 'security_groups',
+    ])
     assert.equal(answer.headers.location, `http://cloud/compute/v2.1/servers/${id}`)
     const building = await show(cloud, id)
-    assert.deepEqual([building.status, building['OS-EXT-STS:task_state'], building.addresses], ['BUILD', 'scheduling', {}])
+    assert.deepEqual([building.status, building['OS-EXT-STS:task_state'], building.addresses], [
+      'BUILD', 'scheduling', {},
+    ])
     cloud.workloads.finish(id)
     await cloud.follow()
     const active = await show(cloud, id)
-    assert.deepEqual([active.status, active['OS-EXT-STS:power_state'], active['OS-EXT-STS:task_state']], ['ACTIVE', 1, null])
-    assert.deepEqual(active.addresses.private, [{ version: 4, addr: '10.0.0.10', 'OS-EXT-IPS:type': 'fixed', 'OS-EXT-IPS-MAC:mac_addr': 'fa:16:3e:00:00:01' }])
+    assert.deepEqual(
+      [active.status, active['OS-EXT-STS:power_state'], active['OS-EXT-STS:task_state']], ['ACTIVE', 1, null],
+    )
+    assert.deepEqual(active.addresses.private, [
+      { version: 4, addr: '10.0.0.10', 'OS-EXT-IPS:type': 'fixed', 'OS-EXT-IPS-MAC:mac_addr': 'fa:16:3e:00:00:01' },
+    ])
     assert.equal(active['OS-SRV-USG:launched_at'], '2023-11-14T22:13:21.000000')
   })
 
-  test('asks workloads for the command of the image, the flavor of the request and the metadata as environment', async (t) => {
+  test('asks workloads for the command of the image, the flavor and the metadata as environment', async (t) => {
     t.after(finish)
-    const id = await createServer(cloud, 'Web Äpp', { metadata: { COLOR: 'blue', 'not a variable': 'x' }, user_data: Buffer.from('#!/bin/sh').toString('base64') })
+    const id = await createServer(cloud, 'Web Äpp', {
+      metadata: { COLOR: 'blue', 'not a variable': 'x' }, user_data: Buffer.from('#!/bin/sh').toString('base64'),
+    })
     const { spec } = cloud.workloads.rows.get(id)!
     assert.deepEqual(spec.command, ['httpd', '-f', '-p', '80'])
     assert.deepEqual(spec.env, { COLOR: 'blue' })
     assert.deepEqual(spec.resources, { vcpus: 1, ramMiB: 128, diskGiB: 1 })
     assert.equal(spec.hostname, 'web-pp')
     assert.equal(spec.networkMode, 'tenant')
-    assert.ok(spec.files.some((file) => file.path.endsWith('/user_data') && Buffer.from(file.content, 'base64').toString() === '#!/bin/sh'))
+    assert.ok(
+      spec.files.some(
+        (file) => file.path.endsWith('/user_data') && Buffer.from(file.content, 'base64').toString() === '#!/bin/sh',
+      ),
+    )
   })
 
   test('of several makes numbered members of one reservation', async (t) => {
     t.after(finish)
-    const answer = await cloud.ask('POST', '/v2.1/servers', { body: serverBody('web', { min_count: 2, max_count: '3', return_reservation_id: true }) })
+    const answer = await cloud.ask('POST', '/v2.1/servers', {
+      body: serverBody('web', { min_count: 2, max_count: '3', return_reservation_id: true }),
+    })
     const { servers } = (await cloud.ask('GET', `/v2.1/servers?reservation_id=${answer.body.reservation_id}`)).body
     assert.deepEqual(servers.map((server: { name: string }) => server.name).sort(), ['web-1', 'web-2', 'web-3'])
   })
@@ -80,13 +96,28 @@ describe('creating', () => {
     ['no networks from 2.37 on', {}, 400, /networks/, '2.37'],
     ['auto networks before 2.37', { networks: 'auto' }, 400, /networks/, '2.36'],
     ['personality from 2.57 on', { networks: 'none', personality: [] }, 400, /personality/, '2.57'],
-    ['a volume', { block_device_mapping_v2: [{ source_type: 'volume', uuid: imageId, boot_index: 0 }] }, 400, /block storage/],
+    [
+      'a volume', { block_device_mapping_v2: [{ source_type: 'volume', uuid: imageId, boot_index: 0 }] }, 400,
+      /block storage/,
+    ],
     ['min_count above max_count', { min_count: 3, max_count: 2 }, 400, /min_count must be <= max_count/],
-    ['a requested host from no administrator', { networks: 'none', host: 'host-1' }, 403, /requested_destination/, '2.74'],
-    ['a privileged container from no administrator', { metadata: { 'docker:privileged': 'true' } }, 403, /create:privileged/],
-    ['the host network from no administrator', { metadata: { 'docker:network_mode': 'host' } }, 403, /network_mode=host/],
+    [
+      'a requested host from no administrator', { networks: 'none', host: 'host-1' }, 403, /requested_destination/,
+      '2.74',
+    ],
+    [
+      'a privileged container from no administrator', { metadata: { 'docker:privileged': 'true' } }, 403,
+      /create:privileged/,
+    ],
+    [
+      'the host network from no administrator', { metadata: { 'docker:network_mode': 'host' } }, 403,
+      /network_mode=host/,
+    ],
     ['an unknown Docker option', { metadata: { 'docker:nope': 'x' } }, 400, /Unknown option docker:nope/],
-    ['a link to another project', { metadata: { 'docker:links': '99999999-0000-4000-8000-000000000001:db' } }, 400, /could not be found/],
+    [
+      'a link to another project', { metadata: { 'docker:links': '99999999-0000-4000-8000-000000000001:db' } }, 400,
+      /could not be found/,
+    ],
   ]
   for (const [why, more, status, message, version] of refusals) {
     test(`refuses ${why}`, async (t) => {
@@ -126,7 +157,9 @@ describe('creating', () => {
 
   test('lets an administrator choose the host and open the container', async (t) => {
     t.after(finish)
-    const id = await createServer(cloud, 'root', { availability_zone: 'nova:host-1', metadata: { 'docker:privileged': 'true' } }, { as: 'admin' })
+    const id = await createServer(
+      cloud, 'root', { availability_zone: 'nova:host-1', metadata: { 'docker:privileged': 'true' } }, { as: 'admin' },
+    )
     const { spec } = cloud.workloads.rows.get(id)!
     assert.deepEqual([spec.scheduling.host, spec.privileged], ['host-1', true])
   })
@@ -156,7 +189,9 @@ describe('orders', () => {
       cloud.workloads.finish(id)
       await cloud.follow()
       const done = await show(cloud, id)
-      assert.deepEqual([done.status, done['OS-EXT-STS:task_state'], done['OS-EXT-STS:power_state']], [afterwards, null, power])
+      assert.deepEqual(
+        [done.status, done['OS-EXT-STS:task_state'], done['OS-EXT-STS:power_state']], [afterwards, null, power],
+      )
       if (!undo) return
       await actAndFinish(cloud, id, undo)
       assert.equal((await show(cloud, id)).status, 'ACTIVE')
@@ -179,7 +214,10 @@ describe('orders', () => {
     cloud.workloads.fail(id, 'no such image on the host')
     await cloud.follow()
     const broken = await show(cloud, id)
-    assert.deepEqual([broken.status, broken.fault.code, broken.fault.message, broken.fault.details], ['ERROR', 500, 'no such image on the host', undefined])
+    assert.deepEqual(
+      [broken.status, broken.fault.code, broken.fault.message, broken.fault.details],
+      ['ERROR', 500, 'no such image on the host', undefined],
+    )
     assert.equal((await show(cloud, id, { as: 'admin' })).fault.details, 'details of no such image on the host')
     cloud.workloads.rows.set(id, { ...cloud.workloads.rows.get(id)!, fault: null })
     await actAndFinish(cloud, id, { reboot: { type: 'HARD' } })
@@ -189,7 +227,9 @@ describe('orders', () => {
   test('rebuild keeps what it was not told to change, and tells the new spec', async (t) => {
     t.after(finish)
     const id = await bootServer(cloud, 'web', { metadata: { A: '1' } })
-    const answer = await act(cloud, id, { rebuild: { imageRef: otherImageId, name: 'new', metadata: { B: '2' } } }, { version: '2.1' })
+    const answer = await act(
+      cloud, id, { rebuild: { imageRef: otherImageId, name: 'new', metadata: { B: '2' } } }, { version: '2.1' },
+    )
     assert.equal(answer.body.server.name, 'new')
     assert.equal(typeof answer.body.server.adminPass, 'string')
     const last = cloud.workloads.orders.at(-1)!.order
@@ -301,9 +341,13 @@ describe('deleting', () => {
     assert.equal((await cloud.ask('GET', `/v2.1/servers/${id}`)).status, 404)
     assert.equal(cloud.neutron.ports.size, 0)
     assert.equal(cloud.quota.held.size, 0)
-    const deleted = (await cloud.ask('GET', '/v2.1/servers/detail?deleted=true', { as: 'admin', version: '2.1' })).body.servers
+    const deleted = (
+      await cloud.ask('GET', '/v2.1/servers/detail?deleted=true', { as: 'admin', version: '2.1' })
+    ).body.servers
     assert.equal(deleted.length, 0, 'a project of its own')
-    const all = (await cloud.ask('GET', '/v2.1/servers/detail?deleted=true&all_tenants=1', { as: 'admin' })).body.servers
+    const all = (
+      await cloud.ask('GET', '/v2.1/servers/detail?deleted=true&all_tenants=1', { as: 'admin' })
+    ).body.servers
     assert.deepEqual([all[0].id, all[0].status], [id, 'DELETED'])
   })
 
@@ -313,63 +357,6 @@ describe('deleting', () => {
     for (const [path, as] of [[id, 'bob'], ['-1', 'alice'], ['9'.repeat(300), 'alice']] as const) {
       assert.equal((await cloud.ask('DELETE', `/v2.1/servers/${path}`, { as })).status, 404)
       assert.equal((await cloud.ask('GET', `/v2.1/servers/${path}`, { as })).status, 404)
-    }
-  })
-})
-
-describe('the record of actions', () => {
-  test('names each order by its request, and its end', async (t) => {
-    t.after(finish)
-    const made = await cloud.ask('POST', '/v2.1/servers', { body: serverBody('web') })
-    const { id } = made.body.server
-    const request = String(made.headers['x-openstack-request-id'])
-    const early = (await cloud.ask('GET', `/v2.1/servers/${id}/os-instance-actions/${request}`, { version: '2.51' })).body.instanceAction
-    assert.deepEqual([early.action, early.events[0].finish_time, early.events[0].result], ['create', null, null])
-    cloud.workloads.finish(id)
-    await cloud.follow()
-    const late = (await cloud.ask('GET', `/v2.1/servers/${id}/os-instance-actions/${request}`, { version: '2.84' })).body.instanceAction
-    assert.deepEqual([late.events[0].event, late.events[0].result], ['compute__do_build_and_run_instance', 'Success'])
-    await actAndFinish(cloud, id, { reboot: { type: 'HARD' } })
-    const list = (await cloud.ask('GET', `/v2.1/servers/${id}/os-instance-actions`)).body.instanceActions
-    assert.deepEqual(list.map((one: { action: string }) => one.action), ['reboot', 'create'])
-    const page = (await cloud.ask('GET', `/v2.1/servers/${id}/os-instance-actions?limit=1`, { version: '2.58' })).body
-    assert.equal(page.instanceActions.length, 1)
-    assert.match(page.links[0].href, /marker=req-/)
-    assert.equal((await cloud.ask('GET', `/v2.1/servers/${id}/os-instance-actions/req-nope`)).status, 404)
-  })
-})
-
-describe('versions', () => {
-  let shared: NovaCloud
-  before(async () => { shared = await NovaCloud.start() })
-  after(() => shared.close())
-  test('add their fields to a server and no earlier', async (t) => {
-    t.after(finish)
-    const id = await bootServer(shared, 'web', { key_name: undefined })
-    const at = async (version: string, as = 'alice') => Object.keys((await shared.ask('GET', `/v2.1/servers/${id}`, { version, as })).body.server)
-    const windows: [field: string, since: string, as?: string][] = [
-      ['locked', '2.9'], ['description', '2.19'], ['tags', '2.26'], ['trusted_image_certificates', '2.63'], ['server_groups', '2.71'],
-      ['locked_reason', '2.73'], ['OS-EXT-SRV-ATTR:hostname', '2.90'], ['pinned_availability_zone', '2.96'], ['host_status', '2.16', 'admin'],
-      ['OS-EXT-SRV-ATTR:user_data', '2.3', 'admin'],
-    ]
-    for (const [field, since, as] of windows) {
-      const earlier = `2.${Number(since.split('.')[1]) - 1}`
-      assert.ok((await at(since, as)).includes(field), `${field} at ${since}`)
-      assert.ok(!(await at(earlier, as)).includes(field), `${field} before ${since}`)
-    }
-    const old = (await shared.ask('GET', `/v2.1/servers/${id}`)).body.server.flavor
-    assert.deepEqual(Object.keys(old), ['id', 'links'])
-    const embedded = (await shared.ask('GET', `/v2.1/servers/${id}`, { version: '2.47' })).body.server.flavor
-    assert.deepEqual(embedded, { vcpus: 1, ram: 128, disk: 1, ephemeral: 0, swap: 0, original_name: 'm1.nano', extra_specs: {} })
-  })
-
-  test('documents say what there is', async (t) => {
-    t.after(finish)
-    const list = (await cloud.ask('GET', '', { as: '' })).body.versions
-    assert.deepEqual(list.map((one: { id: string; version: string }) => [one.id, one.version]), [['v2.0', ''], ['v2.1', '2.96']])
-    for (const path of ['/v2.1', '/v2.1/']) {
-      const { version } = (await cloud.ask('GET', path, { as: '' })).body
-      assert.deepEqual([version.id, version.links[0].href, version.min_version], ['v2.1', 'http://cloud/compute/v2.1/', '2.1'])
     }
   })
 })

@@ -44,9 +44,12 @@ import { migrations } from './store/migrations.ts'
 import { migrationsList } from './store/migrations-list.ts'
 
 const routes = [
-  versionRoutes, serverRoutes, serverActionRoutes, serverMetadataRoutes, serverTagRoutes, serverViewRoutes, serverInterfaceRoutes, instanceActionRoutes,
-  flavorRoutes, flavorSpecRoutes, flavorAccessRoutes, keypairRoutes, quotaRoutes, quotaClassRoutes, limitRoutes, usageRoutes, zoneRoutes, serviceRoutes,
-  hypervisorRoutes, hostRoutes, aggregateRoutes, serverGroupRoutes, migrationRoutes, extensionRoutes, externalEventRoutes, imageProxyRoutes,
+  versionRoutes, serverRoutes, serverActionRoutes, serverMetadataRoutes, serverTagRoutes, serverViewRoutes,
+  serverInterfaceRoutes, instanceActionRoutes,
+  flavorRoutes, flavorSpecRoutes, flavorAccessRoutes, keypairRoutes, quotaRoutes, quotaClassRoutes, limitRoutes,
+  usageRoutes, zoneRoutes, serviceRoutes,
+  hypervisorRoutes, hostRoutes, aggregateRoutes, serverGroupRoutes, migrationRoutes, extensionRoutes,
+  externalEventRoutes, imageProxyRoutes,
 ].flat()
 
 const managers = (parts: NovaParts): NovaApi => {
@@ -79,7 +82,9 @@ export const nova = defineService<NovaApi, NovaFacade, ServiceDeps>({
   prefix: '/compute',
   versionPath: '/v2.1',
   projectInPath: 'optional',
-  microversions: { service: 'compute', legacyHeaders: ['X-OpenStack-Nova-API-Version'], min: versionMin, max: versionMax },
+  microversions: {
+    service: 'compute', legacyHeaders: ['X-OpenStack-Nova-API-Version'], min: versionMin, max: versionMax,
+  },
   faults: 'nova',
   adminRule: 'context_is_admin',
   routes,

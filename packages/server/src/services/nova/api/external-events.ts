@@ -9,8 +9,13 @@ import type { NovaApi } from './nova-api.ts'
 import { Uuid } from './shapes.ts'
 
 const opt = T.Optional
-const names = ['network-changed', 'network-vif-plugged', 'network-vif-unplugged', 'network-vif-deleted', 'volume-extended', 'power-update', 'accelerator-request-bound']
-const since: Record<string, string> = { 'volume-extended': '2.51', 'power-update': '2.76', 'accelerator-request-bound': '2.82' }
+const names = [
+  'network-changed', 'network-vif-plugged', 'network-vif-unplugged', 'network-vif-deleted', 'volume-extended',
+  'power-update', 'accelerator-request-bound',
+]
+const since: Record<string, string> = {
+  'volume-extended': '2.51', 'power-update': '2.76', 'accelerator-request-bound': '2.82',
+}
 const rule = 'os_compute_api:os-server-external-events:create'
 
 const EventsBody = Strict({
@@ -36,7 +41,8 @@ const heard = async (api: NovaApi, ctx: RequestContext, event: Event) => {
 
 export const externalEventRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi, undefined, typeof EventsBody>({
-    id: 'externalEvents.create', method: 'POST', path: '/os-server-external-events', summary: 'Tell of events at servers', policy: rule, body: EventsBody, reply: { status: 200 }, errors: [404],
+    id: 'externalEvents.create', method: 'POST', path: '/os-server-external-events',
+    summary: 'Tell of events at servers', policy: rule, body: EventsBody, reply: { status: 200 }, errors: [404],
     handler: async (api, ctx, { body }) => {
       const early = body.events.find((event) => since[event.name] && !atLeast(ctx, since[event.name]!))
       if (early) throw badRequest(`Invalid input for field/attribute name. Value: ${early.name}.`, { field: 'name' })

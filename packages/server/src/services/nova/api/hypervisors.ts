@@ -31,7 +31,10 @@ const brief = (ctx: RequestContext, hypervisor: HypervisorView) => ({
 })
 
 const cpuInfo = (ctx: RequestContext, { host }: HypervisorView): object | string => {
-  const info = { arch: host.architecture, model: host.kernel, vendor: '', features: [], topology: { cores: host.vcpus, threads: 1, sockets: 1 } }
+  const info = {
+    arch: host.architecture, model: host.kernel, vendor: '', features: [],
+    topology: { cores: host.vcpus, threads: 1, sockets: 1 },
+  }
   return atLeast(ctx, '2.28') ? info : JSON.stringify(info)
 }
 
@@ -66,20 +69,29 @@ const detail = (ctx: RequestContext, hypervisor: HypervisorView, around: { used:
     host: hypervisor.host.name, id: atLeast(ctx, '2.53') ? hypervisor.service.uuid : hypervisor.service.number,
     disabled_reason: hypervisor.service.disabledReason,
   },
-  ...(atLeast(ctx, '2.88') ? { uptime: uptimeOf(hypervisor, around.now) } : { cpu_info: cpuInfo(ctx, hypervisor), ...amounts(hypervisor, around.used) }),
+  ...(
+    atLeast(ctx, '2.88')
+      ? { uptime: uptimeOf(hypervisor, around.now) }
+      : { cpu_info: cpuInfo(ctx, hypervisor), ...amounts(hypervisor, around.used) }
+  ),
 })
 
 const found = async (api: NovaApi, ctx: RequestContext, query: Query): Promise<HypervisorView[]> => {
   const all = (await api.hosts.hypervisors()).sort((a, b) => (a.host.id < b.host.id ? -1 : 1))
   const pattern = last(query, 'hypervisor_hostname_pattern')
   if (pattern === undefined || !atLeast(ctx, '2.53')) return all
-  if (last(query, 'limit') !== undefined || last(query, 'marker') !== undefined) throw badRequest('Paginating is not supported with hypervisor_hostname_pattern.')
+  if (last(query, 'limit') !== undefined || last(query, 'marker') !== undefined) throw badRequest(
+    'Paginating is not supported with hypervisor_hostname_pattern.',
+  )
   const matching = all.filter(({ host }) => host.name.includes(pattern))
   if (!matching.length) throw notFound(`No hypervisor matching '${pattern}' could be found.`)
   return matching
 }
 
-const list = async (api: NovaApi, ctx: RequestContext, request: { query: object; url: string }, view: (hypervisor: HypervisorView) => object) => {
+const list = async (
+  api: NovaApi, ctx: RequestContext, request: { query: object; url: string },
+  view: (hypervisor: HypervisorView) => object,
+) => {
   const query = request.query as Query
   refuseUnknown(ctx, query, Object.keys(HypervisorQuery.properties))
   const all = await found(api, ctx, query)
@@ -90,7 +102,9 @@ const list = async (api: NovaApi, ctx: RequestContext, request: { query: object;
   if (marker !== undefined && at < 0) throw badRequest(`marker [${marker}] not found`)
   const shown = all.slice(at + 1, at + 1 + limit)
   const servers = atLeast(ctx, '2.53') && isTrue(last(query, 'with_servers'))
-  const links = paged ? nextLinks({ ctx, url: request.url, name: 'hypervisors', limit }, shown, (one) => String(idOf(ctx, one))) : {}
+  const links = paged
+    ? nextLinks({ ctx, url: request.url, name: 'hypervisors', limit }, shown, (one) => String(idOf(ctx, one)))
+    : {}
   return { hypervisors: shown.map((one) => ({ ...view(one), ...withServers(ctx, one, servers) })), ...links }
 }
 
@@ -100,55 +114,81 @@ const named = async (api: NovaApi, pattern: string): Promise<HypervisorView[]> =
   return matching
 }
 
-const noAmounts = { vcpus: 0, vcpus_used: 0, memory_mb: 0, memory_mb_used: 0, free_ram_mb: 0, local_gb: 0, local_gb_used: 0, free_disk_gb: 0, disk_available_least: 0, current_workload: 0, running_vms: 0 }
+const noAmounts = {
+  vcpus: 0, vcpus_used: 0, memory_mb: 0, memory_mb_used: 0, free_ram_mb: 0, local_gb: 0, local_gb_used: 0,
+  free_disk_gb: 0, disk_available_least: 0, current_workload: 0, running_vms: 0,
+}
 const aroundOf = async (api: NovaApi) => ({ used: await api.usage.onHosts(), now: api.usage.now() })
 const usedOn = (used: Map<string, Used>, name: string): Used => used.get(name) ?? { vcpus: 0, ramMiB: 0, diskGiB: 0 }
 
 export const hypervisorRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi, typeof HypervisorQuery>({
-    id: 'hypervisors.list', method: 'GET', path: '/os-hypervisors', summary: 'List hypervisors', policy: rule('list'), query: HypervisorQuery, reply: { status: 200 },
+    id: 'hypervisors.list', method: 'GET', path: '/os-hypervisors', summary: 'List hypervisors', policy: rule('list'),
+    query: HypervisorQuery, reply: { status: 200 },
     handler: (api, ctx, request) => list(api, ctx, request, (one) => brief(ctx, one)),
   }),
   defineRoute<NovaApi, typeof HypervisorQuery>({
-    id: 'hypervisors.detail', method: 'GET', path: '/os-hypervisors/detail', summary: 'List hypervisors with their details', policy: rule('list-detail'), query: HypervisorQuery, reply: { status: 200 },
+    id: 'hypervisors.detail', method: 'GET', path: '/os-hypervisors/detail',
+    summary: 'List hypervisors with their details', policy: rule('list-detail'), query: HypervisorQuery,
+    reply: { status: 200 },
     handler: async (api, ctx, request) => {
       const { used, now } = await aroundOf(api)
       return list(api, ctx, request, (one) => detail(ctx, one, { used: usedOn(used, one.host.name), now }))
     },
   }),
   defineRoute<NovaApi>({
-    id: 'hypervisors.statistics', method: 'GET', path: '/os-hypervisors/statistics', summary: 'Sum all hypervisors up', policy: rule('statistics'), until: '2.87', reply: { status: 200 },
+    id: 'hypervisors.statistics', method: 'GET', path: '/os-hypervisors/statistics', summary: 'Sum all hypervisors up',
+    policy: rule('statistics'), until: '2.87', reply: { status: 200 },
     handler: async (api) => {
       const { used } = await aroundOf(api)
       const all = (await api.hosts.hypervisors()).map((one) => amounts(one, usedOn(used, one.host.name)))
-      const sum = Object.fromEntries(Object.keys(all[0] ?? noAmounts).map((key) => [key, all.reduce((total, one) => total + one[key as 'vcpus'], 0)]))
+      const sum = Object.fromEntries(
+        Object.keys(all[0] ?? noAmounts).map((key) => [
+          key, all.reduce((total, one) => total + one[key as 'vcpus'], 0),
+        ]),
+      )
       return { hypervisor_statistics: { count: all.length, ...sum } }
     },
   }),
   defineRoute<NovaApi, typeof HypervisorQuery>({
-    id: 'hypervisors.show', method: 'GET', path: '/os-hypervisors/{hypervisor_id}', summary: 'Show a hypervisor', policy: rule('show'), query: HypervisorQuery, reply: { status: 200 }, errors: [404],
+    id: 'hypervisors.show', method: 'GET', path: '/os-hypervisors/{hypervisor_id}', summary: 'Show a hypervisor',
+    policy: rule('show'), query: HypervisorQuery, reply: { status: 200 }, errors: [404],
     handler: async (api, ctx, { params, query }) => {
       const hypervisor = await api.hosts.hypervisor(params.hypervisor_id!)
       const { used, now } = await aroundOf(api)
       const servers = atLeast(ctx, '2.53') && isTrue(last(query as Query, 'with_servers'))
-      return { hypervisor: { ...detail(ctx, hypervisor, { used: usedOn(used, hypervisor.host.name), now }), ...withServers(ctx, hypervisor, servers) } }
+      return {
+        hypervisor: {
+          ...detail(ctx, hypervisor, { used: usedOn(used, hypervisor.host.name), now }),
+          ...withServers(ctx, hypervisor, servers),
+        },
+      }
     },
   }),
   defineRoute<NovaApi>({
-    id: 'hypervisors.uptime', method: 'GET', path: '/os-hypervisors/{hypervisor_id}/uptime', summary: 'Show how long a hypervisor is up', policy: rule('uptime'), until: '2.87', reply: { status: 200 }, errors: [404],
+    id: 'hypervisors.uptime', method: 'GET', path: '/os-hypervisors/{hypervisor_id}/uptime',
+    summary: 'Show how long a hypervisor is up', policy: rule('uptime'), until: '2.87', reply: { status: 200 },
+    errors: [404],
     handler: async (api, ctx, { params }) => {
       const hypervisor = await api.hosts.hypervisor(params.hypervisor_id!)
       return { hypervisor: { ...brief(ctx, hypervisor), uptime: uptimeOf(hypervisor, api.usage.now()) ?? '' } }
     },
   }),
   defineRoute<NovaApi>({
-    id: 'hypervisors.search', method: 'GET', path: '/os-hypervisors/{hypervisor_id}/search', summary: 'Find hypervisors by a part of their names', policy: rule('search'), until: '2.52', reply: { status: 200 }, errors: [404],
-    handler: async (api, ctx, { params }) => ({ hypervisors: (await named(api, params.hypervisor_id!)).map((one) => brief(ctx, one)) }),
+    id: 'hypervisors.search', method: 'GET', path: '/os-hypervisors/{hypervisor_id}/search',
+    summary: 'Find hypervisors by a part of their names', policy: rule('search'), until: '2.52', reply: { status: 200 },
+    errors: [404],
+    handler: async (api, ctx, { params }) =>
+      ({ hypervisors: (await named(api, params.hypervisor_id!)).map((one) => brief(ctx, one)) }),
   }),
   defineRoute<NovaApi>({
-    id: 'hypervisors.servers', method: 'GET', path: '/os-hypervisors/{hypervisor_id}/servers', summary: 'List the servers of hypervisors', policy: rule('servers'), until: '2.52', reply: { status: 200 }, errors: [404],
+    id: 'hypervisors.servers', method: 'GET', path: '/os-hypervisors/{hypervisor_id}/servers',
+    summary: 'List the servers of hypervisors', policy: rule('servers'), until: '2.52', reply: { status: 200 },
+    errors: [404],
     handler: async (api, ctx, { params }) => ({
-      hypervisors: (await named(api, params.hypervisor_id!)).map((one) => ({ ...brief(ctx, one), ...(one.servers.length && { servers: serversView(one) }) })),
+      hypervisors: (await named(api, params.hypervisor_id!)).map(
+        (one) => ({ ...brief(ctx, one), ...(one.servers.length && { servers: serversView(one) }) }),
+      ),
     }),
   }),
 ]

@@ -9,7 +9,10 @@ import type { RequestContext } from '#platform/auth/context.ts'
 import { linksOf } from './manners.ts'
 import type { NovaApi } from './nova-api.ts'
 
-const statuses: Partial<Record<ImageInfo['status'], string>> = { active: 'ACTIVE', queued: 'SAVING', saving: 'SAVING', importing: 'SAVING', uploading: 'SAVING', deleted: 'DELETED', pending_delete: 'DELETED' }
+const statuses: Partial<Record<ImageInfo['status'], string>> = {
+  active: 'ACTIVE', queued: 'SAVING', saving: 'SAVING', importing: 'SAVING', uploading: 'SAVING', deleted: 'DELETED',
+  pending_delete: 'DELETED',
+}
 
 const view = (ctx: RequestContext, image: ImageInfo) => ({
   id: image.id,
@@ -29,18 +32,23 @@ const view = (ctx: RequestContext, image: ImageInfo) => ({
 })
 
 const find = async (api: NovaApi, ctx: RequestContext, id: string): Promise<ImageInfo> => {
-  const image = isUuid(id) ? await api.glance.imageFetch(id, { projectId: ctx.projectId, isAdmin: ctx.isAdmin }) : undefined
+  const image = isUuid(id)
+    ? await api.glance.imageFetch(id, { projectId: ctx.projectId, isAdmin: ctx.isAdmin })
+    : undefined
   if (!image) throw notFound('Image not found.')
   return image
 }
 
 export const imageProxyRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi>({
-    id: 'images.show', method: 'GET', path: '/images/{image_id}', summary: 'Show an image, as older clients ask', policy: 'authenticated', until: '2.35', reply: { status: 200 }, errors: [404],
+    id: 'images.show', method: 'GET', path: '/images/{image_id}', summary: 'Show an image, as older clients ask',
+    policy: 'authenticated', until: '2.35', reply: { status: 200 }, errors: [404],
     handler: async (api, ctx, { params }) => ({ image: view(ctx, await find(api, ctx, params.image_id!)) }),
   }),
   defineRoute<NovaApi>({
-    id: 'images.metadata', method: 'GET', path: '/images/{image_id}/metadata', summary: "List an image's properties, as older clients ask", policy: 'authenticated', until: '2.38', reply: { status: 200 }, errors: [404],
+    id: 'images.metadata', method: 'GET', path: '/images/{image_id}/metadata',
+    summary: "List an image's properties, as older clients ask", policy: 'authenticated', until: '2.38',
+    reply: { status: 200 }, errors: [404],
     handler: async (api, ctx, { params }) => ({ metadata: (await find(api, ctx, params.image_id!)).properties }),
   }),
 ]

@@ -15,7 +15,8 @@ const path = '/servers/{server_id}/os-instance-actions'
 const rule = (verb: string) => `os_compute_api:os-instance-actions:${verb}`
 const many = (version: string) => T.Optional(T.Array(T.String(), since(version)))
 const ActionsQuery = T.Object(
-  { limit: many('2.58'), marker: many('2.58'), 'changes-since': many('2.58'), 'changes-before': many('2.66') }, { additionalProperties: true },
+  { limit: many('2.58'), marker: many('2.58'), 'changes-since': many('2.58'), 'changes-before': many('2.66') },
+  { additionalProperties: true },
 )
 
 const brief = (ctx: RequestContext, action: InstanceAction) => ({
@@ -36,7 +37,9 @@ const eventOf = (ctx: RequestContext, action: InstanceAction, mayAll: boolean) =
   finish_time: action.finishedAt === null ? null : isoNaive(action.finishedAt),
   result: action.result,
   ...(mayAll && { traceback: action.result === 'Error' ? action.details : null }),
-  ...(atLeast(ctx, '2.62') && { hostId: hostIdOf(action.projectId, action.host), ...(mayAll && { host: action.host }) }),
+  ...(
+    atLeast(ctx, '2.62') && { hostId: hostIdOf(action.projectId, action.host), ...(mayAll && { host: action.host }) }
+  ),
   ...(atLeast(ctx, '2.84') && ctx.can(rule('events:details')) && { details: action.details }),
 })
 
@@ -51,14 +54,20 @@ const serverOf = (api: NovaApi, ctx: RequestContext, id: string, verb: string) =
 const knownKeys = ['limit', 'marker', 'changes-since', 'changes-before']
 
 const list = async (api: NovaApi, ctx: RequestContext, server: Server, request: { query: object; url: string }) => {
-  if (!atLeast(ctx, '2.58')) return { instanceActions: (await api.insight.actions(server, {})).map((action) => brief(ctx, action)) }
+  if (!atLeast(ctx, '2.58')) return {
+    instanceActions: (await api.insight.actions(server, {})).map((action) => brief(ctx, action)),
+  }
   const query = request.query as Query
   refuseUnknown(ctx, query, atLeast(ctx, '2.66') ? knownKeys : knownKeys.slice(0, 3), '2.58')
   countOf(query, 'limit')
   const limit = limitOf(query)
   const actions = await api.insight.actions(server, { ...periodOf(query), limit, marker: last(query, 'marker') })
-  const links = nextLinks({ ctx, url: request.url, name: 'page', limit }, actions, (action) => action.requestId) as { page_links?: object[] }
-  return { instanceActions: actions.map((action) => brief(ctx, action)), ...(links.page_links && { links: links.page_links }) }
+  const links = nextLinks({ ctx, url: request.url, name: 'page', limit }, actions, (action) => action.requestId) as {
+    page_links?: object[]
+  }
+  return {
+    instanceActions: actions.map((action) => brief(ctx, action)), ...(links.page_links && { links: links.page_links }),
+  }
 }
 
 /** As drivers told them before 2.48: free-form counters. */
@@ -90,17 +99,25 @@ const diagnosticsView = (server: Server, { stats, ports, uptimeSeconds }: Diagno
     mac_address: port.mac, rx_octets: null, rx_errors: null, rx_drop: null, rx_packets: null, rx_rate: null,
     tx_octets: null, tx_errors: null, tx_drop: null, tx_packets: null, tx_rate: null,
   })),
-  disk_details: [{ read_bytes: stats.blkReadBytes, read_requests: null, write_bytes: stats.blkWriteBytes, write_requests: null, errors_count: null }],
+  disk_details: [
+    {
+      read_bytes: stats.blkReadBytes, read_requests: null, write_bytes: stats.blkWriteBytes, write_requests: null,
+      errors_count: null,
+    },
+  ],
   memory_details: { maximum: Math.round(stats.memoryMaxBytes / mib), used: Math.round(stats.memoryBytes / mib) },
 })
 
 export const instanceActionRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi, typeof ActionsQuery>({
-    id: 'instanceActions.list', method: 'GET', path, summary: 'List what was done to a server', policy: 'authenticated', query: ActionsQuery, reply: { status: 200 }, errors: [404],
-    handler: async (api, ctx, request) => list(api, ctx, await serverOf(api, ctx, request.params.server_id!, 'list'), request),
+    id: 'instanceActions.list', method: 'GET', path, summary: 'List what was done to a server', policy: 'authenticated',
+    query: ActionsQuery, reply: { status: 200 }, errors: [404],
+    handler: async (api, ctx, request) =>
+      list(api, ctx, await serverOf(api, ctx, request.params.server_id!, 'list'), request),
   }),
   defineRoute<NovaApi>({
-    id: 'instanceActions.show', method: 'GET', path: `${path}/{request_id}`, summary: 'Show one thing that was done to a server', policy: 'authenticated', reply: { status: 200 }, errors: [404],
+    id: 'instanceActions.show', method: 'GET', path: `${path}/{request_id}`,
+    summary: 'Show one thing that was done to a server', policy: 'authenticated', reply: { status: 200 }, errors: [404],
     handler: async (api, ctx, { params }) => {
       const server = await serverOf(api, ctx, params.server_id!, 'show')
       const action = await api.insight.action(server, params.request_id!)
@@ -108,7 +125,8 @@ export const instanceActionRoutes: Route<NovaApi>[] = [
     },
   }),
   defineRoute<NovaApi>({
-    id: 'servers.diagnostics', method: 'GET', path: '/servers/{server_id}/diagnostics', summary: 'Show how a server fares', policy: 'authenticated', reply: { status: 200 }, errors: [404, 409],
+    id: 'servers.diagnostics', method: 'GET', path: '/servers/{server_id}/diagnostics',
+    summary: 'Show how a server fares', policy: 'authenticated', reply: { status: 200 }, errors: [404, 409],
     handler: async (api, ctx, { params }) => {
       const server = await api.servers.fetch(ctx, params.server_id!, 'os_compute_api:os-server-diagnostics')
       const diagnostics = await api.insight.diagnostics(server)

@@ -15,7 +15,9 @@ const opt = T.Optional
 const many = (version: string) => opt(T.Array(T.String(), since(version)))
 const rule = (verb: string) => `os_compute_api:os-keypairs:${verb}`
 
-const KeypairQuery = T.Object({ user_id: many('2.10'), limit: many('2.35'), marker: many('2.35') }, { additionalProperties: true })
+const KeypairQuery = T.Object(
+  { user_id: many('2.10'), limit: many('2.35'), marker: many('2.35') }, { additionalProperties: true },
+)
 const KeypairBody = Strict({
   keypair: Strict({
     name: Name(),
@@ -34,11 +36,15 @@ const ownerOf = (ctx: RequestContext, asked: string | undefined, verb: string): 
 
 const assertName = (ctx: RequestContext, name: string): void => {
   const allowed = atLeast(ctx, '2.92') ? /^[_\-@. a-zA-Z0-9]+$/ : /^[_\- a-zA-Z0-9]+$/
-  if (!allowed.test(name)) throw badRequest(`Invalid input for field/attribute name. Value: ${name}. '${name}' does not match '${allowed.source}'`, { field: 'name' })
+  if (!allowed.test(name)) throw badRequest(
+    `Invalid input for field/attribute name. Value: ${name}. '${name}' does not match '${allowed.source}'`,
+    { field: 'name' },
+  )
 }
 
 const brief = (ctx: RequestContext, keypair: Keypair) => ({
-  name: keypair.name, public_key: keypair.publicKey, fingerprint: keypair.fingerprint, ...(atLeast(ctx, '2.2') && { type: keypair.type }),
+  name: keypair.name, public_key: keypair.publicKey, fingerprint: keypair.fingerprint,
+  ...(atLeast(ctx, '2.2') && { type: keypair.type }),
 })
 
 const full = (ctx: RequestContext, keypair: Keypair) => ({
@@ -50,7 +56,8 @@ const known = (ctx: RequestContext): string[] => ['user_id', ...(atLeast(ctx, '2
 
 export const keypairRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi, typeof KeypairQuery>({
-    id: 'keypairs.list', method: 'GET', path: '/os-keypairs', summary: 'List key pairs', policy: 'authenticated', query: KeypairQuery, reply: { status: 200 },
+    id: 'keypairs.list', method: 'GET', path: '/os-keypairs', summary: 'List key pairs', policy: 'authenticated',
+    query: KeypairQuery, reply: { status: 200 },
     handler: async (api, ctx, request) => {
       const query = request.query as Query
       refuseUnknown(ctx, query, known(ctx))
@@ -63,18 +70,28 @@ export const keypairRoutes: Route<NovaApi>[] = [
     },
   }),
   defineRoute<NovaApi, undefined, typeof KeypairBody>({
-    id: 'keypairs.create', method: 'POST', path: '/os-keypairs', summary: 'Make or import a key pair', policy: 'authenticated', body: KeypairBody, reply: { status: 201 }, errors: [409],
+    id: 'keypairs.create', method: 'POST', path: '/os-keypairs', summary: 'Make or import a key pair',
+    policy: 'authenticated', body: KeypairBody, reply: { status: 201 }, errors: [409],
     handler: async (api, ctx, { body: { keypair: draft } }) => {
       const userId = ownerOf(ctx, draft.user_id, 'create')
       assertName(ctx, draft.name)
-      if (atLeast(ctx, '2.92') && draft.public_key === undefined) throw badRequest("Invalid input for field/attribute keypair. 'public_key' is a required property", { field: 'public_key' })
-      const made = await api.keypairs.create(ctx, { userId, name: draft.name.trim(), type: draft.type ?? 'ssh', publicKey: draft.public_key })
-      const body = { keypair: { ...brief(ctx, made.keypair), user_id: userId, ...(made.privateKey && { private_key: made.privateKey }) } }
+      if (atLeast(ctx, '2.92') && draft.public_key === undefined) throw badRequest(
+        "Invalid input for field/attribute keypair. 'public_key' is a required property", { field: 'public_key' },
+      )
+      const made = await api.keypairs.create(ctx, {
+        userId, name: draft.name.trim(), type: draft.type ?? 'ssh', publicKey: draft.public_key,
+      })
+      const body = {
+        keypair: {
+          ...brief(ctx, made.keypair), user_id: userId, ...(made.privateKey && { private_key: made.privateKey }),
+        },
+      }
       return reply({ status: atLeast(ctx, '2.2') ? 201 : 200, body })
     },
   }),
   defineRoute<NovaApi, typeof KeypairQuery>({
-    id: 'keypairs.show', method: 'GET', path: '/os-keypairs/{name}', summary: 'Show a key pair', policy: 'authenticated', query: KeypairQuery, reply: { status: 200 }, errors: [404],
+    id: 'keypairs.show', method: 'GET', path: '/os-keypairs/{name}', summary: 'Show a key pair',
+    policy: 'authenticated', query: KeypairQuery, reply: { status: 200 }, errors: [404],
     handler: async (api, ctx, { params, query }) => {
       refuseUnknown(ctx, query, ['user_id'])
       const userId = ownerOf(ctx, last(query as Query, 'user_id'), 'show')
@@ -82,7 +99,8 @@ export const keypairRoutes: Route<NovaApi>[] = [
     },
   }),
   defineRoute<NovaApi, typeof KeypairQuery>({
-    id: 'keypairs.delete', method: 'DELETE', path: '/os-keypairs/{name}', summary: 'Delete a key pair', policy: 'authenticated', query: KeypairQuery, reply: { status: 204 }, errors: [404],
+    id: 'keypairs.delete', method: 'DELETE', path: '/os-keypairs/{name}', summary: 'Delete a key pair',
+    policy: 'authenticated', query: KeypairQuery, reply: { status: 204 }, errors: [404],
     handler: async (api, ctx, { params, query }) => {
       refuseUnknown(ctx, query, ['user_id'])
       await api.keypairs.delete(ownerOf(ctx, last(query as Query, 'user_id'), 'delete'), params.name!)

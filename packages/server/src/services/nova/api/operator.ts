@@ -15,7 +15,9 @@ import { Bool } from './shapes.ts'
 const opt = T.Optional
 
 const zoneServices = (services: ServiceView[]) => Object.fromEntries(
-  [...Map.groupBy(services, (service) => service.host)].map(([host, own]) => [host, Object.fromEntries(own.map((service) => [
+  [
+    ...Map.groupBy(services, (service) => service.host),
+  ].map(([host, own]) => [host, Object.fromEntries(own.map((service) => [
     service.binary, { available: service.up, active: service.enabled, updated_at: isoNaive(service.seenAt) },
   ]))]),
 )
@@ -28,14 +30,21 @@ const zoneView = (name: string, services: ServiceView[], detailed: boolean) => (
 
 export const zoneRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi>({
-    id: 'zones.list', method: 'GET', path: '/os-availability-zone', summary: 'List availability zones', policy: 'os_compute_api:os-availability-zone:list', reply: { status: 200 },
+    id: 'zones.list', method: 'GET', path: '/os-availability-zone', summary: 'List availability zones',
+    policy: 'os_compute_api:os-availability-zone:list', reply: { status: 200 },
     handler: async (api) => ({
-      availabilityZoneInfo: [...await api.hosts.zones()].filter(([name]) => name !== internalZone).map(([name, services]) => zoneView(name, services, false)),
+      availabilityZoneInfo: [...await api.hosts.zones()].filter(([name]) => name !== internalZone).map(
+        ([name, services]) => zoneView(name, services, false),
+      ),
     }),
   }),
   defineRoute<NovaApi>({
-    id: 'zones.detail', method: 'GET', path: '/os-availability-zone/detail', summary: 'List availability zones with their hosts', policy: 'os_compute_api:os-availability-zone:detail', reply: { status: 200 },
-    handler: async (api) => ({ availabilityZoneInfo: [...await api.hosts.zones()].map(([name, services]) => zoneView(name, services, true)) }),
+    id: 'zones.detail', method: 'GET', path: '/os-availability-zone/detail',
+    summary: 'List availability zones with their hosts', policy: 'os_compute_api:os-availability-zone:detail',
+    reply: { status: 200 },
+    handler: async (api) => (
+      { availabilityZoneInfo: [...await api.hosts.zones()].map(([name, services]) => zoneView(name, services, true)) }
+    ),
   }),
 ]
 
@@ -70,10 +79,19 @@ type LegacyChange = { host: string; binary: string; disabled_reason?: string; fo
 type ServiceChange = { status?: 'enabled' | 'disabled'; disabled_reason?: string; forced_down?: string | boolean }
 
 const changeOf = (body: ServiceChange) => {
-  if (body.status === undefined && body.forced_down === undefined) throw badRequest('No updates were requested. Fields status or forced_down should be specified.')
-  if (body.disabled_reason !== undefined && body.status !== 'disabled') throw badRequest("Specifying disabled_reason requires that status is 'disabled'.", { field: 'disabled_reason' })
+  if (body.status === undefined && body.forced_down === undefined) throw badRequest(
+    'No updates were requested. Fields status or forced_down should be specified.',
+  )
+  if (body.disabled_reason !== undefined && body.status !== 'disabled') throw badRequest(
+    "Specifying disabled_reason requires that status is 'disabled'.", { field: 'disabled_reason' },
+  )
   return {
-    ...(body.status && { enabled: body.status === 'enabled', disabledReason: body.status === 'enabled' ? null : body.disabled_reason ?? null }),
+    ...(
+      body.status && {
+        enabled: body.status === 'enabled',
+        disabledReason: body.status === 'enabled' ? null : body.disabled_reason ?? null,
+      }
+    ),
     ...(body.forced_down !== undefined && { forcedDown: isTrue(body.forced_down) }),
   }
 }
@@ -81,14 +99,22 @@ const changeOf = (body: ServiceChange) => {
 const uuidLike = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i
 const updateRule = 'os_compute_api:os-services:update'
 
-type LegacyHandler = (service: ServiceView, body: { disabled_reason?: string; forced_down?: string | boolean }) => { change: Parameters<NovaApi['hosts']['changeService']>[1]; view: object }
+type LegacyHandler = (service: ServiceView, body: { disabled_reason?: string; forced_down?: string | boolean }) => {
+  change: Parameters<NovaApi['hosts']['changeService']>[1]
+  view: object
+}
 
 const legacyVerbs: Record<string, LegacyHandler> = {
   enable: () => ({ change: { enabled: true, disabledReason: null }, view: { status: 'enabled' } }),
   disable: () => ({ change: { enabled: false, disabledReason: null }, view: { status: 'disabled' } }),
   'disable-log-reason': (_, body) => {
-    if (body.disabled_reason === undefined) throw badRequest('Missing disabled reason field', { field: 'disabled_reason' })
-    return { change: { enabled: false, disabledReason: body.disabled_reason }, view: { status: 'disabled', disabled_reason: body.disabled_reason } }
+    if (body.disabled_reason === undefined) throw badRequest('Missing disabled reason field', {
+      field: 'disabled_reason',
+    })
+    return {
+      change: { enabled: false, disabledReason: body.disabled_reason },
+      view: { status: 'disabled', disabled_reason: body.disabled_reason },
+    }
   },
   'force-down': (_, body) => {
     if (body.forced_down === undefined) throw badRequest('Missing forced_down field', { field: 'forced_down' })
@@ -113,48 +139,75 @@ const update = async (api: NovaApi, ctx: RequestContext, id: string, body: Servi
 
 export const serviceRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi, typeof ServiceQuery>({
-    id: 'services.list', method: 'GET', path: '/os-services', summary: 'List the services of the cloud', policy: 'os_compute_api:os-services:list', query: ServiceQuery, reply: { status: 200 },
+    id: 'services.list', method: 'GET', path: '/os-services', summary: 'List the services of the cloud',
+    policy: 'os_compute_api:os-services:list', query: ServiceQuery, reply: { status: 200 },
     handler: async (api, ctx, request) => {
       const query = request.query as Query
       refuseUnknown(ctx, query, ['host', 'binary'])
       const [host, binary] = [last(query, 'host'), last(query, 'binary')]
-      const found = (await api.hosts.services()).filter((one) => (host === undefined || one.host === host) && (binary === undefined || one.binary === binary))
+      const found = (await api.hosts.services()).filter(
+        (one) => (host === undefined || one.host === host) && (binary === undefined || one.binary === binary),
+      )
       return { services: found.map((service) => serviceView(ctx, service)) }
     },
   }),
   defineRoute<NovaApi, undefined, typeof UpdateServiceBody>({
-    id: 'services.update', method: 'PUT', path: '/os-services/{id}', summary: 'Enable, disable or force down a service', policy: updateRule, body: UpdateServiceBody, reply: { status: 200 }, errors: [404],
+    id: 'services.update', method: 'PUT', path: '/os-services/{id}', summary: 'Enable, disable or force down a service',
+    policy: updateRule, body: UpdateServiceBody, reply: { status: 200 }, errors: [404],
     handler: (api, ctx, { params, body }) =>
-      (atLeast(ctx, '2.53') ? update(api, ctx, params.id!, body as ServiceChange) : legacyUpdate(api, ctx, params.id!, body as LegacyChange)),
+      (
+        atLeast(ctx, '2.53')
+          ? update(api, ctx, params.id!, body as ServiceChange)
+          : legacyUpdate(api, ctx, params.id!, body as LegacyChange)
+      ),
   }),
   defineRoute<NovaApi>({
-    id: 'services.delete', method: 'DELETE', path: '/os-services/{service_id}', summary: 'Forget a service', policy: 'os_compute_api:os-services:delete', reply: { status: 204 }, errors: [404, 409],
+    id: 'services.delete', method: 'DELETE', path: '/os-services/{service_id}', summary: 'Forget a service',
+    policy: 'os_compute_api:os-services:delete', reply: { status: 204 }, errors: [404, 409],
     handler: async (api, ctx, { params }) => {
-      if (atLeast(ctx, '2.53') ? !uuidLike.test(params.service_id!) : !/^\d+$/.test(params.service_id!)) throw badRequest(`Invalid service id ${params.service_id}`)
+      const form = atLeast(ctx, '2.53') ? uuidLike : /^\d+$/
+      if (!form.test(params.service_id!)) throw badRequest(`Invalid service id ${params.service_id}`)
       const service = await api.hosts.service(params.service_id!)
-      throw conflict(`Unable to delete the ${service.binary} service of host ${service.host}: it is part of the running cloud.`, { remedy: 'disable it instead' })
+      throw conflict(
+        `Unable to delete the ${service.binary} service of host ${service.host}: it is part of the running cloud.`,
+        { remedy: 'disable it instead' },
+      )
     },
   }),
 ]
 
 export const hostRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi>({
-    id: 'hosts.list', method: 'GET', path: '/os-hosts', summary: 'List hosts', policy: 'os_compute_api:os-hosts:list', until: '2.42', reply: { status: 200 },
-    handler: async (api) => ({ hosts: (await api.hosts.services()).map(({ host, binary, zone }) => ({ host_name: host, service: binary.slice('nova-'.length), zone })) }),
+    id: 'hosts.list', method: 'GET', path: '/os-hosts', summary: 'List hosts', policy: 'os_compute_api:os-hosts:list',
+    until: '2.42', reply: { status: 200 },
+    handler: async (api) => (
+      {
+        hosts: (await api.hosts.services()).map(
+          ({ host, binary, zone }) => ({ host_name: host, service: binary.slice('nova-'.length), zone }),
+        ),
+      }
+    ),
   }),
   defineRoute<NovaApi>({
-    id: 'hosts.show', method: 'GET', path: '/os-hosts/{host_name}', summary: 'Show a host', policy: 'os_compute_api:os-hosts:show', until: '2.42', reply: { status: 200 }, errors: [404],
+    id: 'hosts.show', method: 'GET', path: '/os-hosts/{host_name}', summary: 'Show a host',
+    policy: 'os_compute_api:os-hosts:show', until: '2.42', reply: { status: 200 }, errors: [404],
     handler: async (api, _, { params }) => {
       const found = (await api.hosts.hypervisors()).find(({ host }) => host.name === params.host_name)
       if (!found) throw notFound(`Compute host ${params.host_name} could not be found.`)
       const { name, vcpus, ramMiB, diskGiB } = found.host
-      const resource = (project: string, cpu: number, memory_mb: number, disk_gb: number) => ({ resource: { host: name, project, cpu, memory_mb, disk_gb } })
-      return { host: [resource('(total)', vcpus, ramMiB, diskGiB), resource('(used_now)', 0, 0, diskGiB - found.host.diskFreeGiB)] }
+      const resource = (project: string, cpu: number, memory_mb: number, disk_gb: number) =>
+        ({ resource: { host: name, project, cpu, memory_mb, disk_gb } })
+      return {
+        host: [
+          resource('(total)', vcpus, ramMiB, diskGiB), resource('(used_now)', 0, 0, diskGiB - found.host.diskFreeGiB),
+        ],
+      }
     },
   }),
   ...['reboot', 'shutdown', 'startup'].map((verb) => defineRoute<NovaApi>({
     id: `hosts.${verb}`, method: 'GET', path: `/os-hosts/{host_name}/${verb}`, summary: `Refuse to ${verb} a host`,
-    policy: `os_compute_api:os-hosts:${verb === 'startup' ? 'start' : verb}`, until: '2.42', reply: { status: 200 }, errors: [501],
+    policy: `os_compute_api:os-hosts:${verb === 'startup' ? 'start' : verb}`, until: '2.42', reply: { status: 200 },
+    errors: [501],
     handler: async (api, _, { params }) => {
       const known = (await api.hosts.list()).some((host) => host.name === params.host_name)
       if (!known) throw notFound(`Compute host ${params.host_name} could not be found.`)

@@ -12,13 +12,18 @@ import type { NovaApi } from './nova-api.ts'
 import { Bool } from './shapes.ts'
 
 const opt = T.Optional
-const amount = (options: Parameters<typeof T.Union>[1] = {}) => opt(T.Union([T.Integer({ minimum: -1, maximum: 2_147_483_647 }), T.String({ pattern: '^-?[0-9]+$', maxLength: 11 })], options))
+const amount = (options: Parameters<typeof T.Union>[1] = {}) => opt(
+  T.Union(
+    [T.Integer({ minimum: -1, maximum: 2_147_483_647 }), T.String({ pattern: '^-?[0-9]+$', maxLength: 11 })], options,
+  ),
+)
 const until = (version: string) => ({ 'x-until': version })
 
 const amounts = {
   instances: amount(), cores: amount(), ram: amount(), metadata_items: amount(), key_pairs: amount(),
   server_groups: amount(), server_group_members: amount(),
-  injected_files: amount(until('2.56')), injected_file_content_bytes: amount(until('2.56')), injected_file_path_bytes: amount(until('2.56')),
+  injected_files: amount(until('2.56')), injected_file_content_bytes: amount(until('2.56')),
+  injected_file_path_bytes: amount(until('2.56')),
   fixed_ips: amount(until('2.35')), floating_ips: amount(until('2.35')), security_groups: amount(until('2.35')),
   security_group_rules: amount(until('2.35')), networks: amount(until('2.35')),
 }
@@ -36,21 +41,31 @@ const untilOf: Record<string, string> = {
 const shown = <V>(ctx: RequestContext, set: Record<string, V>, ends = untilOf): Record<string, V> =>
   Object.fromEntries(Object.entries(set).filter(([name]) => !(ends[name] && atLeast(ctx, ends[name]))))
 
-const asked = (body: Record<string, unknown>): Record<string, number> =>
-  Object.fromEntries(Object.entries(body).filter(([name, value]) => name !== 'force' && value !== undefined).map(([name, value]) => {
-    if (Number(value) < -1) throw badRequest(`Quota limit ${String(value)} for ${name} must be -1 or greater.`, { field: name })
-    return [name, Number(value)]
-  }))
+const amountOf = (name: string, value: unknown): number => {
+  const amount = Number(value)
+  if (amount >= -1) return amount
+  throw badRequest(`Quota limit ${amount} for ${name} must be -1 or greater.`, { field: name })
+}
+
+const asked = (body: Record<string, unknown>): Record<string, number> => Object.fromEntries(
+  Object.entries(body)
+    .filter(([name, value]) => name !== 'force' && value !== undefined)
+    .map(([name, value]) => [name, amountOf(name, value)]),
+)
 
 const detailOf = (set: QuotaSet) =>
-  Object.fromEntries(Object.entries(set).map(([name, { limit, inUse, reserved }]) => [name, { limit, in_use: inUse, reserved }]))
+  Object.fromEntries(
+    Object.entries(set).map(([name, { limit, inUse, reserved }]) => [name, { limit, in_use: inUse, reserved }]),
+  )
 
-const enforceOn = (ctx: RequestContext, rule: string, projectId: string): void => ctx.enforce(`os_compute_api:os-quota-sets:${rule}`, { project_id: projectId })
+const enforceOn = (ctx: RequestContext, rule: string, projectId: string): void =>
+  ctx.enforce(`os_compute_api:os-quota-sets:${rule}`, { project_id: projectId })
 const path = '/os-quota-sets/{project_id}'
 
 export const quotaRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi, typeof QuotaQuery>({
-    id: 'quotas.show', method: 'GET', path, summary: "Show a project's quotas", policy: 'authenticated', query: QuotaQuery, reply: { status: 200 },
+    id: 'quotas.show', method: 'GET', path, summary: "Show a project's quotas", policy: 'authenticated',
+    query: QuotaQuery, reply: { status: 200 },
     handler: async (api, ctx, { params, query }) => {
       refuseUnknown(ctx, query, ['user_id'])
       enforceOn(ctx, 'show', params.project_id!)
@@ -58,19 +73,27 @@ export const quotaRoutes: Route<NovaApi>[] = [
     },
   }),
   defineRoute<NovaApi, typeof QuotaQuery>({
-    id: 'quotas.detail', method: 'GET', path: `${path}/detail`, summary: "Show a project's quotas with their use", policy: 'authenticated', query: QuotaQuery, reply: { status: 200 },
+    id: 'quotas.detail', method: 'GET', path: `${path}/detail`, summary: "Show a project's quotas with their use",
+    policy: 'authenticated', query: QuotaQuery, reply: { status: 200 },
     handler: async (api, ctx, { params, query }) => {
       refuseUnknown(ctx, query, ['user_id'])
       enforceOn(ctx, 'detail', params.project_id!)
-      return { quota_set: { id: params.project_id, ...shown(ctx, detailOf(await api.quotas.detail(params.project_id!, ctx.userId))) } }
+      return {
+        quota_set: {
+          id: params.project_id, ...shown(ctx, detailOf(await api.quotas.detail(params.project_id!, ctx.userId))),
+        },
+      }
     },
   }),
   defineRoute<NovaApi>({
-    id: 'quotas.defaults', method: 'GET', path: `${path}/defaults`, summary: 'Show the default quotas', policy: 'os_compute_api:os-quota-sets:defaults', reply: { status: 200 },
-    handler: async (api, ctx, { params }) => ({ quota_set: { id: params.project_id, ...shown(ctx, await api.quotas.defaults(params.project_id!)) } }),
+    id: 'quotas.defaults', method: 'GET', path: `${path}/defaults`, summary: 'Show the default quotas',
+    policy: 'os_compute_api:os-quota-sets:defaults', reply: { status: 200 },
+    handler: async (api, ctx, { params }) =>
+      ({ quota_set: { id: params.project_id, ...shown(ctx, await api.quotas.defaults(params.project_id!)) } }),
   }),
   defineRoute<NovaApi, typeof QuotaQuery, typeof QuotaBody>({
-    id: 'quotas.update', method: 'PUT', path, summary: "Set a project's quotas", policy: 'authenticated', query: QuotaQuery, body: QuotaBody, reply: { status: 200 },
+    id: 'quotas.update', method: 'PUT', path, summary: "Set a project's quotas", policy: 'authenticated',
+    query: QuotaQuery, body: QuotaBody, reply: { status: 200 },
     handler: async (api, ctx, { params, body }) => {
       enforceOn(ctx, 'update', params.project_id!)
       const limits = await api.quotas.update(params.project_id!, asked(body.quota_set), isTrue(body.quota_set.force))
@@ -78,7 +101,8 @@ export const quotaRoutes: Route<NovaApi>[] = [
     },
   }),
   defineRoute<NovaApi, typeof QuotaQuery>({
-    id: 'quotas.delete', method: 'DELETE', path, summary: "Take a project's quotas back to the defaults", policy: 'authenticated', query: QuotaQuery, reply: { status: 202 },
+    id: 'quotas.delete', method: 'DELETE', path, summary: "Take a project's quotas back to the defaults",
+    policy: 'authenticated', query: QuotaQuery, reply: { status: 202 },
     handler: async (api, ctx, { params }) => {
       enforceOn(ctx, 'delete', params.project_id!)
       await api.quotas.reset(params.project_id!)
@@ -92,18 +116,24 @@ const classUntilOf = { ...untilOf, ...Object.fromEntries(networkNames.map((name)
 const groupNames = ['server_groups', 'server_group_members']
 
 const classView = (ctx: RequestContext, amounts: Record<string, number>): Record<string, number> =>
-  Object.fromEntries(Object.entries(shown(ctx, amounts, classUntilOf)).filter(([name]) => atLeast(ctx, '2.50') || !groupNames.includes(name)))
+  Object.fromEntries(
+    Object.entries(shown(ctx, amounts, classUntilOf)).filter(
+      ([name]) => atLeast(ctx, '2.50') || !groupNames.includes(name),
+    ),
+  )
 
 export const quotaClassRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi>({
-    id: 'quotaClasses.show', method: 'GET', path: '/os-quota-class-sets/{id}', summary: 'Show the quotas of a class', policy: 'os_compute_api:os-quota-class-sets:show', reply: { status: 200 },
+    id: 'quotaClasses.show', method: 'GET', path: '/os-quota-class-sets/{id}', summary: 'Show the quotas of a class',
+    policy: 'os_compute_api:os-quota-class-sets:show', reply: { status: 200 },
     handler: async (api, ctx, { params }) => {
       assertQuotaClass(params.id!)
       return { quota_class_set: { id: params.id, ...classView(ctx, await api.quotas.classShow()) } }
     },
   }),
   defineRoute<NovaApi, undefined, typeof ClassBody>({
-    id: 'quotaClasses.update', method: 'PUT', path: '/os-quota-class-sets/{id}', summary: 'Set the quotas of a class', policy: 'os_compute_api:os-quota-class-sets:update', body: ClassBody, reply: { status: 200 },
+    id: 'quotaClasses.update', method: 'PUT', path: '/os-quota-class-sets/{id}', summary: 'Set the quotas of a class',
+    policy: 'os_compute_api:os-quota-class-sets:update', body: ClassBody, reply: { status: 200 },
     handler: async (api, ctx, { params, body }) => {
       assertQuotaClass(params.id!)
       return { quota_class_set: classView(ctx, await api.quotas.classUpdate(asked(body.quota_class_set))) }
@@ -113,8 +143,10 @@ export const quotaClassRoutes: Route<NovaApi>[] = [
 
 const limitNames: Record<string, string[]> = {
   ram: ['maxTotalRAMSize'], instances: ['maxTotalInstances'], cores: ['maxTotalCores'], key_pairs: ['maxTotalKeypairs'],
-  floating_ips: ['maxTotalFloatingIps'], metadata_items: ['maxServerMeta', 'maxImageMeta'], injected_files: ['maxPersonality'],
-  injected_file_content_bytes: ['maxPersonalitySize'], security_groups: ['maxSecurityGroups'], security_group_rules: ['maxSecurityGroupRules'],
+  floating_ips: ['maxTotalFloatingIps'], metadata_items: ['maxServerMeta', 'maxImageMeta'],
+  injected_files: ['maxPersonality'],
+  injected_file_content_bytes: ['maxPersonalitySize'], security_groups: ['maxSecurityGroups'],
+  security_group_rules: ['maxSecurityGroupRules'],
   server_groups: ['maxServerGroups'], server_group_members: ['maxServerGroupMembers'],
 }
 const usedNames: Record<string, string> = {
@@ -137,13 +169,18 @@ const LimitsQuery = T.Object({ reserved: repeated, tenant_id: repeated }, { addi
 
 export const limitRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi, typeof LimitsQuery>({
-    id: 'limits.show', method: 'GET', path: '/limits', summary: 'Show limits and their use', policy: 'os_compute_api:limits', query: LimitsQuery, reply: { status: 200 },
+    id: 'limits.show', method: 'GET', path: '/limits', summary: 'Show limits and their use',
+    policy: 'os_compute_api:limits', query: LimitsQuery, reply: { status: 200 },
     handler: async (api, ctx, request) => {
       const query = request.query as Query
       refuseUnknown(ctx, query, ['reserved', 'tenant_id'])
       const other = last(query, 'tenant_id')
       if (other !== undefined && other !== ctx.projectId) ctx.enforce('os_compute_api:limits:other_project')
-      return { limits: { rate: [], absolute: absoluteLimits(ctx, await api.quotas.detail(other ?? ctx.projectId, ctx.userId)) } }
+      return {
+        limits: {
+          rate: [], absolute: absoluteLimits(ctx, await api.quotas.detail(other ?? ctx.projectId, ctx.userId)),
+        },
+      }
     },
   }),
 ]

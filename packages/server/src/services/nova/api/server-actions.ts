@@ -25,7 +25,8 @@ const serverAction = (
   key: string, rule: string, summary: string, work: Work,
   more: { body?: TSchema; status?: number; since?: string; until?: string } = {},
 ): Action<NovaApi> => defineAction<NovaApi>({
-  key, id: `servers.${key}`, summary, policy: rule, body: more.body ?? Anything, reply: { status: more.status ?? 202 }, since: more.since, until: more.until,
+  key, id: `servers.${key}`, summary, policy: rule, body: more.body ?? Anything, reply: { status: more.status ?? 202 },
+  since: more.since, until: more.until,
   handler: async (api, ctx, request) => work(api, ctx, await api.servers.fetch(ctx, request.params.id!, rule), request),
 })
 
@@ -35,12 +36,19 @@ const rebuild: Work = async (api, ctx, server, { body }) => {
   if (body.trusted_image_certificates) ctx.enforce('os_compute_api:servers:rebuild:trusted_certs')
   const rebuilt = await api.changes.rebuild(ctx, server, rebuildRequest(ctx, body))
   // Here the field is called user_data: it came with 2.57, before answers had the extended attributes.
-  const { 'OS-EXT-SRV-ATTR:user_data': _, ...shown } = await oneView(api, ctx, rebuilt, changedView) as Record<string, unknown>
+  const { 'OS-EXT-SRV-ATTR:user_data': _, ...shown } = await oneView(
+    api, ctx, rebuilt, changedView,
+  ) as Record<string, unknown>
   const view = {
     ...shown, adminPass: body.adminPass ?? newPassword(),
-    ...(atLeast(ctx, '2.54') && { key_name: rebuilt.keyName }), ...(atLeast(ctx, '2.57') && { user_data: rebuilt.userData }),
+    ...(atLeast(ctx, '2.54') && { key_name: rebuilt.keyName }),
+    ...(atLeast(ctx, '2.57') && { user_data: rebuilt.userData }),
   }
   return reply({ status: 202, headers: { Location: `${ctx.baseUrl}/servers/${server.id}` }, body: { server: view } })
+}
+
+const notDeleted: Work = (_, __, server) => {
+  throw conflict(`Cannot 'restore' instance ${server.id} while it is in vm_state ${server.vmState}`)
 }
 
 const createImage: Work = async (api, ctx, server, { body }) => {
@@ -50,19 +58,43 @@ const createImage: Work = async (api, ctx, server, { body }) => {
 }
 
 const power: Action<NovaApi>[] = [
-  serverAction('os-start', 'os_compute_api:servers:start', 'Start a server', (api, ctx, server) => nothing(api.orders.start(ctx, server))),
-  serverAction('os-stop', 'os_compute_api:servers:stop', 'Stop a server', (api, ctx, server) => nothing(api.orders.stop(ctx, server))),
-  serverAction('pause', 'os_compute_api:os-pause-server:pause', 'Freeze a server', (api, ctx, server) => nothing(api.orders.pause(ctx, server))),
-  serverAction('unpause', 'os_compute_api:os-pause-server:unpause', 'Unfreeze a server', (api, ctx, server) => nothing(api.orders.unpause(ctx, server))),
-  serverAction('suspend', 'os_compute_api:os-suspend-server:suspend', 'Suspend a server', (api, ctx, server) => nothing(api.orders.suspend(ctx, server))),
-  serverAction('resume', 'os_compute_api:os-suspend-server:resume', 'Resume a server', (api, ctx, server) => nothing(api.orders.resume(ctx, server))),
+  serverAction(
+    'os-start', 'os_compute_api:servers:start', 'Start a server',
+    (api, ctx, server) => nothing(api.orders.start(ctx, server)),
+  ),
+  serverAction(
+    'os-stop', 'os_compute_api:servers:stop', 'Stop a server',
+    (api, ctx, server) => nothing(api.orders.stop(ctx, server)),
+  ),
+  serverAction(
+    'pause', 'os_compute_api:os-pause-server:pause', 'Freeze a server',
+    (api, ctx, server) => nothing(api.orders.pause(ctx, server)),
+  ),
+  serverAction(
+    'unpause', 'os_compute_api:os-pause-server:unpause', 'Unfreeze a server',
+    (api, ctx, server) => nothing(api.orders.unpause(ctx, server)),
+  ),
+  serverAction(
+    'suspend', 'os_compute_api:os-suspend-server:suspend', 'Suspend a server',
+    (api, ctx, server) => nothing(api.orders.suspend(ctx, server)),
+  ),
+  serverAction(
+    'resume', 'os_compute_api:os-suspend-server:resume', 'Resume a server',
+    (api, ctx, server) => nothing(api.orders.resume(ctx, server)),
+  ),
   serverAction('reboot', 'os_compute_api:servers:reboot', 'Reboot a server',
     (api, ctx, server, { body }) => nothing(api.orders.reboot(ctx, server, body.type.toUpperCase() === 'HARD')),
-    { body: Strict({ type: T.Unsafe<string>({ type: 'string', enum: ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft'] }) }) }),
+    {
+      body: Strict({
+        type: T.Unsafe<string>({ type: 'string', enum: ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft'] }),
+      }),
+    }),
 ]
 
 const shape: Action<NovaApi>[] = [
-  serverAction('rebuild', 'os_compute_api:servers:rebuild', 'Rebuild a server from an image', rebuild, { body: RebuildBody }),
+  serverAction(
+    'rebuild', 'os_compute_api:servers:rebuild', 'Rebuild a server from an image', rebuild, { body: RebuildBody },
+  ),
   serverAction('resize', 'os_compute_api:servers:resize', 'Give a server another flavor',
     (api, ctx, server, { body }) => api.changes.resize(ctx, server, flavorIdOf(body.flavorRef)),
     { body: Strict({ flavorRef: FlavorRef, 'OS-DCF:diskConfig': opt(DiskConfig()) }) }),
@@ -73,37 +105,61 @@ const shape: Action<NovaApi>[] = [
   serverAction('createImage', 'os_compute_api:servers:create_image', 'Make an image of a server', createImage,
     { body: Strict({ name: Name(), metadata: opt(Metadata()) }) }),
   serverAction('changePassword', 'os_compute_api:os-admin-password', "Set the root user's password",
-    (api, ctx, server, { body }) => api.changes.changePassword(ctx, server, body.adminPass), { body: Strict({ adminPass: T.String() }) }),
-  serverAction('forceDelete', 'os_compute_api:os-deferred-delete:force', 'Delete a server at once', (api, ctx, server) => api.orders.delete(ctx, server)),
-  serverAction('restore', 'os_compute_api:os-deferred-delete:restore', 'Bring a softly deleted server back', (_, __, server) => {
-    throw conflict(`Cannot 'restore' instance ${server.id} while it is in vm_state ${server.vmState}`)
-  }),
+    (api, ctx, server, { body }) => api.changes.changePassword(ctx, server, body.adminPass),
+    { body: Strict({ adminPass: T.String() }) }),
+  serverAction(
+    'forceDelete', 'os_compute_api:os-deferred-delete:force', 'Delete a server at once',
+    (api, ctx, server) => api.orders.delete(ctx, server),
+  ),
+  serverAction(
+    'restore', 'os_compute_api:os-deferred-delete:restore', 'Bring a softly deleted server back', notDeleted,
+  ),
 ]
 
 const LockReason = T.Union([T.Null(), Strict({ locked_reason: opt(T.String({ minLength: 1, maxLength: 255 })) })])
 
 const lockReason = (ctx: RequestContext, body: { locked_reason?: string } | null): string | null => {
   if (atLeast(ctx, '2.73')) return body?.locked_reason ?? null
-  if (body?.locked_reason !== undefined) throw badRequest("Additional properties are not allowed ('locked_reason' was unexpected)", { field: 'lock' })
+  if (body?.locked_reason !== undefined) throw badRequest(
+    "Additional properties are not allowed ('locked_reason' was unexpected)", { field: 'lock' },
+  )
   return null
 }
 
 const care: Action<NovaApi>[] = [
   serverAction('lock', 'os_compute_api:os-lock-server:lock', 'Lock a server',
-    (api, ctx, server, { body }) => api.settings.lock(ctx, server, lockReason(ctx, body)), { body: T.Union([LockReason, T.Object({}, { additionalProperties: true })]) }),
-  serverAction('unlock', 'os_compute_api:os-lock-server:unlock', 'Unlock a server', (api, ctx, server) => api.settings.unlock(ctx, server)),
+    (api, ctx, server, { body }) => api.settings.lock(ctx, server, lockReason(ctx, body)),
+    { body: T.Union([LockReason, T.Object({}, { additionalProperties: true })]) }),
+  serverAction(
+    'unlock', 'os_compute_api:os-lock-server:unlock', 'Unlock a server',
+    (api, ctx, server) => api.settings.unlock(ctx, server),
+  ),
   serverAction('os-resetState', 'os_compute_api:os-admin-actions:reset_state', 'Set the state of a server',
     (api, ctx, server, { body }) => api.settings.resetState(ctx, server, body.state.toLowerCase()),
     { body: Strict({ state: T.Unsafe<string>({ type: 'string', enum: ['active', 'error'] }) }) }),
-  serverAction('injectNetworkInfo', 'os_compute_api:os-admin-actions:inject_network_info', 'Set up the network anew', (api, _, server) => api.settings.assertPlaced(server)),
-  serverAction('resetNetwork', 'os_compute_api:os-admin-actions:inject_network_info', 'Set up the network anew', (api, _, server) => api.settings.assertPlaced(server)),
+  serverAction(
+    'injectNetworkInfo', 'os_compute_api:os-admin-actions:inject_network_info', 'Set up the network anew',
+    (api, _, server) => api.settings.assertPlaced(server),
+  ),
+  serverAction(
+    'resetNetwork', 'os_compute_api:os-admin-actions:inject_network_info', 'Set up the network anew',
+    (api, _, server) => api.settings.assertPlaced(server),
+  ),
   serverAction('os-getConsoleOutput', 'os_compute_api:os-console-output', 'Show what a server wrote to its console',
     async (api, _, server, { body }) => ({ output: await api.insight.console(server, consoleLines(body?.length)) }),
-    { status: 200, body: T.Union([T.Null(), Strict({ length: opt(T.Union([T.Integer({ minimum: -1 }), T.String({ pattern: '^-?[0-9]+$' }), T.Null()])) })]) }),
+    {
+      status: 200,
+      body: T.Union([
+        T.Null(),
+        Strict({ length: opt(T.Union([T.Integer({ minimum: -1 }), T.String({ pattern: '^-?[0-9]+$' }), T.Null()])) }),
+      ]),
+    }),
   serverAction('addSecurityGroup', 'os_compute_api:os-security-groups:add', 'Add a security group',
-    (api, ctx, server, { body }) => api.settings.securityGroupAdd(ctx, server, body.name), { body: Strict({ name: Name() }) }),
+    (api, ctx, server, { body }) => api.settings.securityGroupAdd(ctx, server, body.name),
+    { body: Strict({ name: Name() }) }),
   serverAction('removeSecurityGroup', 'os_compute_api:os-security-groups:remove', 'Remove a security group',
-    (api, ctx, server, { body }) => api.settings.securityGroupRemove(ctx, server, body.name), { body: Strict({ name: Name() }) }),
+    (api, ctx, server, { body }) => api.settings.securityGroupRemove(ctx, server, body.name),
+    { body: Strict({ name: Name() }) }),
 ]
 
 /** `-1` and null: all there is. */

@@ -1,7 +1,9 @@
 /** The bodies that make and change servers, with the window of every field. */
 import { since, Strict, T, until } from '#platform/api-kit/schema.ts'
 import type { Static } from '#platform/api-kit/schema.ts'
-import { Base64, Bool, Description, DiskConfig, HostName, Ip, IpV4, IpV6, Metadata, Name, Tag, Uuid, Whole } from './shapes.ts'
+import {
+  Base64, Bool, Description, DiskConfig, HostName, Ip, IpV4, IpV6, Metadata, Name, Tag, Uuid, Whole,
+} from './shapes.ts'
 
 const opt = T.Optional
 
@@ -13,7 +15,10 @@ const NetworkItem = Strict({
 })
 
 const Personality = T.Array(Strict({ path: opt(T.String()), contents: opt(Base64()) }), until('2.56'))
-const TrustedCerts = T.Union([T.Array(T.String({ minLength: 1, maxLength: 255 }), { minItems: 1, maxItems: 50, uniqueItems: true }), T.Null()], since('2.63'))
+const TrustedCerts = T.Union(
+  [T.Array(T.String({ minLength: 1, maxLength: 255 }), { minItems: 1, maxItems: 50, uniqueItems: true }), T.Null()],
+  since('2.63'),
+)
 const FlavorRef = T.Union([T.String({ minLength: 1 }), T.Integer()])
 
 const blockDeviceBase = {

@@ -16,9 +16,12 @@ const manySince = (version: string) => T.Optional(T.Array(T.String(), since(vers
 
 /** Keys that everybody may use, with the version from which those who are no administrators may. */
 const open: Record<string, string> = {
-  reservation_id: '2.1', name: '2.1', status: '2.1', image: '2.1', flavor: '2.1', ip: '2.1', 'changes-since': '2.1', all_tenants: '2.1',
-  ip6: '2.5', tags: '2.26', 'tags-any': '2.26', 'not-tags': '2.26', 'not-tags-any': '2.26', 'changes-before': '2.66', locked: '2.73',
-  availability_zone: '2.83', config_drive: '2.83', key_name: '2.83', created_at: '2.83', launched_at: '2.83', terminated_at: '2.83',
+  reservation_id: '2.1', name: '2.1', status: '2.1', image: '2.1', flavor: '2.1', ip: '2.1', 'changes-since': '2.1',
+  all_tenants: '2.1',
+  ip6: '2.5', tags: '2.26', 'tags-any': '2.26', 'not-tags': '2.26', 'not-tags-any': '2.26', 'changes-before': '2.66',
+  locked: '2.73',
+  availability_zone: '2.83', config_drive: '2.83', key_name: '2.83', created_at: '2.83', launched_at: '2.83',
+  terminated_at: '2.83',
   power_state: '2.83', task_state: '2.83', vm_state: '2.83', progress: '2.83', user_id: '2.83', hostname: '2.90',
 }
 
@@ -26,21 +29,30 @@ const paging = ['limit', 'marker', 'sort_key', 'sort_dir']
 
 /** Keys that only an administrator's request is read for. */
 const privileged = [
-  'user_id', 'project_id', 'tenant_id', 'launch_index', 'image_ref', 'kernel_id', 'ramdisk_id', 'hostname', 'key_name', 'power_state',
-  'vm_state', 'task_state', 'host', 'node', 'launched_at', 'terminated_at', 'availability_zone', 'display_name', 'description',
-  'display_description', 'locked_by', 'uuid', 'root_device_name', 'config_drive', 'access_ip_v4', 'access_ip_v6', 'auto_disk_config',
+  'user_id', 'project_id', 'tenant_id', 'launch_index', 'image_ref', 'kernel_id', 'ramdisk_id', 'hostname', 'key_name',
+  'power_state',
+  'vm_state', 'task_state', 'host', 'node', 'launched_at', 'terminated_at', 'availability_zone', 'display_name',
+  'description',
+  'display_description', 'locked_by', 'uuid', 'root_device_name', 'config_drive', 'access_ip_v4', 'access_ip_v6',
+  'auto_disk_config',
   'progress', 'soft_deleted', 'deleted', 'created_at',
 ]
 
-const later: Record<string, string> = { tags: '2.26', 'tags-any': '2.26', 'not-tags': '2.26', 'not-tags-any': '2.26', 'changes-before': '2.66', locked: '2.73' }
+const later: Record<string, string> = {
+  tags: '2.26', 'tags-any': '2.26', 'not-tags': '2.26', 'not-tags-any': '2.26', 'changes-before': '2.66',
+  locked: '2.73',
+}
 const known = [...new Set([...Object.keys(open), ...privileged, ...paging])]
 
 export const ServerQuery = T.Object(
-  Object.fromEntries(known.map((key) => [key, later[key] ? manySince(later[key]) : many])), { additionalProperties: true },
+  Object.fromEntries(known.map((key) => [key, later[key] ? manySince(later[key]) : many])),
+  { additionalProperties: true },
 )
 
 /** Names of joined tables of old: asking by them was never allowed, so it is told. */
-const forbiddenKeys = ['block_device_mapping', 'services', 'metadata', 'system_metadata', 'info_cache', 'security_groups', 'pci_devices']
+const forbiddenKeys = [
+  'block_device_mapping', 'services', 'metadata', 'system_metadata', 'info_cache', 'security_groups', 'pci_devices',
+]
 
 /** The query keys that this caller's request is read for; others are ignored, or refused from 2.75 on. */
 const heard = (ctx: RequestContext, query: Query): Query => {
@@ -81,7 +93,9 @@ const exactFields: Record<string, Reader> = {
   ramdisk_id: () => '',
 }
 
-const powerNames: Record<string, string> = { nostate: '0', running: '1', paused: '3', shutdown: '4', crashed: '6', suspended: '7' }
+const powerNames: Record<string, string> = {
+  nostate: '0', running: '1', paused: '3', shutdown: '4', crashed: '6', suspended: '7',
+}
 
 const flagFields: Record<string, (server: Server) => boolean> = {
   config_drive: (server) => server.configDrive,
@@ -89,7 +103,8 @@ const flagFields: Record<string, (server: Server) => boolean> = {
 }
 
 const momentFields: Record<string, (server: Server) => number | null> = {
-  created_at: (server) => server.createdAt, launched_at: (server) => server.launchedAt, terminated_at: (server) => server.terminatedAt,
+  created_at: (server) => server.createdAt, launched_at: (server) => server.launchedAt,
+  terminated_at: (server) => server.terminatedAt,
 }
 
 /** All tests of the query in one function; undefined when SQL decides everything. */
@@ -97,10 +112,22 @@ const testOf = (query: Query): ServerTest => {
   const tests: ((server: Server) => boolean)[] = []
   for (const key of Object.keys(query)) {
     const value = last(query, key) ?? ''
-    if (textFields[key]) { const pattern = patternOf(value, key); tests.push((server) => pattern.test(textFields[key]!(server))) }
-    else if (exactFields[key]) { const wanted = powerNames[value.toLowerCase()] ?? value; tests.push((server) => exactFields[key]!(server) === wanted) }
-    else if (flagFields[key]) { const wanted = isTrue(value); tests.push((server) => flagFields[key]!(server) === wanted) }
-    else if (momentFields[key]) { const wanted = Date.parse(value); tests.push((server) => momentFields[key]!(server) === wanted) }
+    if (textFields[key]) {
+      const pattern = patternOf(value, key)
+      tests.push((server) => pattern.test(textFields[key]!(server)))
+    }
+    else if (exactFields[key]) {
+      const wanted = powerNames[value.toLowerCase()] ?? value
+      tests.push((server) => exactFields[key]!(server) === wanted)
+    }
+    else if (flagFields[key]) {
+      const wanted = isTrue(value)
+      tests.push((server) => flagFields[key]!(server) === wanted)
+    }
+    else if (momentFields[key]) {
+      const wanted = Date.parse(value)
+      tests.push((server) => momentFields[key]!(server) === wanted)
+    }
   }
   const ip = last(query, 'ip')
   const ip6 = last(query, 'ip6')
@@ -114,8 +141,11 @@ const testOf = (query: Query): ServerTest => {
 const splitTags = (query: Query, key: string): string[] | undefined => last(query, key)?.split(',')
 
 /** `undefined`: a status that no server can have, so the list is empty. */
-const stateFilter = (ctx: RequestContext, query: Query): Pick<ServerFilter, 'vmStates' | 'taskStates' | 'deleted'> | undefined => {
-  const vmState = query.vm_state && ctx.can('os_compute_api:servers:allow_all_filters') ? { vmStates: query.vm_state as VmState[] } : {}
+const stateFilter = (ctx: RequestContext, query: Query): Pick<ServerFilter, 'vmStates' | 'taskStates' | 'deleted'>
+  | undefined => {
+  const vmState = query.vm_state && ctx.can('os_compute_api:servers:allow_all_filters')
+    ? { vmStates: query.vm_state as VmState[] }
+    : {}
   if (!query.status) return vmState
   const states = statesOfStatuses(query.status)
   if (!states) {
@@ -124,16 +154,23 @@ const stateFilter = (ctx: RequestContext, query: Query): Pick<ServerFilter, 'vmS
   }
   const onlyDeleted = states.vmStates.length === 1 && states.vmStates[0] === 'deleted'
   if (onlyDeleted && !ctx.isAdmin) throw forbidden('Only administrators may list deleted instances')
-  return { vmStates: states.vmStates, ...(states.taskStates && { taskStates: states.taskStates }), ...(onlyDeleted && { deleted: true }) }
+  return {
+    vmStates: states.vmStates, ...(states.taskStates && { taskStates: states.taskStates }),
+    ...(onlyDeleted && { deleted: true }),
+  }
 }
 
 /** A project sees its own servers; `all_tenants` is for who may see everybody's. */
 const ownerFilter = (ctx: RequestContext, query: Query, rule: string): Pick<ServerFilter, 'projectId' | 'userId'> => {
   const value = last(query, 'all_tenants')
-  if (value !== undefined && value !== '' && !/^(1|0|t|f|true|false|yes|no|on|off|y|n)$/i.test(value)) throw badRequest(`Invalid value '${value}' for all_tenants`, { field: 'all_tenants' })
+  if (value !== undefined && value !== '' && !/^(1|0|t|f|true|false|yes|no|on|off|y|n)$/i.test(value)) throw badRequest(
+    `Invalid value '${value}' for all_tenants`, { field: 'all_tenants' },
+  )
   const everybody = value !== undefined && (value === '' || isTrue(value))
   const userId = last(query, 'user_id')
-  if (!everybody) return { ...(ctx.projectId ? { projectId: ctx.projectId } : { userId: ctx.userId }), ...(userId && { userId }) }
+  if (!everybody) return {
+    ...(ctx.projectId ? { projectId: ctx.projectId } : { userId: ctx.userId }), ...(userId && { userId }),
+  }
   ctx.enforce(rule)
   const projectId = last(query, 'project_id') ?? last(query, 'tenant_id')
   return { ...(projectId && { projectId }), ...(userId && { userId }) }
@@ -172,33 +209,54 @@ const tagFilter = (query: Query): Pick<ServerFilter, 'tags' | 'tagsAny' | 'notTa
 })
 
 const sortColumns: Record<string, keyof ServerRow> = {
-  access_ip_v4: 'access_ip_v4', access_ip_v6: 'access_ip_v6', auto_disk_config: 'disk_config', availability_zone: 'zone', config_drive: 'config_drive',
-  created_at: 'created_at', display_description: 'description', display_name: 'name', host: 'host', hostname: 'hostname', image_ref: 'image_id',
-  instance_type_id: 'flavor_id', key_name: 'key_name', launch_index: 'launch_index', launched_at: 'launched_at', locked_by: 'locked_by',
+  access_ip_v4: 'access_ip_v4', access_ip_v6: 'access_ip_v6', auto_disk_config: 'disk_config',
+  availability_zone: 'zone', config_drive: 'config_drive',
+  created_at: 'created_at', display_description: 'description', display_name: 'name', host: 'host',
+  hostname: 'hostname', image_ref: 'image_id',
+  instance_type_id: 'flavor_id', key_name: 'key_name', launch_index: 'launch_index', launched_at: 'launched_at',
+  locked_by: 'locked_by',
   node: 'host', power_state: 'power_state', progress: 'progress', project_id: 'project_id', task_state: 'task_state',
-  terminated_at: 'terminated_at', updated_at: 'updated_at', user_id: 'user_id', uuid: 'id', vm_state: 'vm_state', locked: 'locked_by',
+  terminated_at: 'terminated_at', updated_at: 'updated_at', user_id: 'user_id', uuid: 'id', vm_state: 'vm_state',
+  locked: 'locked_by',
 }
 
 /** Accepted and without effect: every server here has the same. */
 const sameEverywhere = new Set(['kernel_id', 'ramdisk_id', 'root_device_name'])
 /** Keys of old that were never sorted by: ignored until 2.74, unknown from 2.75. */
 const ignoredSorts = new Set([
-  'architecture', 'cell_name', 'cleaned', 'default_ephemeral_device', 'default_swap_device', 'deleted', 'deleted_at', 'disable_terminate',
-  'ephemeral_gb', 'ephemeral_key_uuid', 'id', 'key_data', 'launched_on', 'locked', 'memory_mb', 'os_type', 'reservation_id', 'root_gb',
+  'architecture', 'cell_name', 'cleaned', 'default_ephemeral_device', 'default_swap_device', 'deleted', 'deleted_at',
+  'disable_terminate',
+  'ephemeral_gb', 'ephemeral_key_uuid', 'id', 'key_data', 'launched_on', 'locked', 'memory_mb', 'os_type',
+  'reservation_id', 'root_gb',
   'shutdown_terminate', 'user_data', 'vcpus', 'vm_mode',
 ])
 
+const directionOf = (query: Query, index: number): 'asc' | 'desc' => {
+  const direction = query.sort_dir?.[index] ?? query.sort_dir?.at(-1) ?? 'desc'
+  if (direction === 'asc' || direction === 'desc') return direction
+  throw badRequest(`Unknown sort direction, must be one of: asc, desc (got ${direction})`, { field: 'sort_dir' })
+}
+
+/** `undefined`: a key that is taken and without effect. */
+const columnOf = (ctx: RequestContext, key: string): keyof ServerRow | undefined => {
+  const ignored = ignoredSorts.has(key) && !(key === 'locked' && atLeast(ctx, '2.73'))
+  if (ignored && !atLeast(ctx, '2.75')) return undefined
+  if (!ignored && sameEverywhere.has(key)) return undefined
+  const column = ignored ? undefined : sortColumns[key]
+  if (column) return column
+  throw badRequest(`Invalid input for query parameters sort_key. Value: ${key}. It is not one of the sort keys`, {
+    field: 'sort_key',
+  })
+}
+
+/** Ends with the id, so that the order is total and pages neither repeat nor skip. */
 const sortOf = (ctx: RequestContext, query: Query): ServerSort[] => {
-  const directions = query.sort_dir ?? []
-  const sort: ServerSort[] = []
-  for (const [index, key] of (query.sort_key ?? []).entries()) {
-    const direction = directions[index] ?? directions.at(-1) ?? 'desc'
-    if (direction !== 'asc' && direction !== 'desc') throw badRequest(`Unknown sort direction, must be one of: asc, desc (got ${direction})`, { field: 'sort_dir' })
-    const ignored = ignoredSorts.has(key) && !(key === 'locked' && atLeast(ctx, '2.73'))
-    if (ignored ? atLeast(ctx, '2.75') : !sortColumns[key] && !sameEverywhere.has(key)) throw badRequest(`Invalid input for query parameters sort_key. Value: ${key}. '${key}' is not one of the sort keys`, { field: 'sort_key' })
-    if (!ignored && sortColumns[key]) sort.push({ column: sortColumns[key], direction })
-  }
-  if (!sort.length) sort.push({ column: 'created_at', direction: directions[0] === 'asc' ? 'asc' : 'desc' })
+  const sort = (query.sort_key ?? []).flatMap((key, index): ServerSort[] => {
+    const direction = directionOf(query, index)
+    const column = columnOf(ctx, key)
+    return column ? [{ column, direction }] : []
+  })
+  if (!sort.length) sort.push({ column: 'created_at', direction: directionOf(query, 0) })
   return sort.some(({ column }) => column === 'id') ? sort : [...sort, { column: 'id', direction: sort[0]!.direction }]
 }
 
@@ -215,6 +273,7 @@ export const serverListing = (ctx: RequestContext, given: Query, allTenantsRule:
   const states = stateFilter(ctx, query)
   if (!states) return undefined
   return {
-    filter: { ...filterOf(query, ctx), ...states, ...owner }, test: testOf(query), sort: sortOf(ctx, query), limit: limitOf(query), marker: last(query, 'marker'),
+    filter: { ...filterOf(query, ctx), ...states, ...owner }, test: testOf(query), sort: sortOf(ctx, query),
+    limit: limitOf(query), marker: last(query, 'marker'),
   }
 }

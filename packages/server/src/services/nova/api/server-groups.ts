@@ -24,7 +24,9 @@ const GroupBody = Strict({
     rules: opt(Strict({ max_server_per_host: opt(Whole(1)) }, { 'x-since': '2.64' })),
   }),
 })
-const GroupQuery = T.Object({ all_projects: repeated, limit: repeated, offset: repeated }, { additionalProperties: true })
+const GroupQuery = T.Object({ all_projects: repeated, limit: repeated, offset: repeated }, {
+  additionalProperties: true,
+})
 
 const view = (ctx: RequestContext, group: ServerGroup) => ({
   id: group.id,
@@ -34,20 +36,38 @@ const view = (ctx: RequestContext, group: ServerGroup) => ({
   ...(atLeast(ctx, '2.13') && { project_id: group.projectId, user_id: group.userId }),
 })
 
-type Draft = { name: string; policies?: GroupPolicy[]; policy?: GroupPolicy; rules?: { max_server_per_host?: number | string } }
+type Draft = {
+  name: string
+  policies?: GroupPolicy[]
+  policy?: GroupPolicy
+  rules?: { max_server_per_host?: number | string }
+}
 
 const draftOf = (ctx: RequestContext, draft: Draft): Pick<ServerGroup, 'name' | 'policy' | 'rules'> => {
   const policy = draft.policy ?? draft.policies?.[0]
-  if (policy === undefined) throw badRequest(`Invalid input for field/attribute server_group. '${atLeast(ctx, '2.64') ? 'policy' : 'policies'}' is a required property`)
-  if (soft.includes(policy) && !atLeast(ctx, '2.15')) throw badRequest(`Invalid input for field/attribute policies. '${policy}' is not one of ${JSON.stringify(hard)}`, { field: 'policies' })
+  if (policy === undefined) {
+    const name = atLeast(ctx, '2.64') ? 'policy' : 'policies'
+    throw badRequest(
+      `Invalid input for field/attribute server_group. '${name}' is a required property`, { field: name },
+    )
+  }
+  if (soft.includes(policy) && !atLeast(ctx, '2.15')) throw badRequest(
+    `Invalid input for field/attribute policies. '${policy}' is not one of ${JSON.stringify(hard)}`,
+    { field: 'policies' },
+  )
   const perHost = draft.rules?.max_server_per_host
-  if (perHost !== undefined && policy !== 'anti-affinity') throw badRequest("Only anti-affinity policy supports rules.", { field: 'rules' })
-  return { name: draft.name.trim(), policy, rules: perHost === undefined ? {} : { max_server_per_host: wholeOf(perHost) } }
+  if (perHost !== undefined && policy !== 'anti-affinity') throw badRequest(
+    "Only anti-affinity policy supports rules.", { field: 'rules' },
+  )
+  return {
+    name: draft.name.trim(), policy, rules: perHost === undefined ? {} : { max_server_per_host: wholeOf(perHost) },
+  }
 }
 
 export const serverGroupRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi, typeof GroupQuery>({
-    id: 'serverGroups.list', method: 'GET', path: '/os-server-groups', summary: 'List server groups', policy: rule('index'), query: GroupQuery, reply: { status: 200 },
+    id: 'serverGroups.list', method: 'GET', path: '/os-server-groups', summary: 'List server groups',
+    policy: rule('index'), query: GroupQuery, reply: { status: 200 },
     handler: async (api, ctx, request) => {
       const query = request.query as Query
       refuseUnknown(ctx, query, ['all_projects', 'limit', 'offset'])
@@ -58,15 +78,19 @@ export const serverGroupRoutes: Route<NovaApi>[] = [
     },
   }),
   defineRoute<NovaApi, undefined, typeof GroupBody>({
-    id: 'serverGroups.create', method: 'POST', path: '/os-server-groups', summary: 'Create a server group', policy: rule('create'), body: GroupBody, reply: { status: 200 }, errors: [403],
-    handler: async (api, ctx, { body }) => ({ server_group: view(ctx, await api.groups.create(ctx, draftOf(ctx, body.server_group))) }),
+    id: 'serverGroups.create', method: 'POST', path: '/os-server-groups', summary: 'Create a server group',
+    policy: rule('create'), body: GroupBody, reply: { status: 200 }, errors: [403],
+    handler: async (api, ctx, { body }) =>
+      ({ server_group: view(ctx, await api.groups.create(ctx, draftOf(ctx, body.server_group))) }),
   }),
   defineRoute<NovaApi>({
-    id: 'serverGroups.show', method: 'GET', path: '/os-server-groups/{id}', summary: 'Show a server group', policy: rule('show'), reply: { status: 200 }, errors: [404],
+    id: 'serverGroups.show', method: 'GET', path: '/os-server-groups/{id}', summary: 'Show a server group',
+    policy: rule('show'), reply: { status: 200 }, errors: [404],
     handler: async (api, ctx, { params }) => ({ server_group: view(ctx, await api.groups.fetch(ctx, params.id!)) }),
   }),
   defineRoute<NovaApi>({
-    id: 'serverGroups.delete', method: 'DELETE', path: '/os-server-groups/{id}', summary: 'Delete a server group', policy: rule('delete'), reply: { status: 204 }, errors: [404],
+    id: 'serverGroups.delete', method: 'DELETE', path: '/os-server-groups/{id}', summary: 'Delete a server group',
+    policy: rule('delete'), reply: { status: 204 }, errors: [404],
     handler: (api, ctx, { params }) => api.groups.delete(ctx, params.id!),
   }),
 ]

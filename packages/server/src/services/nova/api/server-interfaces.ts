@@ -35,7 +35,9 @@ type Attachment = { net_id?: string; port_id?: string; fixed_ips?: { ip_address:
 
 const askOf = (attachment: Attachment = {}) => {
   if (attachment.net_id && attachment.port_id) throw badRequest('Must not input both network_id and port_id')
-  if (attachment.fixed_ips?.length && !attachment.net_id) throw badRequest('Must input network_id when request IP address')
+  if (attachment.fixed_ips?.length && !attachment.net_id) throw badRequest(
+    'Must input network_id when request IP address',
+  )
   return {
     portId: attachment.port_id, networkId: attachment.net_id, tag: attachment.tag,
     fixedIps: (attachment.fixed_ips ?? []).map((fixed) => fixed.ip_address),
@@ -44,28 +46,34 @@ const askOf = (attachment: Attachment = {}) => {
 
 export const serverInterfaceRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi>({
-    id: 'interfaces.list', method: 'GET', path, summary: "List a server's interfaces", policy: 'authenticated', reply: { status: 200 }, errors: [404],
+    id: 'interfaces.list', method: 'GET', path, summary: "List a server's interfaces", policy: 'authenticated',
+    reply: { status: 200 }, errors: [404],
     handler: async (api, ctx, { params }) => {
       const server = await api.servers.fetch(ctx, params.server_id!, rule('list'))
       return { interfaceAttachments: (await api.interfaces.list(server)).map((port) => view(ctx, port)) }
     },
   }),
   defineRoute<NovaApi>({
-    id: 'interfaces.show', method: 'GET', path: `${path}/{port_id}`, summary: 'Show one interface', policy: 'authenticated', reply: { status: 200 }, errors: [404],
+    id: 'interfaces.show', method: 'GET', path: `${path}/{port_id}`, summary: 'Show one interface',
+    policy: 'authenticated', reply: { status: 200 }, errors: [404],
     handler: async (api, ctx, { params }) => {
       const server = await api.servers.fetch(ctx, params.server_id!, rule('show'))
       return { interfaceAttachment: view(ctx, await api.interfaces.fetch(server, params.port_id!)) }
     },
   }),
   defineRoute<NovaApi, undefined, typeof AttachBody>({
-    id: 'interfaces.attach', method: 'POST', path, summary: 'Attach an interface', policy: 'authenticated', body: AttachBody, reply: { status: 200 }, errors: [404, 409],
+    id: 'interfaces.attach', method: 'POST', path, summary: 'Attach an interface', policy: 'authenticated',
+    body: AttachBody, reply: { status: 200 }, errors: [404, 409],
     handler: async (api, ctx, { params, body }) => {
       const server = await api.servers.fetch(ctx, params.server_id!, rule('create'))
-      return { interfaceAttachment: view(ctx, await api.interfaces.attach(ctx, server, askOf(body.interfaceAttachment))) }
+      return {
+        interfaceAttachment: view(ctx, await api.interfaces.attach(ctx, server, askOf(body.interfaceAttachment))),
+      }
     },
   }),
   defineRoute<NovaApi>({
-    id: 'interfaces.detach', method: 'DELETE', path: `${path}/{port_id}`, summary: 'Detach an interface', policy: 'authenticated', reply: { status: 202 }, errors: [404, 409],
+    id: 'interfaces.detach', method: 'DELETE', path: `${path}/{port_id}`, summary: 'Detach an interface',
+    policy: 'authenticated', reply: { status: 202 }, errors: [404, 409],
     handler: async (api, ctx, { params }) => {
       const server = await api.servers.fetch(ctx, params.server_id!, rule('delete'))
       await api.interfaces.detach(ctx, server, params.port_id!)

@@ -15,38 +15,56 @@ const strictHostname = /^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$/
 /** From 2.94 on it may be fully qualified. */
 export const assertHostname = (ctx: RequestContext, hostname: string | undefined): void => {
   if (hostname === undefined || atLeast(ctx, '2.94') || (hostname.length <= 63 && strictHostname.test(hostname))) return
-  throw badRequest(`Invalid input for field/attribute hostname. Value: ${hostname}. '${hostname}' does not match '${strictHostname.source}'`, { field: 'hostname' })
+  throw badRequest(
+    `Invalid input for field/attribute hostname. Value: ${hostname}. It does not match '${strictHostname.source}'`,
+    { field: 'hostname' },
+  )
 }
 
 /** `.../flavors/1` names flavor 1, as clients of old write it. */
 export const flavorIdOf = (ref: string | number): string => String(ref).split('/').at(-1)!
 
-const tagAllowed = (ctx: RequestContext): boolean => (atLeast(ctx, '2.32') && !atLeast(ctx, '2.37')) || atLeast(ctx, '2.42')
+const tagAllowed = (ctx: RequestContext): boolean =>
+  (atLeast(ctx, '2.32') && !atLeast(ctx, '2.37')) || atLeast(ctx, '2.42')
 
 type NetworkItem = Exclude<NonNullable<ServerDraft['networks']>, string>[number]
 
 const networkOf = (ctx: RequestContext, item: NetworkItem) => {
-  if (item.tag !== undefined && !tagAllowed(ctx)) throw badRequest("Additional properties are not allowed ('tag' was unexpected)", { field: 'networks' })
+  if (item.tag !== undefined && !tagAllowed(ctx)) throw badRequest(
+    "Additional properties are not allowed ('tag' was unexpected)", { field: 'networks' },
+  )
   if (item.port) {
-    if (item.fixed_ip) throw badRequest(`Specified Fixed IP '${item.fixed_ip}' cannot be used with port '${item.port}': the two cannot be specified together.`)
+    if (item.fixed_ip) throw badRequest(
+      `Specified Fixed IP '${item.fixed_ip}' cannot be used with port '${item.port}': `
+      + 'the two cannot be specified together.',
+    )
     return { portId: item.port, tag: item.tag }
   }
   if (item.uuid === undefined) throw badRequest('Bad network format: missing uuid', { field: 'networks' })
-  if (!isUuid(item.uuid)) throw badRequest(`Bad networks format: network uuid is not in proper format (${item.uuid})`, { field: 'networks' })
+  if (!isUuid(item.uuid)) throw badRequest(
+    `Bad networks format: network uuid is not in proper format (${item.uuid})`, { field: 'networks' },
+  )
   return { networkId: item.uuid, fixedIp: item.fixed_ip, tag: item.tag }
 }
 
 const networksOf = (ctx: RequestContext, networks: ServerDraft['networks']): NetworksAsk => {
-  if (atLeast(ctx, '2.37') && networks === undefined) throw badRequest("Invalid input for field/attribute server. 'networks' is a required property", { field: 'networks' })
+  if (atLeast(ctx, '2.37') && networks === undefined) throw badRequest(
+    "Invalid input for field/attribute server. 'networks' is a required property", { field: 'networks' },
+  )
   if (typeof networks !== 'string') return networks?.map((item) => networkOf(ctx, item))
-  if (!atLeast(ctx, '2.37')) throw badRequest(`Invalid input for field/attribute networks. Value: ${networks}. '${networks}' is not of type 'array'`, { field: 'networks' })
+  if (!atLeast(ctx, '2.37')) throw badRequest(
+    `Invalid input for field/attribute networks. Value: ${networks}. '${networks}' is not of type 'array'`,
+    { field: 'networks' },
+  )
   return networks as 'none'
 }
 
 const countsOf = (draft: ServerDraft): { countMin: number; countMax: number } => {
   const countMin = wholeOf(draft.min_count ?? 1)
   const countMax = wholeOf(draft.max_count ?? countMin)
-  if (countMin < 1 || countMax < 1) throw badRequest('min_count and max_count must be at least 1', { field: 'min_count' })
+  if (countMin < 1 || countMax < 1) throw badRequest('min_count and max_count must be at least 1', {
+    field: 'min_count',
+  })
   if (countMin > countMax) throw badRequest('min_count must be <= max_count', { field: 'min_count' })
   return { countMin, countMax }
 }
@@ -56,13 +74,18 @@ interface Destination { zone?: string; forcedHost?: string }
 /** `zone`, or `zone:host[:node]` and `host` for who may choose a host. */
 const destinationOf = (ctx: RequestContext, draft: ServerDraft): Destination => {
   const [zone, host, node, ...more] = (draft.availability_zone ?? '').split(':')
-  if (more.length) throw badRequest('Unable to parse availability zone: write zone:host:node', { field: 'availability_zone' })
+  if (more.length) throw badRequest('Unable to parse availability zone: write zone:host:node', {
+    field: 'availability_zone',
+  })
   const forced = host || node
   if (forced) ctx.enforce('os_compute_api:servers:create:forced_host')
   const asked = draft.host ?? draft.hypervisor_hostname
   if (asked) {
     ctx.enforce('compute:servers:create:requested_destination')
-    if (forced) throw badRequest('One mechanism with host and/or hypervisor_hostname and another mechanism with zone:host:node are mutually exclusive.')
+    if (forced) throw badRequest(
+      'One mechanism with host and/or hypervisor_hostname and another mechanism with zone:host:node '
+      + 'are mutually exclusive.',
+    )
   }
   return { ...(zone && { zone }), ...((forced ?? asked) && { forcedHost: forced || asked }) }
 }
@@ -72,11 +95,21 @@ const imageOfDevices = (draft: ServerDraft): string | undefined => {
   if (draft.block_device_mapping?.length && draft.block_device_mapping_v2?.length) {
     throw badRequest('Using different block_device_mapping syntaxes is not allowed in the same request.')
   }
-  if (draft.block_device_mapping?.length) throw badRequest('Block Device Mapping is Invalid: this cloud has no block storage service; boot from an image.', { field: 'block_device_mapping' })
+  if (draft.block_device_mapping?.length) throw badRequest(
+    'Block Device Mapping is Invalid: this cloud has no block storage service; boot from an image.',
+    { field: 'block_device_mapping' },
+  )
   const devices = draft.block_device_mapping_v2 ?? []
-  const plain = devices.find((one) => one.source_type === 'image' && (one.destination_type ?? 'local') === 'local' && Number(one.boot_index ?? 0) === 0)
+  const plain = devices.find(
+    (one) =>
+      one.source_type === 'image' && (one.destination_type ?? 'local') === 'local' && Number(one.boot_index ?? 0) === 0,
+  )
   if (devices.some((one) => one !== plain)) {
-    throw badRequest('Block Device Mapping is Invalid: this cloud has no block storage service; the only device it takes is source_type image with destination_type local and boot_index 0.', { field: 'block_device_mapping_v2' })
+    throw badRequest(
+      'Block Device Mapping is Invalid: this cloud has no block storage service; the only device it takes is '
+      + 'source_type image with destination_type local and boot_index 0.',
+      { field: 'block_device_mapping_v2' },
+    )
   }
   return plain && (plain.uuid ?? plain.image_id)
 }
@@ -97,30 +130,46 @@ const personalityOf = (files: { path?: string; contents?: string }[] | undefined
 const hintsOf = (body: CreateBody): Record<string, unknown> =>
   (body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {}) as Record<string, unknown>
 
-export const createRequest = (ctx: RequestContext, body: CreateBody): CreateRequest => {
-  const draft = body.server
-  assertHostname(ctx, draft.hostname)
-  const counts = countsOf(draft)
-  if (draft.hostname && counts.countMax > 1 && !atLeast(ctx, '2.94')) throw badRequest('Unable to create multiple servers with the same hostname', { field: 'hostname' })
-  const networks = networksOf(ctx, draft.networks)
+/** What a create must be allowed beyond creating. */
+const enforceParts = (ctx: RequestContext, draft: ServerDraft, networks: NetworksAsk): void => {
   if (networks !== 'none' && networks?.length) ctx.enforce('os_compute_api:servers:create:attach_network')
   if (draft.trusted_image_certificates) ctx.enforce('os_compute_api:servers:create:trusted_certs')
+}
+
+const namesOf = (ctx: RequestContext, draft: ServerDraft, counts: { countMax: number }) => {
+  const { hostname } = draft
+  const name = draft.name.trim()
+  assertHostname(ctx, hostname)
+  if (hostname && counts.countMax > 1 && !atLeast(ctx, '2.94')) {
+    throw badRequest('Unable to create multiple servers with the same hostname', { field: 'hostname' })
+  }
+  return { name, hostname, description: atLeast(ctx, '2.19') ? draft.description ?? null : name }
+}
+
+export const createRequest = (ctx: RequestContext, body: CreateBody): CreateRequest => {
+  const draft = body.server
+  const counts = countsOf(draft)
+  const networks = networksOf(ctx, draft.networks)
+  enforceParts(ctx, draft, networks)
   return {
-    name: draft.name.trim(), description: atLeast(ctx, '2.19') ? draft.description ?? null : draft.name.trim(), hostname: draft.hostname,
-    flavorId: flavorIdOf(draft.flavorRef), imageId: imageOf(draft), keyName: draft.key_name, metadata: draft.metadata ?? {},
-    tags: [...new Set(draft.tags ?? [])], userData: draft.user_data, personality: personalityOf(draft.personality), networks,
+    ...namesOf(ctx, draft, counts), ...counts, ...destinationOf(ctx, draft), networks,
+    flavorId: flavorIdOf(draft.flavorRef), imageId: imageOf(draft), keyName: draft.key_name,
+    metadata: draft.metadata ?? {}, tags: [...new Set(draft.tags ?? [])], userData: draft.user_data,
+    personality: personalityOf(draft.personality), hints: hintsOf(body),
     securityGroups: draft.security_groups?.flatMap((group) => group.name ?? []),
     configDrive: isTrue(draft.config_drive), diskConfig: draft['OS-DCF:diskConfig'] ?? 'MANUAL',
-    accessIpV4: draft.accessIPv4, accessIpV6: draft.accessIPv6, hints: hintsOf(body),
-    trustedCerts: draft.trusted_image_certificates ?? undefined, ...destinationOf(ctx, draft), ...counts,
+    accessIpV4: draft.accessIPv4, accessIpV6: draft.accessIPv6,
+    trustedCerts: draft.trusted_image_certificates ?? undefined,
   }
 }
 
 export const rebuildRequest = (ctx: RequestContext, body: RebuildBody): RebuildRequest => {
   assertHostname(ctx, body.hostname)
   return {
-    imageId: body.imageRef, name: body.name?.trim(), description: body.description, hostname: body.hostname, metadata: body.metadata,
+    imageId: body.imageRef, name: body.name?.trim(), description: body.description, hostname: body.hostname,
+    metadata: body.metadata,
     keyName: body.key_name, userData: body.user_data, accessIpV4: body.accessIPv4, accessIpV6: body.accessIPv6,
-    diskConfig: body['OS-DCF:diskConfig'], trustedCerts: body.trusted_image_certificates, personality: personalityOf(body.personality),
+    diskConfig: body['OS-DCF:diskConfig'], trustedCerts: body.trusted_image_certificates,
+    personality: personalityOf(body.personality),
   }
 }

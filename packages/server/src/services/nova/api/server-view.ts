@@ -41,7 +41,9 @@ export const addressesOf = (ports: PortInfo[], extended = true): Record<string, 
   for (const port of ports) {
     const list = (networks[port.networkName] ??= [])
     const entry = (version: number, addr: string, type: string) =>
-      list.push(extended ? { version, addr, 'OS-EXT-IPS:type': type, 'OS-EXT-IPS-MAC:mac_addr': port.mac } : { version, addr })
+      list.push(
+        extended ? { version, addr, 'OS-EXT-IPS:type': type, 'OS-EXT-IPS-MAC:mac_addr': port.mac } : { version, addr },
+      )
     for (const fixed of port.fixedIps) entry(fixed.version, fixed.ip, 'fixed')
     for (const floating of port.floatingIps) entry(4, floating.address, 'floating')
   }
@@ -96,7 +98,9 @@ const hostStatusView = (server: Server, { grants, hosts }: ServerSurroundings): 
 }
 
 /** What every view of a server has, also the short ones of update and rebuild before 2.75. */
-const coreView = (ctx: RequestContext, server: Server, { grants, ports }: ServerSurroundings, withExtendedAddresses: boolean): object => {
+const coreView = (
+  ctx: RequestContext, server: Server, { grants, ports }: ServerSurroundings, withExtendedAddresses: boolean,
+): object => {
   const status = statusOf(server.vmState, server.taskState)
   return {
     accessIPv4: server.accessIpV4 ?? '',
@@ -150,7 +154,12 @@ const groupsView = (ctx: RequestContext, server: Server): object =>
 
 /** As `GET /servers/detail` shows each server. */
 export const detailView = (ctx: RequestContext, server: Server, surroundings: ServerSurroundings): object =>
-  ({ ...coreView(ctx, server, surroundings, true), ...wideView(ctx, server, surroundings), ...versionedView(ctx, server) })
+  (
+    {
+      ...coreView(ctx, server, surroundings, true), ...wideView(ctx, server, surroundings),
+      ...versionedView(ctx, server),
+    }
+  )
 
 /** As `GET /servers/{id}` shows it. */
 export const showView = (ctx: RequestContext, server: Server, surroundings: ServerSurroundings): object =>

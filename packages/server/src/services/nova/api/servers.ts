@@ -21,7 +21,9 @@ const passwordBytes = 9
 export const newPassword = (): string => secret(passwordBytes)
 
 /** What views need beside the servers themselves, for all of them at once. */
-export const surroundingsOf = async (api: NovaApi, ctx: RequestContext, servers: Server[]): Promise<(server: Server) => ServerSurroundings> => {
+export const surroundingsOf = async (
+  api: NovaApi, ctx: RequestContext, servers: Server[],
+): Promise<(server: Server) => ServerSurroundings> => {
   const grants = grantsOf(ctx)
   const seesHosts = grants.hostStatus || grants.hostStatusUnknown
   const [ports, hosts] = await Promise.all([api.servers.portsOf(servers), seesHosts ? api.hosts.list() : []])
@@ -35,9 +37,13 @@ export const oneView = async (api: NovaApi, ctx: RequestContext, server: Server,
   view(ctx, server, (await surroundingsOf(api, ctx, [server]))(server))
 
 const list = async (api: NovaApi, ctx: RequestContext, request: { query: object; url: string }, detailed: boolean) => {
-  const listing = serverListing(ctx, request.query as Query, rule(detailed ? 'detail:get_all_tenants' : 'index:get_all_tenants'))
+  const listing = serverListing(
+    ctx, request.query as Query, rule(detailed ? 'detail:get_all_tenants' : 'index:get_all_tenants'),
+  )
   const servers = listing ? await api.servers.list(listing) : []
-  const links = nextLinks({ ctx, url: request.url, name: 'servers', limit: listing?.limit ?? 0 }, servers, (server) => server.id)
+  const links = nextLinks(
+    { ctx, url: request.url, name: 'servers', limit: listing?.limit ?? 0 }, servers, (server) => server.id,
+  )
   if (!detailed) return { servers: servers.map((server) => briefView(ctx, server)), ...links }
   const around = await surroundingsOf(api, ctx, servers)
   return { servers: servers.map((server) => detailView(ctx, server, around(server))), ...links }
@@ -65,34 +71,41 @@ export const serverRoutes: Route<NovaApi>[] = [
     },
   }),
   defineRoute<NovaApi, typeof ServerQuery>({
-    id: 'servers.list', method: 'GET', path: '/servers', summary: 'List servers', policy: rule('index'), query: ServerQuery, reply: { status: 200 },
+    id: 'servers.list', method: 'GET', path: '/servers', summary: 'List servers', policy: rule('index'),
+    query: ServerQuery, reply: { status: 200 },
     handler: (api, ctx, request) => list(api, ctx, request, false),
   }),
   defineRoute<NovaApi, typeof ServerQuery>({
-    id: 'servers.detail', method: 'GET', path: '/servers/detail', summary: 'List servers with their details', policy: rule('detail'),
+    id: 'servers.detail', method: 'GET', path: '/servers/detail', summary: 'List servers with their details',
+    policy: rule('detail'),
     query: ServerQuery, reply: { status: 200 },
     handler: (api, ctx, request) => list(api, ctx, request, true),
   }),
   defineRoute<NovaApi>({
-    id: 'servers.show', method: 'GET', path: '/servers/{server_id}', summary: 'Show a server', policy: 'authenticated', reply: { status: 200 }, errors: [404],
+    id: 'servers.show', method: 'GET', path: '/servers/{server_id}', summary: 'Show a server', policy: 'authenticated',
+    reply: { status: 200 }, errors: [404],
     handler: async (api, ctx, { params }) => {
       const server = await api.servers.fetch(ctx, params.server_id!, rule('show'))
       return { server: await oneView(api, ctx, server, showView) }
     },
   }),
   defineRoute<NovaApi, undefined, typeof UpdateBody>({
-    id: 'servers.update', method: 'PUT', path: '/servers/{server_id}', summary: 'Update a server', policy: 'authenticated',
+    id: 'servers.update', method: 'PUT', path: '/servers/{server_id}', summary: 'Update a server',
+    policy: 'authenticated',
     body: UpdateBody, reply: { status: 200 }, errors: [404, 409],
     handler: async (api, ctx, { params, body }) => {
       const server = await api.servers.fetch(ctx, params.server_id!, rule('update'))
       const { name, description, hostname, accessIPv4, accessIPv6, 'OS-DCF:diskConfig': diskConfig } = body.server
       assertHostname(ctx, hostname)
-      const change = { name: name?.trim(), description, hostname, accessIpV4: accessIPv4, accessIpV6: accessIPv6, diskConfig }
+      const change = {
+        name: name?.trim(), description, hostname, accessIpV4: accessIPv4, accessIpV6: accessIPv6, diskConfig,
+      }
       return { server: await oneView(api, ctx, await api.settings.update(server, change), changedView) }
     },
   }),
   defineRoute<NovaApi>({
-    id: 'servers.delete', method: 'DELETE', path: '/servers/{server_id}', summary: 'Delete a server', policy: 'authenticated',
+    id: 'servers.delete', method: 'DELETE', path: '/servers/{server_id}', summary: 'Delete a server',
+    policy: 'authenticated',
     reply: { status: 204 }, errors: [404, 409],
     handler: async (api, ctx, { params }) => {
       await api.orders.delete(ctx, await api.servers.fetch(ctx, params.server_id!, rule('delete')))

@@ -50,7 +50,9 @@ const momentsOf = (query: Query, now: number): { start: number; stop: number } =
   const start = last(query, 'start')
   const stop = end === undefined ? now : momentOf(end, 'end')
   const from = start === undefined ? stop - fourWeeksMs : momentOf(start, 'start')
-  if (from >= stop) throw badRequest('Invalid start time. The start time cannot occur after the end time.', { field: 'start' })
+  if (from >= stop) throw badRequest(
+    'Invalid start time. The start time cannot occur after the end time.', { field: 'start' },
+  )
   return { start: from, stop }
 }
 
@@ -64,31 +66,43 @@ const askedOf = async (api: NovaApi, ctx: RequestContext, query: Query): Promise
   return { period: momentsOf(query, api.usage.now()), limit: paged ? limitOf(query) : undefined, marker }
 }
 
-const linksOf = (ctx: RequestContext, request: { url: string; name: string }, usages: ProjectUsage[], limit: number | undefined): object => {
+const linksOf = (
+  ctx: RequestContext, request: { url: string; name: string }, usages: ProjectUsage[], limit: number | undefined,
+): object => {
   const servers = usages.flatMap((usage) => usage.servers)
   if (limit === undefined || !servers.length || servers.length < limit) return {}
-  return { [`${request.name}_links`]: [{ rel: 'next', href: nextUrl(ctx.hostUrl, request.url, servers.at(-1)!.server.id) }] }
+  return {
+    [`${request.name}_links`]: [{ rel: 'next', href: nextUrl(ctx.hostUrl, request.url, servers.at(-1)!.server.id) }],
+  }
 }
 
 export const usageRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi, typeof UsageQuery>({
-    id: 'usage.list', method: 'GET', path: '/os-simple-tenant-usage', summary: 'Show what every project used', policy: 'os_compute_api:os-simple-tenant-usage:list', query: UsageQuery, reply: { status: 200 },
+    id: 'usage.list', method: 'GET', path: '/os-simple-tenant-usage', summary: 'Show what every project used',
+    policy: 'os_compute_api:os-simple-tenant-usage:list', query: UsageQuery, reply: { status: 200 },
     handler: async (api, ctx, request) => {
       const query = request.query as Query
       const { period, ...page } = await askedOf(api, ctx, query)
       const usages = await api.usage.between(period, undefined, page)
       const detailed = last(query, 'detailed') === '1'
-      return { tenant_usages: usages.map((usage) => view(usage, detailed)), ...linksOf(ctx, { url: request.url, name: 'tenant_usages' }, usages, page.limit) }
+      return {
+        tenant_usages: usages.map((usage) => view(usage, detailed)),
+        ...linksOf(ctx, { url: request.url, name: 'tenant_usages' }, usages, page.limit),
+      }
     },
   }),
   defineRoute<NovaApi, typeof UsageQuery>({
-    id: 'usage.show', method: 'GET', path: '/os-simple-tenant-usage/{project_id}', summary: 'Show what a project used', policy: 'authenticated', query: UsageQuery, reply: { status: 200 },
+    id: 'usage.show', method: 'GET', path: '/os-simple-tenant-usage/{project_id}', summary: 'Show what a project used',
+    policy: 'authenticated', query: UsageQuery, reply: { status: 200 },
     handler: async (api, ctx, request) => {
       const projectId = request.params.project_id!
       ctx.enforce('os_compute_api:os-simple-tenant-usage:show', { project_id: projectId })
       const { period, ...page } = await askedOf(api, ctx, request.query as Query)
       const usages = await api.usage.between(period, projectId, page)
-      return { tenant_usage: usages[0] ? view(usages[0], true) : {}, ...linksOf(ctx, { url: request.url, name: 'tenant_usage' }, usages, page.limit) }
+      return {
+        tenant_usage: usages[0] ? view(usages[0], true) : {},
+        ...linksOf(ctx, { url: request.url, name: 'tenant_usage' }, usages, page.limit),
+      }
     },
   }),
 ]

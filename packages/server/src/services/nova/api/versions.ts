@@ -9,7 +9,15 @@ import type { NovaApi } from './nova-api.ts'
 export const versionMin = '2.1'
 export const versionMax = '2.96'
 
-interface VersionFacts { id: string; path: string; status: string; version: string; min_version: string; updated: string; mediaType: string }
+interface VersionFacts {
+  id: string
+  path: string
+  status: string
+  version: string
+  min_version: string
+  updated: string
+  mediaType: string
+}
 
 const known: VersionFacts[] = [
   {
@@ -17,12 +25,14 @@ const known: VersionFacts[] = [
     mediaType: 'application/vnd.openstack.compute+json;version=2',
   },
   {
-    id: 'v2.1', path: 'v2.1', status: 'CURRENT', version: versionMax, min_version: versionMin, updated: '2013-07-23T11:33:21Z',
+    id: 'v2.1', path: 'v2.1', status: 'CURRENT', version: versionMax, min_version: versionMin,
+    updated: '2013-07-23T11:33:21Z',
     mediaType: 'application/vnd.openstack.compute+json;version=2.1',
   },
 ]
 
-const selfLink = (ctx: RequestContext, facts: VersionFacts) => ({ rel: 'self', href: `${bookmarkBase(ctx)}/${facts.path}/` })
+const selfLink = (ctx: RequestContext, facts: VersionFacts) =>
+  ({ rel: 'self', href: `${bookmarkBase(ctx)}/${facts.path}/` })
 
 const summary = (ctx: RequestContext, facts: VersionFacts) => {
   const { id, status, version, min_version, updated } = facts
@@ -44,15 +54,18 @@ const choice = (ctx: RequestContext, facts: VersionFacts, path: string) => ({
 
 export const versionRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi>({
-    id: 'versions.list', method: 'GET', path: '/', at: 'root', summary: 'List the versions of the API', policy: 'open', reply: { status: 200 },
+    id: 'versions.list', method: 'GET', path: '/', at: 'root', summary: 'List the versions of the API', policy: 'open',
+    reply: { status: 200 },
     handler: (_, ctx) => ({ versions: known.map((facts) => summary(ctx, facts)) }),
   }),
   defineRoute<NovaApi>({
-    id: 'versions.show', method: 'GET', path: '/', summary: 'Show this version of the API', policy: 'open', reply: { status: 200 },
+    id: 'versions.show', method: 'GET', path: '/', summary: 'Show this version of the API', policy: 'open',
+    reply: { status: 200 },
     handler: (_, ctx) => document(ctx, known[1]!),
   }),
   defineRoute<NovaApi>({
-    id: 'versions.fetch', method: 'GET', path: '/versions/{id}', summary: 'Show one version of the API', policy: 'open', reply: { status: 200 }, errors: [404],
+    id: 'versions.fetch', method: 'GET', path: '/versions/{id}', summary: 'Show one version of the API', policy: 'open',
+    reply: { status: 200 }, errors: [404],
     handler: (_, ctx, request) => {
       const facts = known.find((one) => one.id === request.params.id)
       if (!facts) throw notFound('The resource could not be found.')
@@ -60,7 +73,8 @@ export const versionRoutes: Route<NovaApi>[] = [
     },
   }),
   defineRoute<NovaApi>({
-    id: 'versions.choose', method: 'GET', path: '/v2', at: 'root', summary: 'Point to the versions there are', policy: 'open', reply: { status: 300 },
+    id: 'versions.choose', method: 'GET', path: '/v2', at: 'root', summary: 'Point to the versions there are',
+    policy: 'open', reply: { status: 300 },
     handler: (_, ctx) => reply({ body: { choices: known.map((facts) => choice(ctx, facts, '/')) } }),
   }),
 ]

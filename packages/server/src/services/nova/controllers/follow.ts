@@ -116,10 +116,13 @@ export class Follower {
     const now = this.#parts.clock.now()
     await neutron.portsRelease(tx, server.id)
     const migrations = await migrationsList(tx, { serverId: server.id })
-    const subjects = [serverSubject(server.id), ...migrations.map((migration) => resizeSubject(server.id, migration.uuid))]
+    const subjects = [
+      serverSubject(server.id), ...migrations.map((migration) => resizeSubject(server.id, migration.uuid)),
+    ]
     for (const subject of subjects) await quota.release(tx, { projectId: server.projectId, subject })
     await serverUpdate(tx, server.id, {
-      vmState: 'deleted', taskState: null, powerState: 0, deleted: true, deletedAt: now, terminatedAt: now, updatedAt: now, groupId: null,
+      vmState: 'deleted', taskState: null, powerState: 0, deleted: true, deletedAt: now, terminatedAt: now,
+      updatedAt: now, groupId: null,
     })
   }
 

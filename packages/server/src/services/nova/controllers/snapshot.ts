@@ -41,7 +41,9 @@ export class Snapshotter {
   async #showUploading(serverId: string): Promise<void> {
     await this.#parts.db.transaction(async (tx) => {
       const server = await serverFetch(tx, serverId)
-      if (server?.taskState === 'image_snapshot_pending') await serverUpdate(tx, serverId, { taskState: 'image_uploading' })
+      if (server?.taskState === 'image_snapshot_pending') await serverUpdate(tx, serverId, {
+        taskState: 'image_uploading',
+      })
     })
   }
 

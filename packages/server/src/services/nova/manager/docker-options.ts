@@ -6,7 +6,8 @@ import { shellWords } from './shell-words.ts'
 
 export type DockerSettings = Partial<Pick<WorkloadSpec,
   'command' | 'entrypoint' | 'user' | 'workingDir' | 'tty' | 'stdinOpen' | 'networkMode' | 'publishedPorts' | 'links'
-  | 'restartPolicy' | 'capAdd' | 'capDrop' | 'devices' | 'privileged' | 'readOnly' | 'healthCheck' | 'mounts'>> & { pids?: number }
+  | 'restartPolicy' | 'capAdd' | 'capDrop' | 'devices' | 'privileged' | 'readOnly' | 'healthCheck'
+  | 'mounts'>> & { pids?: number }
 
 export const metadataPrefix = 'docker:'
 export const extraSpecPrefix = 'quaystone:'
@@ -24,7 +25,9 @@ const truth = (option: string, value: string): boolean => {
 
 const portOf = (option: string, value: string) => {
   const match = /^(?:(?:(\d+(?:\.\d+){3}):)?(\d{1,5})?:)?(\d{1,5})(?:\/(tcp|udp))?$/.exec(value)
-  if (!match || Number(match[3]) > 65_535 || Number(match[2] ?? 0) > 65_535) throw wrong(option, value, '[[ADDRESS:]HOST_PORT:]PORT[/udp], comma separated')
+  if (!match || Number(match[3]) > 65_535 || Number(match[2] ?? 0) > 65_535) throw wrong(
+    option, value, '[[ADDRESS:]HOST_PORT:]PORT[/udp], comma separated',
+  )
   return {
     containerPort: Number(match[3]), protocol: (match[4] ?? 'tcp') as 'tcp' | 'udp',
     ...(match[1] && { hostIp: match[1] }), ...(match[2] && { hostPort: Number(match[2]) }),
@@ -33,26 +36,31 @@ const portOf = (option: string, value: string) => {
 
 const linkOf = (option: string, value: string) => {
   const [workloadId = '', alias = ''] = value.split(':')
-  if (!isUuid(workloadId) || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/i.test(alias)) throw wrong(option, value, 'SERVER_ID:ALIAS, comma separated')
+  if (!isUuid(workloadId) || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/i.test(alias)) throw wrong(
+    option, value, 'SERVER_ID:ALIAS, comma separated',
+  )
   return { workloadId, alias }
 }
 
 const deviceOf = (option: string, value: string) => {
   const [hostPath = '', containerPath = hostPath, permissions = 'rwm'] = value.split(':')
-  if (!hostPath.startsWith('/dev/') || !/^[rwm]{1,3}$/.test(permissions)) throw wrong(option, value, '/dev/HOST[:/dev/INSIDE[:rwm]]')
+  if (!hostPath.startsWith('/dev/') || !/^[rwm]{1,3}$/.test(permissions)) throw wrong(
+    option, value, '/dev/HOST[:/dev/INSIDE[:rwm]]',
+  )
   return { hostPath, containerPath, permissions }
 }
 
 const restartOf = (option: string, value: string): WorkloadSpec['restartPolicy'] => {
   const [name, retries] = value.split(':')
-  if (!/^(no|always|on-failure|unless-stopped)$/.test(name!) || (retries !== undefined && !(name === 'on-failure' && /^\d+$/.test(retries)))) {
+  if (!/^(?:no|always|unless-stopped|on-failure(?::\d+)?)$/.test(value)) {
     throw wrong(option, value, 'no, always, unless-stopped, on-failure or on-failure:TIMES')
   }
   return { name: name as 'no', ...(retries && { maximumRetries: Number(retries) }) }
 }
 
 const networkOf = (option: string, value: string): WorkloadSpec['networkMode'] => {
-  if (/^(tenant|bridge|host|none)$/.test(value) || (value.startsWith('container:') && isUuid(value.slice(10)))) return value as 'host'
+  const shared = value.startsWith('container:') && isUuid(value.slice(10))
+  if (shared || /^(tenant|bridge|host|none)$/.test(value)) return value as 'host'
   throw wrong(option, value, 'tenant, bridge, host, none or container:SERVER_ID')
 }
 
@@ -89,7 +97,10 @@ export const dockerSettings = (source: Record<string, string>, prefix: string): 
   for (const [key, value] of Object.entries(source)) {
     if (!key.startsWith(prefix)) continue
     const read = readers[key.slice(prefix.length)]
-    if (!read) throw badRequest(`Unknown option ${key}: known are ${Object.keys(readers).map((name) => prefix + name).join(', ')}`, { field: key })
+    if (!read) throw badRequest(
+      `Unknown option ${key}: known are ${Object.keys(readers).map((name) => prefix + name).join(', ')}`,
+      { field: key },
+    )
     Object.assign(settings, read(key, value))
   }
   return settings

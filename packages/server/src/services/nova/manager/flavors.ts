@@ -22,8 +22,12 @@ export class Flavors {
     return flavor
   }
 
-  async list(caller: RequestContext, asked: Omit<FlavorQuery, 'visibleTo' | 'isPublic'> & { isPublic?: boolean | 'any' }): Promise<Flavor[]> {
-    if (!caller.isAdmin) return store.flavorsList(this.#parts.db, { ...asked, isPublic: undefined, visibleTo: caller.projectId })
+  async list(
+    caller: RequestContext, asked: Omit<FlavorQuery, 'visibleTo' | 'isPublic'> & { isPublic?: boolean | 'any' },
+  ): Promise<Flavor[]> {
+    if (!caller.isAdmin) return store.flavorsList(this.#parts.db, {
+      ...asked, isPublic: undefined, visibleTo: caller.projectId,
+    })
     const isPublic = asked.isPublic === 'any' ? undefined : asked.isPublic ?? true
     return store.flavorsList(this.#parts.db, { ...asked, isPublic })
   }
@@ -109,7 +113,9 @@ export class Flavors {
     throw badRequest(`Project ID ${projectId} is not a valid project.`)
   }
 
-  async #change(id: string, change: (before: Flavor) => { description?: string | null; extraSpecs?: Record<string, string> }): Promise<Flavor> {
+  async #change(
+    id: string, change: (before: Flavor) => { description?: string | null; extraSpecs?: Record<string, string> },
+  ): Promise<Flavor> {
     return this.#parts.db.transaction(async (tx) => {
       const before = await store.flavorFetch(tx, id)
       if (!before) throw missing(id)

@@ -15,4 +15,5 @@ const sanitized = (name: string): string => name
 export const hostnameOf = (name: string, id: string): string => sanitized(name) || `server-${id}`
 
 /** `web` alone; `web-1`, `web-2` … of several. */
-export const nameOfMember = (name: string, index: number, count: number): string => (count > 1 ? `${name}-${index + 1}` : name)
+export const nameOfMember = (name: string, index: number, count: number): string =>
+  (count > 1 ? `${name}-${index + 1}` : name)

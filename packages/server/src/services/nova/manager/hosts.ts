@@ -17,7 +17,12 @@ export interface ServiceView {
   enabled: boolean; up: boolean; forcedDown: boolean; disabledReason: string | null; seenAt: number
 }
 
-export interface HypervisorView { number: number; host: HostInfo; service: ServiceView; servers: { id: string; name: string }[] }
+export interface HypervisorView {
+  number: number
+  host: HostInfo
+  service: ServiceView
+  servers: { id: string; name: string }[]
+}
 
 const numberOf = (text: string): number => createHash('sha1').update(text).digest().readUInt32BE(0) >>> 1
 const uuidOf = (text: string): string => {
@@ -53,7 +58,8 @@ export class Hosts {
     const name = `nova-compute:${host.name}`
     return {
       number: numberOf(name), uuid: uuidOf(name), binary: 'nova-compute', host: host.name, zone: host.availabilityZone,
-      enabled: host.enabled, up: host.up && !forcedDown, forcedDown, disabledReason: host.disabledReason, seenAt: host.seenAt,
+      enabled: host.enabled, up: host.up && !forcedDown, forcedDown, disabledReason: host.disabledReason,
+      seenAt: host.seenAt,
     }
   }
 
@@ -70,12 +76,18 @@ export class Hosts {
     return found
   }
 
-  async changeService(service: ServiceView, change: { enabled?: boolean; disabledReason?: string | null; forcedDown?: boolean }): Promise<ServiceView> {
-    if (service.binary !== 'nova-compute') throw badRequest(`Updating a ${service.binary} service is not supported. Only nova-compute services can be updated.`)
+  async changeService(
+    service: ServiceView, change: { enabled?: boolean; disabledReason?: string | null; forcedDown?: boolean },
+  ): Promise<ServiceView> {
+    if (service.binary !== 'nova-compute') throw badRequest(
+      `Updating a ${service.binary} service is not supported. Only nova-compute services can be updated.`,
+    )
     const { forcedDown, ...rest } = change
     if (Object.keys(rest).length) await this.#parts.facades.workloads.hostUpdate(service.host, rest)
     if (forcedDown !== undefined) {
-      await this.#parts.db.transaction((tx) => store.forcedDownSet(tx, service.host, forcedDown, this.#parts.clock.now()))
+      await this.#parts.db.transaction(
+        (tx) => store.forcedDownSet(tx, service.host, forcedDown, this.#parts.clock.now()),
+      )
     }
     return this.service(service.uuid)
   }
@@ -127,14 +139,18 @@ export class Hosts {
 
   aggregateMetadata(id: string, metadata: Record<string, string | null>): Promise<Aggregate> {
     return this.#changeAggregate(id, (before) => {
-      const merged = Object.fromEntries(Object.entries({ ...before.metadata, ...metadata }).filter(([, value]) => value !== null)) as Record<string, string>
+      const merged = Object.fromEntries(
+        Object.entries({ ...before.metadata, ...metadata }).filter(([, value]) => value !== null),
+      ) as Record<string, string>
       return { ...before, metadata: merged, zone: merged.availability_zone ?? null }
     })
   }
 
   async aggregateAddHost(id: string, host: string): Promise<Aggregate> {
     const before = await this.aggregate(id)
-    if (!(await this.list()).some((one) => one.name === host)) throw notFound(`Compute host ${host} could not be found.`)
+    if (!(await this.list()).some((one) => one.name === host)) throw notFound(
+      `Compute host ${host} could not be found.`,
+    )
     if (before.hosts.includes(host)) throw conflict(`Aggregate ${id} already has host ${host}.`)
     await this.#assertOneZone(before, host)
     return this.#changeAggregate(id, (now) => ({ ...now, hosts: [...new Set([...now.hosts, host])] }))
@@ -155,8 +171,13 @@ export class Hosts {
   /** A host is in one zone only, whatever number of aggregates it is in. */
   async #assertOneZone(aggregate: Aggregate, host: string): Promise<void> {
     if (aggregate.zone === null) return
-    const other = (await this.aggregates()).find((one) => one.zone !== null && one.zone !== aggregate.zone && one.hosts.includes(host))
-    if (other) throw conflict(`Cannot add host to aggregate ${aggregate.number}. Reason: Host ${host} already in availability zone ${other.zone}.`)
+    const other = (await this.aggregates()).find(
+      (one) => one.zone !== null && one.zone !== aggregate.zone && one.hosts.includes(host),
+    )
+    if (other) throw conflict(
+      `Cannot add host to aggregate ${aggregate.number}. `
+      + `Reason: Host ${host} already in availability zone ${other.zone}.`,
+    )
   }
 
   /** After the row, the zones of every host that the aggregate held or holds. */
@@ -177,7 +198,9 @@ export class Hosts {
     const [aggregates, hosts] = await Promise.all([this.aggregates(), this.list()])
     for (const host of hosts.filter((one) => touched.includes(one.name))) {
       const zone = aggregates.find((one) => one.zone !== null && one.hosts.includes(host.name))?.zone ?? defaultZone
-      if (host.availabilityZone !== zone) await this.#parts.facades.workloads.hostUpdate(host.name, { availabilityZone: zone })
+      if (host.availabilityZone !== zone) await this.#parts.facades.workloads.hostUpdate(
+        host.name, { availabilityZone: zone },
+      )
     }
   }
 }

@@ -11,7 +11,9 @@ const generate = promisify(generateKeyPair)
 
 const lengthOf = (size: number): number[] => {
   if (size < 0x80) return [size]
-  const bytes = size > 0xffff ? [size >> 16, (size >> 8) & 0xff, size & 0xff] : size > 0xff ? [size >> 8, size & 0xff] : [size]
+  const bytes = size > 0xffff
+    ? [size >> 16, (size >> 8) & 0xff, size & 0xff]
+    : size > 0xff ? [size >> 8, size & 0xff] : [size]
   return [0x80 | bytes.length, ...bytes]
 }
 

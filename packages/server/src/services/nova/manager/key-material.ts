@@ -39,7 +39,10 @@ export const sshFingerprint = (publicKey: string): string => {
   try {
     assertBlob(type, blob)
   } catch (error) {
-    throw badRequest(`Keypair data is invalid: failed to generate fingerprint: ${error instanceof Error ? error.message : 'unreadable'}`, { field: 'public_key' }, error)
+    throw badRequest(
+      `Keypair data is invalid: failed to generate fingerprint: ${String((error as Error).message)}`,
+      { field: 'public_key' }, error,
+    )
   }
   return pairs(createHash('md5').update(blob).digest('hex'))
 }
@@ -49,7 +52,10 @@ export const x509Fingerprint = (certificate: string): string => {
   try {
     return pairs(createHash('sha1').update(new X509Certificate(certificate).raw).digest('hex'))
   } catch (error) {
-    throw badRequest('Keypair data is invalid: failed to generate X509 fingerprint. Provide a certificate in PEM form', { field: 'public_key' }, error)
+    throw badRequest(
+      'Keypair data is invalid: failed to generate X509 fingerprint. Provide a certificate in PEM form',
+      { field: 'public_key' }, error,
+    )
   }
 }
 

@@ -44,7 +44,11 @@ export class Keypairs {
     throw missing(name, userId)
   }
 
-  async #material({ type, publicKey, userId }: KeypairDraft): Promise<{ publicKey: string; fingerprint: string; privateKey?: string }> {
+  async #material({ type, publicKey, userId }: KeypairDraft): Promise<{
+    publicKey: string
+    fingerprint: string
+    privateKey?: string
+  }> {
     if (publicKey === undefined) return type === 'ssh' ? generateSsh() : generateX509(userId, this.#parts.clock.now())
     const text = publicKey.trim()
     return { publicKey: text, fingerprint: type === 'ssh' ? sshFingerprint(text) : x509Fingerprint(text) }
@@ -56,6 +60,8 @@ export class Keypairs {
     if (limit < 0) return
     const used = (await store.keypairsList(this.#parts.db, userId)).length
     if (used < limit) return
-    throw overLimit('Quota exceeded, too many key pairs.', { resource: 'key_pairs', used, limit, asked: 1, remedy: 'delete a key pair' })
+    throw overLimit('Quota exceeded, too many key pairs.', {
+      resource: 'key_pairs', used, limit, asked: 1, remedy: 'delete a key pair',
+    })
   }
 }

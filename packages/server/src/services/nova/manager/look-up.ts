@@ -10,7 +10,9 @@ import type { NovaParts } from './parts.ts'
 
 const addressesOf = (ports: PortInfo[]): ServerInfo['addresses'] => ports.flatMap((port) => [
   ...port.fixedIps.map(({ ip, version }) => ({ network: port.networkName, ip, version, floating: false })),
-  ...port.floatingIps.map(({ address }) => ({ network: port.networkName, ip: address, version: 4 as const, floating: true })),
+  ...port.floatingIps.map(
+    ({ address }) => ({ network: port.networkName, ip: address, version: 4 as const, floating: true }),
+  ),
 ])
 
 const infoOf = (server: Server, ports: PortInfo[]): ServerInfo => ({

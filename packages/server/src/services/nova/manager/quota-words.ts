@@ -18,9 +18,11 @@ export const novaResources: { name: string; defaultLimit: number; unit?: string 
 ]
 
 export const serverSubject = (serverId: string): string => `nova:server:${serverId}`
-export const resizeSubject = (serverId: string, migrationUuid: string): string => `nova:server:${serverId}:resize:${migrationUuid}`
+export const resizeSubject = (serverId: string, migrationUuid: string): string =>
+  `nova:server:${serverId}:resize:${migrationUuid}`
 
-export const amountsOf = (flavor: Pick<Flavor, 'vcpus' | 'ramMiB'>): Amounts => ({ instances: 1, cores: flavor.vcpus, ram: flavor.ramMiB })
+export const amountsOf = (flavor: Pick<Flavor, 'vcpus' | 'ramMiB'>): Amounts =>
+  ({ instances: 1, cores: flavor.vcpus, ram: flavor.ramMiB })
 
 /** How much more the new flavor takes; nothing where it takes less. */
 export const growthOf = (from: Flavor, to: Flavor): Amounts =>
@@ -28,7 +30,8 @@ export const growthOf = (from: Flavor, to: Flavor): Amounts =>
 
 export const shrinkageOf = (from: Flavor, to: Flavor): Amounts => growthOf(to, from)
 
-const nounsOf = (message: string): string => (message.startsWith('Quota exceeded') ? message : `Quota exceeded: ${message}`)
+const nounsOf = (message: string): string =>
+  (message.startsWith('Quota exceeded') ? message : `Quota exceeded: ${message}`)
 
 /** Nova answers 403 where other services say 413 or 409, and clients look for "Quota exceeded". */
 export const inQuotaWords = async <T>(work: () => Promise<T>): Promise<T> => {

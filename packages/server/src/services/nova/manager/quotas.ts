@@ -10,7 +10,9 @@ export interface QuotaNumbers { limit: number; inUse: number; reserved: number }
 export type QuotaSet = Record<string, QuotaNumbers>
 
 /** Nova's network quotas of old: shown until 2.35, never counted, as upstream with Neutron. */
-export const networkQuotas: Record<string, number> = { fixed_ips: -1, floating_ips: -1, security_groups: -1, security_group_rules: -1 }
+export const networkQuotas: Record<string, number> = {
+  fixed_ips: -1, floating_ips: -1, security_groups: -1, security_group_rules: -1,
+}
 
 export class Quotas {
   readonly #parts: NovaParts
@@ -21,7 +23,9 @@ export class Quotas {
   }
 
   async defaults(projectId: string): Promise<Record<string, number>> {
-    return { ...this.#named(await this.#parts.facades.quota.defaults(projectId)), ...(await quotaClassRead(this.#parts.db)) }
+    return {
+      ...this.#named(await this.#parts.facades.quota.defaults(projectId)), ...(await quotaClassRead(this.#parts.db)),
+    }
   }
 
   /** With how much is used: servers by quota's own count, the rest by Nova's. */
@@ -61,7 +65,9 @@ export class Quotas {
   async declare(): Promise<void> {
     const changed = await quotaClassRead(this.#parts.db)
     for (const { name, defaultLimit, unit } of novaResources) {
-      await this.#parts.facades.quota.ensureResource({ name, service: 'compute', defaultLimit: changed[name] ?? defaultLimit, unit })
+      await this.#parts.facades.quota.ensureResource({
+        name, service: 'compute', defaultLimit: changed[name] ?? defaultLimit, unit,
+      })
     }
   }
 
@@ -80,7 +86,10 @@ export class Quotas {
   }
 
   #named(limits: Record<string, number>): Record<string, number> {
-    return { ...Object.fromEntries(novaResources.map(({ name, defaultLimit }) => [name, limits[name] ?? defaultLimit])), ...networkQuotas }
+    return {
+      ...Object.fromEntries(novaResources.map(({ name, defaultLimit }) => [name, limits[name] ?? defaultLimit])),
+      ...networkQuotas,
+    }
   }
 }
 

@@ -20,7 +20,9 @@ const assertUsable = (caller: RequestContext, network: NetworkInfo): void => {
     throw forbidden(`It is not allowed to create an interface on external network ${network.id}`)
   }
   if (!network.subnetIds.length) {
-    throw badRequest(`Network ${network.id} requires a subnet in order to boot instances on.`, { remedy: 'create a subnet in it' })
+    throw badRequest(`Network ${network.id} requires a subnet in order to boot instances on.`, {
+      remedy: 'create a subnet in it',
+    })
   }
 }
 
@@ -48,8 +50,13 @@ const assertDistinct = (asks: NetworkAsk[], count: number): void => {
   const twice = ports.find((port, index) => ports.indexOf(port) !== index)
   if (twice) throw badRequest(`Port ID '${twice}' was specified twice: you cannot attach a port multiple times.`)
   if (count === 1) return
-  if (ports.length) throw badRequest('Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.')
-  if (asks.some((ask) => ask.fixedIp)) throw badRequest('Unable to launch multiple instances when a fixed IP address is specified.')
+  if (ports.length) throw badRequest(
+    'Unable to launch multiple instances with a single configured port ID. '
+    + 'Please launch your instance one by one with different ports.',
+  )
+  if (asks.some((ask) => ask.fixedIp)) throw badRequest(
+    'Unable to launch multiple instances when a fixed IP address is specified.',
+  )
 }
 
 const defaultPlan = async (neutron: Neutron, caller: RequestContext): Promise<PortPlan[]> => {
@@ -60,7 +67,9 @@ const defaultPlan = async (neutron: Neutron, caller: RequestContext): Promise<Po
 }
 
 /** The ports that each of `count` servers gets, in attach order. */
-export const planPorts = async (neutron: Neutron, caller: RequestContext, asked: NetworksAsk, count: number): Promise<PortPlan[]> => {
+export const planPorts = async (
+  neutron: Neutron, caller: RequestContext, asked: NetworksAsk, count: number,
+): Promise<PortPlan[]> => {
   if (asked === 'none') return []
   if (asked === 'auto') return [{ networkId: (await neutron.autoTopologyEnsure(caller.projectId)).id }]
   if (!asked?.length) return defaultPlan(neutron, caller)
@@ -71,7 +80,9 @@ export const planPorts = async (neutron: Neutron, caller: RequestContext, asked:
 }
 
 /** What `neutron.portEnsure` takes for one planned port of one server. */
-export const portOf = (plan: PortPlan, server: { id: string; projectId: string; hostname: string; securityGroups: { id: string }[] }) => ({
+export const portOf = (
+  plan: PortPlan, server: { id: string; projectId: string; hostname: string; securityGroups: { id: string }[] },
+) => ({
   id: plan.adoptedId ?? uuid(),
   networkId: plan.networkId,
   projectId: server.projectId,

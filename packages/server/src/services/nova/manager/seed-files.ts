@@ -25,7 +25,8 @@ const metaData = (server: Server): string => JSON.stringify({
 })
 
 const seedTree = (root: string, server: Server): SeedFile[] => {
-  const at = (name: string, content: string): SeedFile => ({ path: `${root}/openstack/latest/${name}`, mode: 0o600, content })
+  const at = (name: string, content: string): SeedFile =>
+    ({ path: `${root}/openstack/latest/${name}`, mode: 0o600, content })
   return [
     at('meta_data.json', encoded(metaData(server))),
     at('network_data.json', encoded(JSON.stringify({ links: [], networks: [], services: [] }))),
@@ -38,6 +39,12 @@ export interface Personality { path: string; contents: string }
 export const seedFiles = (server: Server, personality: Personality[]): SeedFile[] => [
   ...seedTree(seedRoot, server),
   ...(server.configDrive ? seedTree(driveRoot, server) : []),
-  ...(server.keyData ? [{ path: '/root/.ssh/authorized_keys', mode: 0o600, content: encoded(`${server.keyData.trim()}\n`) }] : []),
-  ...personality.map(({ path, contents }) => ({ path: path.startsWith('/') ? path : `/${path}`, mode: 0o644, content: contents })),
+  ...(
+    server.keyData
+      ? [{ path: '/root/.ssh/authorized_keys', mode: 0o600, content: encoded(`${server.keyData.trim()}\n`) }]
+      : []
+  ),
+  ...personality.map(
+    ({ path, contents }) => ({ path: path.startsWith('/') ? path : `/${path}`, mode: 0o644, content: contents }),
+  ),
 ]

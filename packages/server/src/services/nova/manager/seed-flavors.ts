@@ -2,7 +2,8 @@
 import type { Flavor } from './model.ts'
 
 const flavor = (id: string, name: string, [ramMiB, diskGiB, vcpus]: [number, number, number]): Flavor => ({
-  id, name, ramMiB, diskGiB, vcpus, description: null, ephemeralGiB: 0, swapMiB: 0, rxtxFactor: 1, isPublic: true, extraSpecs: {},
+  id, name, ramMiB, diskGiB, vcpus, description: null, ephemeralGiB: 0, swapMiB: 0, rxtxFactor: 1, isPublic: true,
+  extraSpecs: {},
 })
 
 export const seedFlavors: Flavor[] = [

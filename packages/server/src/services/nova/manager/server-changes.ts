@@ -59,7 +59,9 @@ export class ServerChanges {
     this.#checks.settings(caller, next)
     this.#checks.command(image, next)
     const workload = await this.#workload(server)
-    const spec = workloadSpec({ server: next, image, personality: asked.personality, networked: workload.spec.networkMode === 'tenant' })
+    const spec = workloadSpec({
+      server: next, image, personality: asked.personality, networked: workload.spec.networkMode === 'tenant',
+    })
     const order = { do: 'rebuild' as const, spec: { ...spec, scheduling: workload.spec.scheduling } }
     return this.#parts.db.transaction(async (tx) => {
       const given = await this.#orders.give(tx, caller, server.id, () => ({ name: 'rebuild', order, change }))
@@ -70,8 +72,10 @@ export class ServerChanges {
 
   async #rebuilt(caller: RequestContext, asked: RebuildRequest): Promise<Partial<Server>> {
     return given({
-      imageId: asked.imageId, name: asked.name, description: asked.description, hostname: asked.hostname, metadata: asked.metadata,
-      userData: asked.userData, accessIpV4: asked.accessIpV4, accessIpV6: asked.accessIpV6, diskConfig: asked.diskConfig,
+      imageId: asked.imageId, name: asked.name, description: asked.description, hostname: asked.hostname,
+      metadata: asked.metadata,
+      userData: asked.userData, accessIpV4: asked.accessIpV4, accessIpV6: asked.accessIpV6,
+      diskConfig: asked.diskConfig,
       trustedCerts: asked.trustedCerts, ...(await this.#rekeyed(caller, asked.keyName)),
     })
   }
@@ -90,13 +94,18 @@ export class ServerChanges {
     const order = { do: 'resize' as const, spec: { ...spec, resources: resourcesOf(flavor, spec.resources.pids) } }
     const migration = uuid()
     await inQuotaWords(() => this.#parts.db.transaction(async (tx) => {
-      await this.#orders.give(tx, caller, server.id, (now) => ({ name: 'resize', order, change: { flavor, oldFlavor: now.flavor } }))
+      await this.#orders.give(
+        tx, caller, server.id, (now) => ({ name: 'resize', order, change: { flavor, oldFlavor: now.flavor } }),
+      )
       const subject = resizeSubject(server.id, migration)
-      await this.#parts.facades.quota.reserve(tx, { projectId: server.projectId, deltas: growthOf(server.flavor, flavor), subject, reclaimable: 'yes' })
+      await this.#parts.facades.quota.reserve(tx, {
+        projectId: server.projectId, deltas: growthOf(server.flavor, flavor), subject, reclaimable: 'yes',
+      })
       await this.#parts.facades.quota.commit(tx, subject)
       const now = this.#parts.clock.now()
       await migrationInsert(tx, {
-        uuid: migration, serverId: server.id, projectId: server.projectId, userId: caller.userId, type: 'resize', status: 'migrating',
+        uuid: migration, serverId: server.id, projectId: server.projectId, userId: caller.userId, type: 'resize',
+        status: 'migrating',
         host: server.host ?? '', oldFlavorId: server.flavor.id, newFlavorId: flavor.id, createdAt: now, updatedAt: now,
       })
     }))
@@ -107,11 +116,17 @@ export class ServerChanges {
     try {
       flavor = await this.#flavors.fetch(caller, flavorId)
     } catch (error) {
-      if (isRefusal(error) && error.kind === 'notFound') throw badRequest('Unable to locate requested flavor.', { field: 'flavorRef' }, error)
+      if (isRefusal(error) && error.kind === 'notFound') throw badRequest(
+        'Unable to locate requested flavor.', { field: 'flavorRef' }, error,
+      )
       throw error
     }
-    if (flavor.id === server.flavor.id) throw badRequest('When resizing, instances must change flavor!', { field: 'flavorRef' })
-    if (flavor.diskGiB === 0 && server.flavor.diskGiB !== 0) throw badRequest('Resize to zero disk flavor is not allowed.', { field: 'flavorRef' })
+    if (flavor.id === server.flavor.id) throw badRequest(
+      'When resizing, instances must change flavor!', { field: 'flavorRef' },
+    )
+    if (flavor.diskGiB === 0 && server.flavor.diskGiB !== 0) throw badRequest(
+      'Resize to zero disk flavor is not allowed.', { field: 'flavorRef' },
+    )
     return flavor
   }
 
@@ -120,7 +135,10 @@ export class ServerChanges {
     const workload = await this.#workload(server)
     await this.#parts.db.transaction(async (tx) => {
       await this.#orders.give(tx, caller, server.id, () => ({
-        name: 'confirmResize', change: { oldFlavor: null, vmState: pictures[workload.state].vmState, powerState: pictures[workload.state].powerState },
+        name: 'confirmResize',
+        change: {
+          oldFlavor: null, vmState: pictures[workload.state].vmState, powerState: pictures[workload.state].powerState,
+        },
       }))
       if (server.oldFlavor) await this.#giveBack(tx, server, shrinkageOf(server.oldFlavor, server.flavor))
       await migrationMove(tx, server.id, ['finished'], 'confirmed', this.#parts.clock.now())
@@ -129,7 +147,9 @@ export class ServerChanges {
 
   async #giveBack(tx: Tx, server: Server, deltas: Record<string, number>): Promise<void> {
     if (!Object.values(deltas).some((amount) => amount > 0)) return
-    await this.#parts.facades.quota.release(tx, { projectId: server.projectId, subject: serverSubject(server.id), deltas })
+    await this.#parts.facades.quota.release(tx, {
+      projectId: server.projectId, subject: serverSubject(server.id), deltas,
+    })
   }
 
   async revertResize(caller: RequestContext, server: Server): Promise<void> {
@@ -138,24 +158,32 @@ export class ServerChanges {
     const { spec } = await this.#workload(server)
     const order = { do: 'resize' as const, spec: { ...spec, resources: resourcesOf(oldFlavor, spec.resources.pids) } }
     await this.#parts.db.transaction(async (tx) => {
-      await this.#orders.give(tx, caller, server.id, () => ({ name: 'revertResize', order, change: { flavor: oldFlavor, oldFlavor: null } }))
+      await this.#orders.give(
+        tx, caller, server.id, () => ({ name: 'revertResize', order, change: { flavor: oldFlavor, oldFlavor: null } }),
+      )
       const [latest] = await migrationsList(tx, { serverId: server.id, status: 'finished' })
-      if (latest) await this.#parts.facades.quota.release(tx, { projectId: server.projectId, subject: resizeSubject(server.id, latest.uuid) })
+      if (latest) await this.#parts.facades.quota.release(tx, {
+        projectId: server.projectId, subject: resizeSubject(server.id, latest.uuid),
+      })
       await migrationMove(tx, server.id, ['finished'], 'reverting', this.#parts.clock.now())
     })
   }
 
   /** Returns the id of the image, which is `queued` until the controller has stored it. */
-  async createImage(caller: RequestContext, server: Server, asked: { name: string; metadata: Record<string, string> }): Promise<string> {
+  async createImage(
+    caller: RequestContext, server: Server, asked: { name: string; metadata: Record<string, string> },
+  ): Promise<string> {
     await this.#checks.amounts(server, { metadata: asked.metadata, personality: [] })
     const image = {
-      id: uuid(), name: asked.name, ownerId: caller.projectId, containerFormat: 'docker', diskFormat: 'raw', minDiskGiB: 0, minRamMiB: 0,
+      id: uuid(), name: asked.name, ownerId: caller.projectId, containerFormat: 'docker', diskFormat: 'raw',
+      minDiskGiB: 0, minRamMiB: 0,
       properties: await this.#imageProperties(caller, server, asked.metadata),
     }
     await this.#parts.db.transaction(async (tx) => {
       const { actionId } = await this.#orders.give(tx, caller, server.id, () => ({ name: 'createImage' }))
       await snapshotInsert(tx, {
-        image_id: image.id, server_id: server.id, action_id: actionId, image: toJson(image), tries: 0, created_at: this.#parts.clock.now(),
+        image_id: image.id, server_id: server.id, action_id: actionId, image: toJson(image), tries: 0,
+        created_at: this.#parts.clock.now(),
       })
       tx.emit('nova.snapshot.ordered', { id: server.id })
     })
@@ -164,7 +192,9 @@ export class ServerChanges {
     return image.id
   }
 
-  async #imageProperties(caller: RequestContext, server: Server, metadata: Record<string, string>): Promise<Record<string, string>> {
+  async #imageProperties(
+    caller: RequestContext, server: Server, metadata: Record<string, string>,
+  ): Promise<Record<string, string>> {
     const base = server.imageId
       ? await this.#parts.facades.glance.imageFetch(server.imageId, { projectId: caller.projectId, isAdmin: true })
       : undefined
@@ -185,14 +215,18 @@ export class ServerChanges {
     await this.#parts.db.transaction(async (tx) => {
       const now = await serverFetch(tx, server.id)
       if (now?.taskState === 'updating_password') await serverUpdate(tx, server.id, { taskState: null, updatedAt: at })
-      await actionFinish(tx, actionId, { result: failure ? 'Error' : 'Success', at, host: server.host, details: failure ?? null })
+      await actionFinish(tx, actionId, {
+        result: failure ? 'Error' : 'Success', at, host: server.host, details: failure ?? null,
+      })
     })
     if (failure) throw failure.includes('chpasswd') ? unsupported(failure) : conflict(failure)
   }
 
   async #setPassword(id: string, password: string): Promise<string | undefined> {
     try {
-      const result = await this.#parts.facades.workloads.exec(id, ['chpasswd'], { user: 'root', stdin: `root:${password}\n` })
+      const result = await this.#parts.facades.workloads.exec(id, ['chpasswd'], {
+        user: 'root', stdin: `root:${password}\n`,
+      })
       if (result.exitCode === 0) return undefined
       return result.exitCode === 126 || result.exitCode === 127
         ? 'Unable to set password on instance: its image has no chpasswd'

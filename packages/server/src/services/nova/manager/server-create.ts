@@ -112,7 +112,9 @@ export class ServerCreate {
     try {
       return await this.#flavors.fetch(caller, id)
     } catch (error) {
-      if (isRefusal(error) && error.kind === 'notFound') throw badRequest(`Flavor ${id} could not be found.`, { field: 'flavorRef' }, error)
+      if (isRefusal(error) && error.kind === 'notFound') throw badRequest(
+        `Flavor ${id} could not be found.`, { field: 'flavorRef' }, error,
+      )
       throw error
     }
   }
@@ -139,19 +141,27 @@ export class ServerCreate {
       pinnedZone: asked.zone ?? null, zone: null, launchIndex: index, reservationId: prepared.reservationId,
       lockedBy: null, lockedReason: null, groupId: prepared.group?.id ?? null, hints: asked.hints,
       securityGroups: prepared.securityGroups, trustedCerts: asked.trustedCerts ?? null,
-      vmState: 'building', taskState: 'scheduling', powerState: power.noState, forcedState: null, progress: 0, host: null,
-      fault: null, awaited: 0, createdAt: now, updatedAt: now, launchedAt: null, terminatedAt: null, deletedAt: null, deleted: false,
+      vmState: 'building', taskState: 'scheduling', powerState: power.noState, forcedState: null, progress: 0,
+      host: null,
+      fault: null, awaited: 0, createdAt: now, updatedAt: now, launchedAt: null, terminatedAt: null, deletedAt: null,
+      deleted: false,
     }
   }
 
-  async #write(tx: Tx, caller: RequestContext, { asked, prepared, server }: { asked: CreateRequest; prepared: Prepared; server: Server }): Promise<void> {
+  async #write(
+    tx: Tx, caller: RequestContext,
+    { asked, prepared, server }: { asked: CreateRequest; prepared: Prepared; server: Server },
+  ): Promise<void> {
     const { quota, workloads } = this.#parts.facades
     const subject = serverSubject(server.id)
-    await quota.reserve(tx, { projectId: server.projectId, deltas: amountsOf(server.flavor), subject, reclaimable: 'yes' })
+    await quota.reserve(tx, {
+      projectId: server.projectId, deltas: amountsOf(server.flavor), subject, reclaimable: 'yes',
+    })
     await quota.commit(tx, subject)
     await this.#writePorts(tx, server, prepared.ports)
     const spec = workloadSpec({
-      server, image: prepared.image, forcedHost: asked.forcedHost, group: prepared.group, personality: asked.personality,
+      server, image: prepared.image, forcedHost: asked.forcedHost, group: prepared.group,
+      personality: asked.personality,
       networked: prepared.ports.length > 0,
     })
     const workload = await workloads.ensure(tx, {
@@ -171,7 +181,9 @@ export class ServerCreate {
         await this.#parts.facades.neutron.portEnsure(tx, portOf(plan, server))
       } catch (error) {
         if (!isRefusal(error) || error.kind !== 'conflict' || !plan.fixedIp) throw error
-        throw badRequest(`Fixed IP address ${plan.fixedIp} is already in use on instance: ${error.message}`, error.details, error)
+        throw badRequest(
+          `Fixed IP address ${plan.fixedIp} is already in use on instance: ${error.message}`, error.details, error,
+        )
       }
     }
   }

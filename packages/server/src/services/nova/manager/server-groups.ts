@@ -15,8 +15,13 @@ export class ServerGroups {
   async create(caller: RequestContext, draft: Pick<ServerGroup, 'name' | 'policy' | 'rules'>): Promise<ServerGroup> {
     const limit = (await this.#parts.facades.quota.limits(caller.projectId)).server_groups ?? 10
     const used = (await store.serverGroupsList(this.#parts.db, { projectId: caller.projectId })).length
-    if (limit >= 0 && used >= limit) throw forbidden('Quota exceeded, too many server groups.', { resource: 'server_groups', used, limit, asked: 1 })
-    const group: ServerGroup = { ...draft, id: uuid(), projectId: caller.projectId, userId: caller.userId, members: [], createdAt: this.#parts.clock.now() }
+    if (limit >= 0 && used >= limit) throw forbidden('Quota exceeded, too many server groups.', {
+      resource: 'server_groups', used, limit, asked: 1,
+    })
+    const group: ServerGroup = {
+      ...draft, id: uuid(), projectId: caller.projectId, userId: caller.userId, members: [],
+      createdAt: this.#parts.clock.now(),
+    }
     await this.#parts.db.transaction((tx) => store.serverGroupInsert(tx, group))
     return group
   }
@@ -27,7 +32,9 @@ export class ServerGroups {
     return group
   }
 
-  list(caller: RequestContext, asked: { allProjects: boolean; limit?: number; offset?: number }): Promise<ServerGroup[]> {
+  list(
+    caller: RequestContext, asked: { allProjects: boolean; limit?: number; offset?: number },
+  ): Promise<ServerGroup[]> {
     const { allProjects, ...page } = asked
     return store.serverGroupsList(this.#parts.db, { ...page, ...(!allProjects && { projectId: caller.projectId }) })
   }

@@ -8,7 +8,7 @@ import type { NovaParts } from './parts.ts'
 
 const consoleBytesMax = 1024 * 1024
 /** Control characters that a JSON client cannot show; line feeds and tabs stay. */
-const unprintable = /[\u0000-\u0008\u000b-\u001f\u007f]/g
+const unprintable = /[^\P{Cc}\n\t]/gu
 
 export interface Diagnostics { stats: ContainerStats; ports: PortInfo[]; uptimeSeconds: number | null }
 
@@ -30,19 +30,26 @@ export class ServerInsight {
     }
     const [stats, ports] = await Promise.all([this.#stats(server), this.#parts.facades.neutron.portsOf(server.id)])
     const since = server.launchedAt
-    return { stats, ports, uptimeSeconds: since === null ? null : Math.max(0, Math.floor((this.#parts.clock.now() - since) / 1000)) }
+    return {
+      stats, ports,
+      uptimeSeconds: since === null ? null : Math.max(0, Math.floor((this.#parts.clock.now() - since) / 1000)),
+    }
   }
 
   async #stats(server: Server): Promise<ContainerStats> {
     try {
       return await this.#parts.facades.workloads.stats(server.id)
     } catch (error) {
-      if (isRefusal(error) && error.kind !== 'unavailable') throw conflict(`Instance ${server.id} is not ready: ${error.message}`, error.details, error)
+      if (isRefusal(error) && error.kind !== 'unavailable') throw conflict(
+        `Instance ${server.id} is not ready: ${error.message}`, error.details, error,
+      )
       throw error
     }
   }
 
-  async actions(server: Server, asked: { changedSince?: number; changedBefore?: number; limit?: number; marker?: string }): Promise<InstanceAction[]> {
+  async actions(
+    server: Server, asked: { changedSince?: number; changedBefore?: number; limit?: number; marker?: string },
+  ): Promise<InstanceAction[]> {
     const after = asked.marker === undefined ? undefined : await actionFetch(this.#parts.db, server.id, asked.marker)
     if (asked.marker !== undefined && !after) throw badRequest(`marker [${asked.marker}] not found`)
     return actionsList(this.#parts.db, server.id, { ...asked, after })

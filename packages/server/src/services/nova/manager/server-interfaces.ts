@@ -37,7 +37,9 @@ export class ServerInterfaces {
         await this.#orders.give(tx, caller, server.id, () => ({ name: 'attachInterface', order: { do: 'replug' } }))
       })
     } catch (error) {
-      if (isRefusal(error) && error.kind === 'conflict' && plan.fixedIp) throw badRequest(error.message, error.details, error)
+      if (isRefusal(error) && error.kind === 'conflict' && plan.fixedIp) throw badRequest(
+        error.message, error.details, error,
+      )
       throw error
     }
     if (server.host) await neutron.portsBind(server.id, server.host)
@@ -60,9 +62,15 @@ export class ServerInterfaces {
   /** Without a network, Nova takes the one the project has that the server is not on yet. */
   async #defaultNetwork(caller: RequestContext, server: Server): Promise<string> {
     const used = new Set((await this.list(server)).map((port) => port.networkId))
-    const open = (await this.#parts.facades.neutron.networksAvailable(caller.projectId)).filter((network) => !used.has(network.id))
+    const open = (await this.#parts.facades.neutron.networksAvailable(caller.projectId)).filter(
+      (network) => !used.has(network.id),
+    )
     if (open.length === 1) return open[0]!.id
-    throw badRequest(open.length ? 'Multiple possible networks found, use a Network ID to be more specific.' : 'No network is left to attach: give net_id or port_id')
+    throw badRequest(
+      open.length
+        ? 'Multiple possible networks found, use a Network ID to be more specific.'
+        : 'No network is left to attach: give net_id or port_id',
+    )
   }
 
   async detach(caller: RequestContext, server: Server, portId: string): Promise<void> {

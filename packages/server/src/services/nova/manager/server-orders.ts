@@ -52,12 +52,18 @@ export class ServerOrders {
   readonly #parts: NovaParts
   constructor(parts: NovaParts) { this.#parts = parts }
 
-  start = (caller: RequestContext, server: Server) => this.#simple(caller, server, { name: 'start', order: { do: 'start' } })
-  stop = (caller: RequestContext, server: Server) => this.#simple(caller, server, { name: 'stop', order: { do: 'stop' } })
-  pause = (caller: RequestContext, server: Server) => this.#simple(caller, server, { name: 'pause', order: { do: 'pause' } })
-  unpause = (caller: RequestContext, server: Server) => this.#simple(caller, server, { name: 'unpause', order: { do: 'unpause' } })
-  suspend = (caller: RequestContext, server: Server) => this.#simple(caller, server, { name: 'suspend', order: { do: 'suspend' } })
-  resume = (caller: RequestContext, server: Server) => this.#simple(caller, server, { name: 'resume', order: { do: 'resume' } })
+  start = (caller: RequestContext, server: Server) =>
+    this.#simple(caller, server, { name: 'start', order: { do: 'start' } })
+  stop = (caller: RequestContext, server: Server) =>
+    this.#simple(caller, server, { name: 'stop', order: { do: 'stop' } })
+  pause = (caller: RequestContext, server: Server) =>
+    this.#simple(caller, server, { name: 'pause', order: { do: 'pause' } })
+  unpause = (caller: RequestContext, server: Server) =>
+    this.#simple(caller, server, { name: 'unpause', order: { do: 'unpause' } })
+  suspend = (caller: RequestContext, server: Server) =>
+    this.#simple(caller, server, { name: 'suspend', order: { do: 'suspend' } })
+  resume = (caller: RequestContext, server: Server) =>
+    this.#simple(caller, server, { name: 'resume', order: { do: 'resume' } })
 
 
   /** Deleting what is being deleted already is no error. */
@@ -90,20 +96,25 @@ export class ServerOrders {
     const rule = orderRules[step.name]
     const task = step.task ?? ('task' in rule ? rule.task : null)
     const change: Partial<Server> = {
-      taskState: task, updatedAt: now, forcedState: null, ...(generation !== null && { awaited: generation }), ...step.change,
+      taskState: task, updatedAt: now, forcedState: null, ...(generation !== null && { awaited: generation }),
+      ...step.change,
     }
     await serverUpdate(tx, id, change)
-    const actionId = await this.record(tx, caller, server, { ...actionWords[step.name], generation, finished: task === null })
+    const actionId = await this.record(tx, caller, server, {
+      ...actionWords[step.name], generation, finished: task === null,
+    })
     return { server: { ...server, ...change }, actionId }
   }
 
   /** Writes the action row; `finished` when nothing is left to do. */
   record(
-    tx: Tx, caller: RequestContext, server: Server, action: ActionWords & { generation: number | null; finished: boolean },
+    tx: Tx, caller: RequestContext, server: Server,
+    action: ActionWords & { generation: number | null; finished: boolean },
   ): Promise<number> {
     const now = this.#parts.clock.now()
     return actionInsert(tx, {
-      serverId: server.id, action: action.action, event: action.event, requestId: caller.requestId, userId: caller.userId,
+      serverId: server.id, action: action.action, event: action.event, requestId: caller.requestId,
+      userId: caller.userId,
       projectId: caller.projectId, generation: action.generation, host: server.host, message: null, details: null,
       result: action.finished ? 'Success' : null, startedAt: now, finishedAt: action.finished ? now : null,
     })

@@ -16,9 +16,16 @@ export interface ServerTest {
   ip6?: RegExp
 }
 
-export interface ServerListing { filter: ServerFilter; test: ServerTest; sort: ServerSort[]; limit: number; marker?: string }
+export interface ServerListing {
+  filter: ServerFilter
+  test: ServerTest
+  sort: ServerSort[]
+  limit: number
+  marker?: string
+}
 
-export const serverMissing = (id: string) => notFound(`Instance ${id} could not be found.`, { reason: 'server-not-found' })
+export const serverMissing = (id: string) =>
+  notFound(`Instance ${id} could not be found.`, { reason: 'server-not-found' })
 
 const addressMatches = (ports: PortInfo[], version: 4 | 6, pattern: RegExp | undefined): boolean =>
   !pattern || ports.some((port) => port.fixedIps.some((fixed) => fixed.version === version && pattern.test(fixed.ip)))
@@ -28,7 +35,9 @@ export class ServerReader {
   constructor(parts: NovaParts) { this.#parts = parts }
 
   /** The server, if the caller's project owns it or the caller is an administrator; then the rule must hold for it. */
-  async fetch(caller: RequestContext, id: string, rule: string, options: { deletedToo?: boolean } = {}): Promise<Server> {
+  async fetch(
+    caller: RequestContext, id: string, rule: string, options: { deletedToo?: boolean } = {},
+  ): Promise<Server> {
     const server = isUuid(id) ? await serverFetch(this.#parts.db, id) : undefined
     if (!server || (server.deleted && !options.deletedToo) || !this.#isVisible(caller, server)) throw serverMissing(id)
     caller.enforce(rule, { project_id: server.projectId, user_id: server.userId })
@@ -45,7 +54,9 @@ export class ServerReader {
   }
 
   portsOf(servers: Server[]): Promise<Map<string, PortInfo[]>> {
-    return servers.length ? this.#parts.facades.neutron.portsOfMany(servers.map((server) => server.id)) : Promise.resolve(new Map())
+    return servers.length
+      ? this.#parts.facades.neutron.portsOfMany(servers.map((server) => server.id))
+      : Promise.resolve(new Map())
   }
 
   async #tested(found: Server[], test: ServerTest): Promise<Server[]> {

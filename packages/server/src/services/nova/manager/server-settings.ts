@@ -1,4 +1,4 @@
-/** What may be changed on a server without touching its container: names, metadata, tags, locks, groups, forced states. */
+/** Changes that do not touch a server's container: names, metadata, tags, locks, groups, forced states. */
 import type { RequestContext } from '#platform/auth/context.ts'
 import type { Tx } from '#platform/db/database.ts'
 import { badRequest, conflict, notFound } from '#platform/errors/errors.ts'
@@ -34,17 +34,23 @@ export class ServerSettings {
 
   update(server: Server, update: ServerUpdate): Promise<Server> {
     return this.#change(server.id, async (tx, now) => {
-      if (update.name !== undefined && update.name !== now.name) await this.#parts.facades.workloads.rename(tx, server.id, update.name)
+      if (update.name !== undefined && update.name !== now.name) await this.#parts.facades.workloads.rename(
+        tx, server.id, update.name,
+      )
       return Object.fromEntries(Object.entries(update).filter(([, value]) => value !== undefined))
     })
   }
 
   /** Adds items; an existing key takes the new value. */
-  async metadataMerge(caller: RequestContext, server: Server, items: Record<string, string>): Promise<Record<string, string>> {
+  async metadataMerge(
+    caller: RequestContext, server: Server, items: Record<string, string>,
+  ): Promise<Record<string, string>> {
     return this.#metadata(caller, server, (before) => ({ ...before, ...items }))
   }
 
-  async metadataReplace(caller: RequestContext, server: Server, items: Record<string, string>): Promise<Record<string, string>> {
+  async metadataReplace(
+    caller: RequestContext, server: Server, items: Record<string, string>,
+  ): Promise<Record<string, string>> {
     return this.#metadata(caller, server, () => items)
   }
 
@@ -56,7 +62,9 @@ export class ServerSettings {
     })
   }
 
-  async #metadata(caller: RequestContext, server: Server, next: (before: Record<string, string>) => Record<string, string>): Promise<Record<string, string>> {
+  async #metadata(
+    caller: RequestContext, server: Server, next: (before: Record<string, string>) => Record<string, string>,
+  ): Promise<Record<string, string>> {
     const changed = await this.#change(server.id, async (_, now) => {
       assertOrder('updateMetadata', now, caller)
       const metadata = next(now.metadata)
@@ -68,7 +76,9 @@ export class ServerSettings {
 
   async tagsReplace(caller: RequestContext, server: Server, tags: string[]): Promise<string[]> {
     const unique = [...new Set(tags)]
-    if (unique.length > tagsMax) throw badRequest(`The number of tags exceeded the per-server limit ${tagsMax}`, { asked: unique.length, limit: tagsMax })
+    if (unique.length > tagsMax) throw badRequest(
+      `The number of tags exceeded the per-server limit ${tagsMax}`, { asked: unique.length, limit: tagsMax },
+    )
     await this.#parts.db.transaction(async (tx) => {
       const now = await this.#read(tx, server.id)
       assertOrder('updateTags', now, caller)
@@ -101,7 +111,9 @@ export class ServerSettings {
   async unlock(caller: RequestContext, server: Server): Promise<void> {
     await this.#parts.db.transaction(async (tx) => {
       const now = await this.#read(tx, server.id)
-      if (now.lockedBy === 'admin') caller.enforce('os_compute_api:os-lock-server:unlock:unlock_override', { project_id: now.projectId })
+      if (now.lockedBy === 'admin') caller.enforce(
+        'os_compute_api:os-lock-server:unlock:unlock_override', { project_id: now.projectId },
+      )
       await serverUpdate(tx, server.id, { lockedBy: null, lockedReason: null, updatedAt: this.#parts.clock.now() })
       await this.#orders.record(tx, caller, now, { ...actionWords.unlock, generation: null, finished: true })
     })
@@ -113,7 +125,8 @@ export class ServerSettings {
       const now = await this.#read(tx, server.id)
       assertOrder('resetState', now, caller)
       await serverUpdate(tx, server.id, {
-        vmState: state, taskState: null, forcedState: state === 'error' ? 'error' : null, updatedAt: this.#parts.clock.now(),
+        vmState: state, taskState: null, forcedState: state === 'error' ? 'error' : null,
+        updatedAt: this.#parts.clock.now(),
         ...(state === 'active' && { fault: null }),
       })
       await this.#orders.record(tx, caller, now, { ...actionWords.resetState, generation: null, finished: true })

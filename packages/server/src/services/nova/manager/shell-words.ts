@@ -18,7 +18,9 @@ const quoted = (text: string, from: number, scan: Scan): number => {
     if (text[at] === '\\' && quote === '"' && '"\\$`'.includes(text[at + 1] ?? '')) at++
     scan.word += text[at] ?? ''
   }
-  throw badRequest(`The command line ends inside a quotation that begins with ${quote} at character ${from + 1}: ${text}`)
+  throw badRequest(
+    `The command line ends inside a quotation that begins with ${quote} at character ${from + 1}: ${text}`,
+  )
 }
 
 export const shellWords = (text: string): string[] => {

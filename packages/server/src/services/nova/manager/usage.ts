@@ -5,7 +5,13 @@ import type { NovaParts } from './parts.ts'
 
 const hourMs = 3_600_000
 
-export interface ServerUsage { server: Server; hours: number; startedAt: number; endedAt: number | null; uptimeSeconds: number }
+export interface ServerUsage {
+  server: Server
+  hours: number
+  startedAt: number
+  endedAt: number | null
+  uptimeSeconds: number
+}
 
 export interface ProjectUsage {
   projectId: string
@@ -35,11 +41,15 @@ export class Usage {
   constructor(parts: NovaParts) { this.#parts = parts }
 
   /** The servers that lived between the two moments, in the order that pages follow. */
-  async between(period: { start: number; stop: number }, projectId: string | undefined, page: UsagePage): Promise<ProjectUsage[]> {
+  async between(
+    period: { start: number; stop: number }, projectId: string | undefined, page: UsagePage,
+  ): Promise<ProjectUsage[]> {
     const servers = await serversFind(this.#parts.db, { projectId }, {
       sort: [{ column: 'project_id', direction: 'asc' }, { column: 'id', direction: 'asc' }],
     })
-    const alive = servers.filter((server) => server.createdAt <= period.stop && (server.deletedAt ?? Infinity) >= period.start)
+    const alive = servers.filter(
+      (server) => server.createdAt <= period.stop && (server.deletedAt ?? Infinity) >= period.start,
+    )
     const from = page.marker === undefined ? 0 : alive.findIndex((server) => server.id === page.marker) + 1
     const shown = alive.slice(from, page.limit === undefined ? undefined : from + page.limit)
     const now = this.#parts.clock.now()
@@ -67,8 +77,11 @@ export class Usage {
   }
 }
 
-const totals = (projectId: string, { start, stop }: { start: number; stop: number }, servers: ServerUsage[]): ProjectUsage => {
-  const sum = (weight: (usage: ServerUsage) => number) => servers.reduce((total, usage) => total + usage.hours * weight(usage), 0)
+const totals = (
+  projectId: string, { start, stop }: { start: number; stop: number }, servers: ServerUsage[],
+): ProjectUsage => {
+  const sum = (weight: (usage: ServerUsage) => number) =>
+    servers.reduce((total, usage) => total + usage.hours * weight(usage), 0)
   return {
     projectId, start, stop, servers,
     totalHours: sum(() => 1),

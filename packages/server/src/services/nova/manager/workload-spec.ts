@@ -22,11 +22,15 @@ const claimOf = ({ extraSpecs }: Flavor): Record<string, number> => Object.fromE
 )
 
 const traitsOf = ({ extraSpecs }: Flavor, wanted: 'required' | 'forbidden'): string[] =>
-  Object.entries(extraSpecs).filter(([key, value]) => key.startsWith('trait:') && value === wanted).map(([key]) => key.slice('trait:'.length))
+  Object.entries(extraSpecs).filter(([key, value]) => key.startsWith('trait:') && value === wanted).map(
+    ([key]) => key.slice('trait:'.length),
+  )
 
 /** What binds an image to a kind of host. */
 const propertiesOf = ({ properties }: ImageInfo): Record<string, string> =>
-  Object.fromEntries(['hw_architecture', 'architecture'].flatMap((key) => (properties[key] ? [[key, properties[key]]] : [])))
+  Object.fromEntries(
+    ['hw_architecture', 'architecture'].flatMap((key) => (properties[key] ? [[key, properties[key]]] : [])),
+  )
 
 export interface SpecInputs {
   server: Server
@@ -47,7 +51,12 @@ const settingsOf = ({ server, image }: SpecInputs): DockerSettings => {
 }
 
 const groupOf = (group: ServerGroup | undefined): Pick<WorkloadScheduling, 'group'> => group
-  ? { group: { id: group.id, policy: group.policy, ...(group.rules.max_server_per_host && { maxPerHost: group.rules.max_server_per_host }) } }
+  ? {
+    group: {
+      id: group.id, policy: group.policy,
+      ...(group.rules.max_server_per_host && { maxPerHost: group.rules.max_server_per_host }),
+    },
+  }
   : {}
 
 const schedulingOf = ({ server, image, forcedHost, group }: SpecInputs): WorkloadScheduling => ({

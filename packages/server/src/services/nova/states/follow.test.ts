@@ -8,19 +8,26 @@ import type { FollowedWorkload } from './follow.ts'
 import { pictures, statesOfStatuses, statusOf, taskStates, vmStates } from './server-state.ts'
 
 const server = (change: Partial<Server>): Server => ({
-  vmState: 'active', taskState: null, powerState: 1, forcedState: null, fault: null, host: 'h', awaited: 1, launchedAt: 5, oldFlavor: null, ...change,
+  vmState: 'active', taskState: null, powerState: 1, forcedState: null, fault: null, host: 'h', awaited: 1,
+  launchedAt: 5, oldFlavor: null, ...change,
 }) as Server
 const workload = (change: Partial<FollowedWorkload>): FollowedWorkload => ({
-  state: 'running', step: null, hostName: 'h', fault: null, doneGeneration: 1, launchedAt: 5, terminatedAt: null, ...change,
+  state: 'running', step: null, hostName: 'h', fault: null, doneGeneration: 1, launchedAt: 5, terminatedAt: null,
+  ...change,
 })
 const flavor = { id: '1' } as Server['flavor']
 const states = Object.keys(pictures) as WorkloadState[]
 
-test('a settled row that agrees is left alone', () => assert.deepEqual(follow(server({}), workload({})), { change: {}, ended: 'Success' }))
+test(
+  'a settled row that agrees is left alone',
+  () => assert.deepEqual(follow(server({}), workload({})), { change: {}, ended: 'Success' }),
+)
 
 for (const state of states.filter((one) => !['scheduling', 'building', 'deleting', 'deleted'].includes(one))) {
   test(`an ended order shows ${state} and no task`, () => {
-    const { change } = follow(server({ vmState: 'building', taskState: 'spawning', awaited: 2 }), workload({ state, doneGeneration: 2 }))
+    const { change } = follow(
+      server({ vmState: 'building', taskState: 'spawning', awaited: 2 }), workload({ state, doneGeneration: 2 }),
+    )
     assert.equal(change.vmState, pictures[state].vmState)
     assert.equal(change.taskState, null)
   })
@@ -34,7 +41,9 @@ for (const state of ['scheduling', 'building', 'deleting'] as const) {
 
 test('an order under way keeps its task, whatever the workload was before', () => {
   const before = server({ taskState: 'powering-off', awaited: 2 })
-  for (const state of states.filter((one) => one !== 'deleted')) assert.deepEqual(follow(before, workload({ state })), { change: {} })
+  for (const state of states.filter((one) => one !== 'deleted')) assert.deepEqual(
+    follow(before, workload({ state })), { change: {} },
+  )
 })
 
 test('a build shows its steps, and its failure at once', () => {
@@ -42,7 +51,9 @@ test('a build shows its steps, and its failure at once', () => {
   const step = follow(building, workload({ state: 'building', step: 'networking', doneGeneration: 0 }))
   assert.deepEqual(step, { change: { host: 'h', taskState: 'networking' } })
   const fault = { code: 500, message: 'm', details: '', at: 1 }
-  const failed = follow(building, workload({ state: 'error', doneGeneration: 0, fault, hostName: null, launchedAt: null }))
+  const failed = follow(
+    building, workload({ state: 'error', doneGeneration: 0, fault, hostName: null, launchedAt: null }),
+  )
   assert.deepEqual(failed, { change: { vmState: 'error', taskState: null, fault }, ended: 'Error' })
 })
 

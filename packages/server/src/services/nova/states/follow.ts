@@ -20,14 +20,17 @@ const ownTasks: ReadonlySet<TaskState> = new Set(['image_snapshot_pending', 'ima
 const resizeTasks: ReadonlySet<TaskState> = new Set(['resize_prep', 'resize_finish'])
 
 const buildTasks: Readonly<Record<string, TaskState>> = {
-  scheduling: 'scheduling', networking: 'networking', block_device_mapping: 'block_device_mapping', spawning: 'spawning',
+  scheduling: 'scheduling', networking: 'networking', block_device_mapping: 'block_device_mapping',
+  spawning: 'spawning',
 }
 
 const isBuilt = (server: Server, workload: FollowedWorkload): boolean =>
   workload.doneGeneration >= server.awaited && workload.state !== 'scheduling' && workload.state !== 'building'
 
 const hasEnded = (server: Server, workload: FollowedWorkload): boolean =>
-  server.vmState === 'building' ? workload.state === 'error' || isBuilt(server, workload) : workload.doneGeneration >= server.awaited
+  server.vmState === 'building'
+    ? workload.state === 'error' || isBuilt(server, workload)
+    : workload.doneGeneration >= server.awaited
 
 const vmStateOf = (server: Server, workload: FollowedWorkload): Server['vmState'] => {
   if (workload.state === 'error' || server.forcedState === 'error') return 'error'
@@ -51,12 +54,18 @@ const settled = (server: Server, workload: FollowedWorkload): Partial<Server> =>
 
 const underWay = (server: Server, workload: FollowedWorkload): Partial<Server> => ({
   host: workload.hostName,
-  ...(server.vmState === 'building' && server.taskState !== 'deleting' && { taskState: buildTasks[workload.step ?? ''] ?? server.taskState }),
+  ...(
+    server.vmState === 'building' && server.taskState !== 'deleting' && {
+      taskState: buildTasks[workload.step ?? ''] ?? server.taskState,
+    }
+  ),
 })
 
 /** Only what differs, so that an equal row is not written. */
 const differing = (server: Server, change: Partial<Server>): Partial<Server> => Object.fromEntries(
-  Object.entries(change).filter(([field, value]) => JSON.stringify(server[field as keyof Server]) !== JSON.stringify(value)),
+  Object.entries(change).filter(
+    ([field, value]) => JSON.stringify(server[field as keyof Server]) !== JSON.stringify(value),
+  ),
 )
 
 export const follow = (server: Server, workload: FollowedWorkload | undefined): Following => {

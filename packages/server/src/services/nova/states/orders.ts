@@ -26,7 +26,8 @@ export const orderRules = {
   resume: { verb: 'resume', from: ['suspended'], when: 'idle', task: 'resuming', lockable: true },
   softReboot: { verb: 'reboot', from: ['active'], when: 'idle', task: 'rebooting', lockable: true },
   hardReboot: {
-    verb: 'reboot', from: ['active', 'stopped', 'paused', 'suspended', 'error'], when: 'any', task: 'rebooting_hard', lockable: true,
+    verb: 'reboot', from: ['active', 'stopped', 'paused', 'suspended', 'error'], when: 'any', task: 'rebooting_hard',
+    lockable: true,
   },
   rebuild: { verb: 'rebuild', from: ['active', 'stopped', 'error'], when: 'idle', task: 'rebuilding', lockable: true },
   resize: { verb: 'resize', from: ['active', 'stopped'], when: 'idle', task: 'resize_prep', lockable: true },

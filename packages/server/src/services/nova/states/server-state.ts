@@ -40,7 +40,8 @@ const resizing: Partial<Record<TaskState, string>> = { resize_prep: 'RESIZE', re
 /** vm_state and task_state → the status a client sees. */
 export const statusWords: Record<VmState, TaskWords> = {
   active: {
-    default: 'ACTIVE', rebooting: 'REBOOT', rebooting_hard: 'HARD_REBOOT', updating_password: 'PASSWORD', ...rebuilding, ...resizing,
+    default: 'ACTIVE', rebooting: 'REBOOT', rebooting_hard: 'HARD_REBOOT', updating_password: 'PASSWORD', ...rebuilding,
+    ...resizing,
   },
   building: { default: 'BUILD' },
   stopped: { default: 'SHUTOFF', ...rebuilding, ...resizing },
@@ -78,6 +79,8 @@ export const statesOfStatuses = (statuses: string[]): StatusFilter | undefined =
       tasks.add(task as TaskState | 'default')
     }
   }
-  if (!vm.size) return [...asked].some((status) => absentStatuses.has(status)) ? { vmStates: [], taskStates: undefined } : undefined
+  if (!vm.size) return [...asked].some((status) => absentStatuses.has(status))
+    ? { vmStates: [], taskStates: undefined }
+    : undefined
   return { vmStates: [...vm], taskStates: tasks.has('default') ? undefined : [...tasks] as TaskState[] }
 }

@@ -41,9 +41,13 @@ const endingColumns = ({ result, at, host, details }: ActionEnding) => ({
 })
 
 /** Ends every unfinished action whose order the workload has carried out. */
-export const actionsFinish = async (tx: Tx, serverId: string, doneGeneration: number, ending: ActionEnding): Promise<void> => {
+export const actionsFinish = async (
+  tx: Tx, serverId: string, doneGeneration: number, ending: ActionEnding,
+): Promise<void> => {
   await tx.as<NovaTables>().updateTable('nova_action').set(endingColumns(ending))
-    .where('server_id', '=', serverId).where('finished_at', 'is', null).where('generation', '<=', doneGeneration).execute()
+    .where('server_id', '=', serverId).where('finished_at', 'is', null).where(
+      'generation', '<=', doneGeneration,
+    ).execute()
 }
 
 export const actionFinish = async (tx: Tx, id: number, ending: ActionEnding): Promise<void> => {
@@ -54,7 +58,9 @@ export const actionFinish = async (tx: Tx, id: number, ending: ActionEnding): Pr
 export interface ActionFilter { changedSince?: number; changedBefore?: number; limit?: number; after?: InstanceAction }
 
 /** Newest first. */
-export const actionsList = async (executor: Executor, serverId: string, filter: ActionFilter): Promise<InstanceAction[]> => {
+export const actionsList = async (
+  executor: Executor, serverId: string, filter: ActionFilter,
+): Promise<InstanceAction[]> => {
   let query = actions(executor).selectAll().where('server_id', '=', serverId).orderBy('id', 'desc')
   if (filter.changedSince !== undefined) query = query.where('updated_at', '>=', filter.changedSince)
   if (filter.changedBefore !== undefined) query = query.where('updated_at', '<=', filter.changedBefore)
@@ -63,7 +69,8 @@ export const actionsList = async (executor: Executor, serverId: string, filter: 
   return (await query.execute()).map(actionOf)
 }
 
-export const actionFetch = async (executor: Executor, serverId: string, requestId: string): Promise<InstanceAction | undefined> => {
+export const actionFetch = async (executor: Executor, serverId: string, requestId: string): Promise<InstanceAction
+  | undefined> => {
   const row = await actions(executor).selectAll().where('server_id', '=', serverId).where('request_id', '=', requestId)
     .orderBy('id').executeTakeFirst()
   return row && actionOf(row)

@@ -17,7 +17,9 @@ export const aggregatesList = async (executor: Executor): Promise<Aggregate[]> =
 }
 
 export const aggregateFetch = async (executor: Executor, number: number): Promise<Aggregate | undefined> => {
-  const row = await executor.as<NovaTables>().selectFrom('nova_aggregate').selectAll().where('number', '=', number).executeTakeFirst()
+  const row = await executor.as<NovaTables>().selectFrom('nova_aggregate').selectAll().where(
+    'number', '=', number,
+  ).executeTakeFirst()
   return row && aggregateOf(row)
 }
 

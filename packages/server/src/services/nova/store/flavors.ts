@@ -20,8 +20,10 @@ const flavorOf = (row: Selectable<FlavorRow>): Flavor => ({
 })
 
 export const flavorSortColumns = {
-  created_at: 'created_at', description: 'description', disabled: 'id', ephemeral_gb: 'ephemeral_gib', flavorid: 'id', id: 'number',
-  is_public: 'is_public', memory_mb: 'ram_mib', name: 'name', root_gb: 'disk_gib', rxtx_factor: 'rxtx_factor', swap: 'swap_mib',
+  created_at: 'created_at', description: 'description', disabled: 'id', ephemeral_gb: 'ephemeral_gib', flavorid: 'id',
+  id: 'number',
+  is_public: 'is_public', memory_mb: 'ram_mib', name: 'name', root_gb: 'disk_gib', rxtx_factor: 'rxtx_factor',
+  swap: 'swap_mib',
   updated_at: 'updated_at', vcpu_weight: 'id', vcpus: 'vcpus',
 } as const satisfies Record<string, keyof FlavorRow>
 
@@ -65,13 +67,16 @@ export const flavorFetch = async (executor: Executor, id: string): Promise<Flavo
 export const flavorInsert = async (tx: Tx, flavor: Flavor, at: number): Promise<boolean> => {
   const result = await tx.as<NovaTables>().insertInto('nova_flavor').values({
     id: flavor.id, name: flavor.name, description: flavor.description, vcpus: flavor.vcpus, ram_mib: flavor.ramMiB,
-    disk_gib: flavor.diskGiB, ephemeral_gib: flavor.ephemeralGiB, swap_mib: flavor.swapMiB, rxtx_factor: flavor.rxtxFactor,
+    disk_gib: flavor.diskGiB, ephemeral_gib: flavor.ephemeralGiB, swap_mib: flavor.swapMiB,
+    rxtx_factor: flavor.rxtxFactor,
     is_public: toFlag(flavor.isPublic), extra_specs: toJson(flavor.extraSpecs), created_at: at, updated_at: null,
   }).onConflict((clash) => clash.doNothing()).executeTakeFirst()
   return (result.numInsertedOrUpdatedRows ?? 0n) > 0n
 }
 
-export const flavorUpdate = async (tx: Tx, id: string, change: { description?: string | null; extraSpecs?: Record<string, string> }, at: number): Promise<void> => {
+export const flavorUpdate = async (
+  tx: Tx, id: string, change: { description?: string | null; extraSpecs?: Record<string, string> }, at: number,
+): Promise<void> => {
   await tx.as<NovaTables>().updateTable('nova_flavor').set({
     updated_at: at,
     ...(change.description !== undefined && { description: change.description }),
@@ -92,7 +97,9 @@ export const flavorAccessList = async (executor: Executor, flavorId: string): Pr
 }
 
 export const flavorAccessAdd = async (tx: Tx, flavorId: string, projectId: string): Promise<boolean> => {
-  const result = await tx.as<NovaTables>().insertInto('nova_flavor_access').values({ flavor_id: flavorId, project_id: projectId })
+  const result = await tx.as<NovaTables>().insertInto('nova_flavor_access').values({
+    flavor_id: flavorId, project_id: projectId,
+  })
     .onConflict((clash) => clash.doNothing()).executeTakeFirst()
   return (result.numInsertedOrUpdatedRows ?? 0n) > 0n
 }

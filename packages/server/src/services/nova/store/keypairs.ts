@@ -18,7 +18,9 @@ export const keypairFetch = async (executor: Executor, userId: string, name: str
 export const keypairsList = async (
   executor: Executor, userId: string, page: { afterName?: string; limit?: number } = {},
 ): Promise<Keypair[]> => {
-  let query = executor.as<NovaTables>().selectFrom('nova_keypair').selectAll().where('user_id', '=', userId).orderBy('name')
+  let query = executor.as<NovaTables>().selectFrom('nova_keypair').selectAll().where(
+    'user_id', '=', userId,
+  ).orderBy('name')
   if (page.afterName !== undefined) query = query.where('name', '>', page.afterName)
   if (page.limit !== undefined) query = query.limit(page.limit)
   return (await query.execute()).map(keypairOf)

@@ -5,7 +5,8 @@ import type { Migration } from '../manager/model.ts'
 import type { MigrationRow, NovaTables } from './tables.ts'
 
 const migrationOf = (row: Selectable<MigrationRow>): Migration => ({
-  number: row.number, uuid: row.uuid, serverId: row.server_id, projectId: row.project_id, userId: row.user_id, type: row.type,
+  number: row.number, uuid: row.uuid, serverId: row.server_id, projectId: row.project_id, userId: row.user_id,
+  type: row.type,
   status: row.status, host: row.host, oldFlavorId: row.old_flavor_id, newFlavorId: row.new_flavor_id,
   createdAt: row.created_at, updatedAt: row.updated_at,
 })
@@ -19,7 +20,8 @@ export interface MigrationFilter {
 export const migrationsList = async (executor: Executor, filter: MigrationFilter): Promise<Migration[]> => {
   let query = executor.as<NovaTables>().selectFrom('nova_migration').selectAll().orderBy('number', 'desc')
   const equal = {
-    server_id: filter.serverId, project_id: filter.projectId, user_id: filter.userId, host: filter.host, status: filter.status,
+    server_id: filter.serverId, project_id: filter.projectId, user_id: filter.userId, host: filter.host,
+    status: filter.status,
     type: filter.type,
   }
   for (const [column, value] of Object.entries(equal)) {
@@ -40,7 +42,9 @@ export const migrationInsert = async (tx: Tx, migration: Omit<Migration, 'number
 }
 
 /** Moves the server's migration that is under way. */
-export const migrationMove = async (tx: Tx, serverId: string, from: string[], to: string, at: number): Promise<void> => {
+export const migrationMove = async (
+  tx: Tx, serverId: string, from: string[], to: string, at: number,
+): Promise<void> => {
   await tx.as<NovaTables>().updateTable('nova_migration').set({ status: to, updated_at: at })
     .where('server_id', '=', serverId).where('status', 'in', from).execute()
 }

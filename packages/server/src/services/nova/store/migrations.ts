@@ -1,9 +1,11 @@
 /** Nova's tables, step by step. */
 import type { Kysely } from 'kysely'
-import { autoId, count, flag, flagOn, id, integer, json, optionalInteger, optionalJson, optionalText, optionalTime, real, text, time } from '#platform/db/columns.ts'
+import {
+  autoId, count, flag, flagOn, id, integer, json, optionalInteger, optionalJson, optionalText, optionalTime, real, text,
+  time,
+} from '#platform/db/columns.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a migration precedes the types of its tables
 type Schema = Kysely<any>
 
 const createServers = async ({ schema }: Schema): Promise<void> => {
@@ -52,7 +54,9 @@ const createServers = async ({ schema }: Schema): Promise<void> => {
     .addColumn('deleted_at', ...optionalTime)
     .addColumn('deleted', ...flag)
     .execute()
-  await schema.createIndex('nova_server_project').on('nova_server').columns(['project_id', 'deleted', 'created_at']).execute()
+  await schema.createIndex('nova_server_project').on('nova_server').columns([
+    'project_id', 'deleted', 'created_at',
+  ]).execute()
   await schema.createIndex('nova_server_host').on('nova_server').columns(['host', 'deleted']).execute()
   await schema.createIndex('nova_server_group_of').on('nova_server').columns(['group_id', 'deleted']).execute()
   await schema.createTable('nova_server_tag')

@@ -113,7 +113,9 @@ const writers: { [F in keyof Server]: (value: Server[F]) => Partial<ServerRow> }
 export const columnsOf = (server: Partial<Server>): Partial<ServerRow> => {
   const columns: Partial<ServerRow> = {}
   for (const [field, value] of Object.entries(server)) {
-    if (value !== undefined) Object.assign(columns, (writers[field as keyof Server] as (value: unknown) => object)(value))
+    if (value !== undefined) Object.assign(
+      columns, (writers[field as keyof Server] as (value: unknown) => object)(value),
+    )
   }
   return columns
 }

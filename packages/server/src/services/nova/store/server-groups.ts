@@ -31,7 +31,8 @@ export const serverGroupsList = async (
 }
 
 export const serverGroupFetch = async (executor: Executor, id: string): Promise<ServerGroup | undefined> => {
-  const rows = await executor.as<NovaTables>().selectFrom('nova_server_group').selectAll().where('id', '=', id).execute()
+  const rows = await executor.as<NovaTables>().selectFrom('nova_server_group').selectAll().where('id', '=', id)
+    .execute()
   return (await withMembers(executor, rows))[0]
 }
 

@@ -5,7 +5,10 @@ import type { TaskState, VmState } from '../states/server-state.ts'
 import { columnsOf, serverOf } from './server-columns.ts'
 import type { NovaTables, ServerRow } from './tables.ts'
 
-/** Filters that SQL decides. An absent one does not restrict; an empty `ids`, `vmStates` or `taskStates` finds nothing. */
+/**
+ * Filters that SQL decides. An absent one does not restrict; an empty `ids`, `vmStates` or `taskStates` finds
+ * nothing.
+ */
 export interface ServerFilter {
   projectId?: string
   userId?: string
@@ -55,7 +58,9 @@ const narrowed = (query: Nova, filter: ServerFilter): Nova => {
 const narrowedByState = (query: Nova, filter: ServerFilter): Nova => {
   let result = query
   if (filter.ids) result = result.where('id', 'in', filter.ids.length ? filter.ids : [''])
-  if (filter.vmStates) result = result.where('vm_state', 'in', filter.vmStates.length ? filter.vmStates : ['' as VmState])
+  if (filter.vmStates) result = result.where(
+    'vm_state', 'in', filter.vmStates.length ? filter.vmStates : ['' as VmState],
+  )
   if (filter.taskStates) {
     const named = filter.taskStates.filter((task) => task !== null)
     result = result.where((is) => is.or([
@@ -73,7 +78,8 @@ const narrowedByTags = (query: Nova, { tags, tagsAny, notTags, notTagsAny }: Ser
   let result = query
   const holding = (wanted: string[], all: boolean, negate: boolean) => {
     result = result.where((is) => {
-      const owners = is.selectFrom('nova_server_tag').select('server_id').where('tag', 'in', wanted).groupBy('server_id')
+      const owners = is.selectFrom('nova_server_tag').select('server_id').where('tag', 'in', wanted)
+        .groupBy('server_id')
       const full = all ? owners.having((having) => having.fn.countAll(), '=', wanted.length) : owners
       return is('id', negate ? 'not in' : 'in', full)
     })
@@ -96,12 +102,13 @@ const paged = (query: Nova, { after, sort }: ServerPage): Nova => {
     ]))))
   }
   for (const { column, direction } of sort) {
-    result = result.orderBy(column, (order) => direction === 'asc' ? order.asc().nullsFirst() : order.desc().nullsLast())
+    result = result.orderBy(
+      column, (order) => direction === 'asc' ? order.asc().nullsFirst() : order.desc().nullsLast(),
+    )
   }
   return result
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the builder's type names every table of the query
 const beyond = (is: any, column: keyof ServerRow, direction: 'asc' | 'desc', value: unknown) => {
   if (direction === 'asc') return value === null ? is(column, 'is not', null) : is(column, '>', value)
   return value === null ? is.lit(false) : is.or([is(column, '<', value), is(column, 'is', null)])
@@ -136,18 +143,11 @@ export const serverUpdate = async (tx: Tx, id: string, change: Partial<Server>):
   await tx.as<NovaTables>().updateTable('nova_server').set(columnsOf(change)).where('id', '=', id).execute()
 }
 
-/** Writes the change only if the row is still as `expected`; false: somebody was first. */
-export const serverUpdateIf = async (
-  tx: Tx, expected: Pick<Server, 'id' | 'updatedAt'>, change: Partial<Server>,
-): Promise<boolean> => {
-  const result = await tx.as<NovaTables>().updateTable('nova_server').set(columnsOf(change))
-    .where('id', '=', expected.id).where('updated_at', '=', expected.updatedAt).executeTakeFirst()
-  return result.numUpdatedRows > 0n
-}
-
 const tagsWrite = async (tx: Tx, serverId: string, tags: string[]): Promise<void> => {
   if (!tags.length) return
-  await tx.as<NovaTables>().insertInto('nova_server_tag').values(tags.map((tag) => ({ server_id: serverId, tag }))).execute()
+  await tx.as<NovaTables>().insertInto('nova_server_tag').values(
+    tags.map((tag) => ({ server_id: serverId, tag })),
+  ).execute()
 }
 
 /** The tags live twice: in the row for views, one per row for filters; both change together. */
@@ -173,6 +173,8 @@ export const serverIdsAlive = async (executor: Executor, after: string, limit: n
 
 /** Server ids per host, for hypervisor views; names are for people. */
 export const serversOnHosts = async (executor: Executor): Promise<{ id: string; name: string; host: string }[]> => {
-  const rows = await servers(executor).select(['id', 'name', 'host']).where('deleted', '=', 0).where('host', 'is not', null).execute()
+  const rows = await servers(executor).select(['id', 'name', 'host']).where('deleted', '=', 0).where(
+    'host', 'is not', null,
+  ).execute()
   return rows as { id: string; name: string; host: string }[]
 }

@@ -11,8 +11,10 @@ export const networkId = '22222222-0000-4000-8000-000000000001'
 export const secondNetworkId = '22222222-0000-4000-8000-000000000002'
 
 const image = (id: string, name: string): ImageInfo => ({
-  id, name, status: 'active', visibility: 'public', ownerId: 'p', containerFormat: 'docker', diskFormat: 'raw', sizeBytes: 1024, minDiskGiB: 0,
-  minRamMiB: 0, protected: false, tags: [], properties: { os_command_line: 'httpd -f -p "80"' }, inspection: null, createdAt: 0, updatedAt: 0,
+  id, name, status: 'active', visibility: 'public', ownerId: 'p', containerFormat: 'docker', diskFormat: 'raw',
+  sizeBytes: 1024, minDiskGiB: 0,
+  minRamMiB: 0, protected: false, tags: [], properties: { os_command_line: 'httpd -f -p "80"' }, inspection: null,
+  createdAt: 0, updatedAt: 0,
 })
 
 export class FakeGlance implements Pick<GlanceFacade, 'imageFetch' | 'snapshotEnsure' | 'snapshotFail'> {
@@ -29,11 +31,14 @@ export class FakeGlance implements Pick<GlanceFacade, 'imageFetch' | 'snapshotEn
 const network = (id: string, name: string): NetworkInfo =>
   ({ id, name, projectId: 'project-a', shared: true, external: false, adminUp: true, mtu: 1450, subnetIds: ['s'] })
 
-type Neutron = Pick<NeutronFacade, 'networkFetch' | 'networksAvailable' | 'autoTopologyEnsure' | 'portFetch' | 'portEnsure' | 'portsBind' | 'portsOf'
+type Neutron = Pick<NeutronFacade, 'networkFetch' | 'networksAvailable' | 'autoTopologyEnsure' | 'portFetch'
+  | 'portEnsure' | 'portsBind' | 'portsOf'
   | 'portsOfMany' | 'portsRelease' | 'portRelease' | 'securityGroupsResolve'>
 
 export class FakeNeutron implements Neutron {
-  readonly networks = new Map([network(networkId, 'private'), network(secondNetworkId, 'second')].map((one) => [one.id, one]))
+  readonly networks = new Map(
+    [network(networkId, 'private'), network(secondNetworkId, 'second')].map((one) => [one.id, one]),
+  )
   readonly ports = new Map<string, PortInfo>()
   available = [networkId]
   calls = 0
@@ -46,12 +51,16 @@ export class FakeNeutron implements Neutron {
 
   async portEnsure(_tx: unknown, port: Parameters<NeutronFacade['portEnsure']>[1]): Promise<PortInfo> {
     const ip = port.fixedIps?.[0]?.ip ?? `10.0.0.${this.#next++}`
-    const taken = [...this.ports.values()].some((one) => one.id !== port.id && one.fixedIps.some((fixed) => fixed.ip === ip))
+    const taken = [...this.ports.values()].some(
+      (one) => one.id !== port.id && one.fixedIps.some((fixed) => fixed.ip === ip),
+    )
     if (taken) throw conflict(`IP address ${ip} already allocated in subnet s`, { type: 'IpAddressAlreadyAllocated' })
     const known = this.ports.get(port.id)
     const made: PortInfo = {
-      id: port.id, networkId: port.networkId, networkName: this.networks.get(port.networkId)!.name, projectId: port.projectId, mac: 'fa:16:3e:00:00:01',
-      fixedIps: known?.fixedIps ?? [{ subnetId: 's', ip, version: 4 }], floatingIps: [], deviceId: port.deviceId, deviceOwner: port.deviceOwner,
+      id: port.id, networkId: port.networkId, networkName: this.networks.get(port.networkId)!.name,
+      projectId: port.projectId, mac: 'fa:16:3e:00:00:01',
+      fixedIps: known?.fixedIps ?? [{ subnetId: 's', ip, version: 4 }], floatingIps: [], deviceId: port.deviceId,
+      deviceOwner: port.deviceOwner,
       hostName: '', status: 'DOWN', securityGroupIds: port.securityGroups ?? [], tag: port.tag,
     }
     this.ports.set(port.id, made)
@@ -78,7 +87,8 @@ export class FakeNeutron implements Neutron {
   }
 }
 
-type Quota = Pick<QuotaFacade, 'reserve' | 'commit' | 'release' | 'usage' | 'limits' | 'defaults' | 'setLimits' | 'resetLimits' | 'ensureResource'>
+type Quota = Pick<QuotaFacade, 'reserve' | 'commit' | 'release' | 'usage' | 'limits' | 'defaults' | 'setLimits'
+  | 'resetLimits' | 'ensureResource'>
 
 export class FakeQuota implements Quota {
   readonly held = new Map<string, { projectId: string; deltas: Record<string, number> }>()
@@ -91,7 +101,10 @@ export class FakeQuota implements Quota {
     for (const [resource, asked] of Object.entries(deltas)) {
       const used = this.#used(projectId, resource)
       if (limits[resource]! >= 0 && used + asked > limits[resource]!) {
-        throw overLimit(`Quota exceeded for ${resource}: Requested ${asked}, but already used ${used} of ${limits[resource]} ${resource}`, { resource })
+        throw overLimit(
+          `Quota exceeded for ${resource}: Requested ${asked}, but already used ${used} of ${limits[resource]}`,
+          { resource },
+        )
       }
     }
     this.held.set(subject, { projectId, deltas: { ...deltas } })
@@ -107,12 +120,18 @@ export class FakeQuota implements Quota {
   }
 
   #used(projectId: string, resource: string): number {
-    return [...this.held.values()].filter((one) => one.projectId === projectId).reduce((sum, one) => sum + (one.deltas[resource] ?? 0), 0)
+    return [...this.held.values()].filter((one) => one.projectId === projectId).reduce(
+      (sum, one) => sum + (one.deltas[resource] ?? 0), 0,
+    )
   }
 
   async usage(projectId: string) {
     const limits = await this.limits(projectId)
-    return Object.fromEntries(Object.keys(limits).map((name) => [name, { limit: limits[name], inUse: this.#used(projectId, name), reserved: 0 } as ResourceUsage]))
+    return Object.fromEntries(
+      Object.keys(limits).map((name) => [
+        name, { limit: limits[name], inUse: this.#used(projectId, name), reserved: 0 } as ResourceUsage,
+      ]),
+    )
   }
 
   async limits(projectId: string) { return { ...this.registered, ...this.own.get(projectId) } }
@@ -121,7 +140,9 @@ export class FakeQuota implements Quota {
     this.own.set(projectId, { ...this.own.get(projectId), ...(limits as Record<string, number>) })
   }
   async resetLimits(projectId: string) { this.own.delete(projectId) }
-  async ensureResource({ name, defaultLimit }: { name: string; defaultLimit: number }) { this.registered[name] = defaultLimit }
+  async ensureResource({ name, defaultLimit }: { name: string; defaultLimit: number }) {
+    this.registered[name] = defaultLimit
+  }
 }
 
 const tokenOf = (user: string, project: string, roles: string[]): TokenData => ({

@@ -1,9 +1,10 @@
-/** Workloads in memory: an order is done when a test says so, or at once. Rows follow the transaction that makes them. */
+/** Workloads in memory: an order is done when a test says so. */
 import { conflict, notFound } from '#platform/errors/errors.ts'
 import type { HostInfo, Workload, WorkloadOrder, WorkloadState, WorkloadsFacade } from '#services/workloads/facade.ts'
 
 const after: Partial<Record<WorkloadOrder['do'], WorkloadState>> = {
-  start: 'running', stop: 'stopped', pause: 'paused', unpause: 'running', suspend: 'suspended', resume: 'running', reboot: 'running',
+  start: 'running', stop: 'stopped', pause: 'paused', unpause: 'running', suspend: 'suspended', resume: 'running',
+  reboot: 'running',
   rebuild: 'running', delete: 'deleted',
 }
 
@@ -14,8 +15,10 @@ export class FakeWorkloads implements WorkloadsFacade {
   passwords = new Map<string, string>()
   failSnapshot: Error | undefined
   host: HostInfo = {
-    name: 'host-1', id: '0f7e1c1e-3f2b-4d7e-9a53-0c8f0d9c1a11', up: true, enabled: true, disabledReason: null, availabilityZone: 'nova', vcpus: 8,
-    ramMiB: 16_384, diskGiB: 100, diskFreeGiB: 80, runningWorkloads: 0, engineVersion: '20.10.24', apiVersion: '1.41', architecture: 'x86_64',
+    name: 'host-1', id: '0f7e1c1e-3f2b-4d7e-9a53-0c8f0d9c1a11', up: true, enabled: true, disabledReason: null,
+    availabilityZone: 'nova', vcpus: 8,
+    ramMiB: 16_384, diskGiB: 100, diskFreeGiB: 80, runningWorkloads: 0, engineVersion: '20.10.24', apiVersion: '1.41',
+    architecture: 'x86_64',
     kernel: '6.1.0', address: '127.0.0.1', startedAt: 1_700_000_000_000, seenAt: 1_700_000_000_000,
   }
 
@@ -23,8 +26,10 @@ export class FakeWorkloads implements WorkloadsFacade {
     const known = this.rows.get(workload.id)
     if (known) return known
     const row: Workload = {
-      ...workload, desired: 'running', state: 'scheduling', step: 'scheduling', hostName: null, containerId: null, pid: 0, exitCode: null,
-      oomKilled: false, fault: null, generation: 1, doneGeneration: 0, launchedAt: null, terminatedAt: null, createdAt: 0, updatedAt: 0,
+      ...workload, desired: 'running', state: 'scheduling', step: 'scheduling', hostName: null, containerId: null,
+      pid: 0, exitCode: null,
+      oomKilled: false, fault: null, generation: 1, doneGeneration: 0, launchedAt: null, terminatedAt: null,
+      createdAt: 0, updatedAt: 0,
     }
     this.rows.set(row.id, row)
     this.orders.push({ id: row.id, order: { do: 'start' } })
@@ -46,13 +51,16 @@ export class FakeWorkloads implements WorkloadsFacade {
     const last = this.orders.findLast((one) => one.id === id)!.order
     const spec = 'spec' in last ? last.spec : row.spec
     this.rows.set(id, {
-      ...row, spec, state: after[last.do] ?? row.state, step: null, doneGeneration: row.generation, hostName: this.host.name,
+      ...row, spec, state: after[last.do] ?? row.state, step: null, doneGeneration: row.generation,
+      hostName: this.host.name,
       launchedAt: row.launchedAt ?? 1_700_000_001_000, ...change,
     })
   }
 
   fail(id: string, message: string): void {
-    this.finish(id, { state: 'error', fault: { code: 500, message, details: `details of ${message}`, at: 1_700_000_002_000 } })
+    this.finish(id, {
+      state: 'error', fault: { code: 500, message, details: `details of ${message}`, at: 1_700_000_002_000 },
+    })
   }
 
   async rename(_tx: unknown, id: string, name: string): Promise<void> {
@@ -76,7 +84,12 @@ export class FakeWorkloads implements WorkloadsFacade {
     return { exitCode: 0, output: Buffer.alloc(0) }
   }
 
-  async stats() { return { cpuTimeNs: 5_000_000, memoryBytes: 10_485_760, memoryMaxBytes: 134_217_728, pids: 2, blkReadBytes: 10, blkWriteBytes: 20 } }
+  async stats() {
+    return {
+      cpuTimeNs: 5_000_000, memoryBytes: 10_485_760, memoryMaxBytes: 134_217_728, pids: 2, blkReadBytes: 10,
+      blkWriteBytes: 20,
+    }
+  }
 
   async snapshot(id: string, imageId: string): Promise<void> {
     if (this.failSnapshot) throw this.failSnapshot
@@ -85,5 +98,7 @@ export class FakeWorkloads implements WorkloadsFacade {
 
   async doctor() { return { leaks: [], stuck: [], hostsSilent: [] } }
   async hosts(): Promise<HostInfo[]> { return [this.host] }
-  async hostUpdate(_name: string, change: Partial<HostInfo>): Promise<HostInfo> { return (this.host = { ...this.host, ...change }) }
+  async hostUpdate(_name: string, change: Partial<HostInfo>): Promise<HostInfo> {
+    return (this.host = { ...this.host, ...change })
+  }
 }

@@ -38,9 +38,12 @@ export class NovaCloud {
     await migrate(db, [{ service: 'nova', migrations: nova.migrations }])
     const policy = createEnforcer({ defaults: nova.policies, overrides: {}, enforceScope: false })
     const keystone = { projectFetch: async (id: string) => (id.startsWith('missing') ? undefined : { id, name: id }) }
-    const facades = { keystone, quota: this.quota, glance: this.glance, neutron: this.neutron, workloads: this.workloads } as unknown as Facades
+    const facades = {
+      keystone, quota: this.quota, glance: this.glance, neutron: this.neutron, workloads: this.workloads,
+    } as unknown as Facades
     this.#deps = {
-      db, facades, policy, clock: this.clock, bus: this.bus, log: silentLog, metrics: createMetrics(), hosts: { list: () => [], find: () => undefined },
+      db, facades, policy, clock: this.clock, bus: this.bus, log: silentLog, metrics: createMetrics(),
+      hosts: { list: () => [], find: () => undefined },
       dataDir: '', cloudId: '00000000', region: 'RegionOne', masterKey: Buffer.alloc(32), config: {},
     }
     this.#instance = nova.create(this.#deps)
@@ -57,13 +60,24 @@ export class NovaCloud {
   async ask(method: string, path: string, { as = 'alice', version = '2.1', body }: AskOptions = {}): Promise<Answer> {
     const answer = await this.#server.inject({
       method: method as 'GET', url: `/compute${path}`, payload: body === undefined ? undefined : JSON.stringify(body),
-      headers: { host: 'cloud', ...(as && { 'x-auth-token': as }), 'openstack-api-version': `compute ${version}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
+      headers: {
+        host: 'cloud', ...(as && { 'x-auth-token': as }), 'openstack-api-version': `compute ${version}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
     })
-    return { status: answer.statusCode, headers: answer.headers, body: answer.body && String(answer.headers['content-type']).includes('json') ? JSON.parse(answer.body) : answer.body }
+    return {
+      status: answer.statusCode, headers: answer.headers,
+      body: answer.body && String(answer.headers['content-type']).includes('json')
+        ? JSON.parse(answer.body)
+        : answer.body,
+    }
   }
 
   /** One request as it is, for the sweeps. */
-  async raw(method: string, url: string, headers: Record<string, string>, payload?: string): Promise<{ status: number; text: string }> {
+  async raw(method: string, url: string, headers: Record<string, string>, payload?: string): Promise<{
+    status: number
+    text: string
+  }> {
     const answer = await this.#server.inject({ method: method as 'GET', url, headers, payload })
     return { status: answer.statusCode, text: answer.body }
   }
