@@ -2,14 +2,13 @@
 import { T } from '#platform/api-kit/schema.ts'
 import { defineRoute } from '#platform/api-kit/route.ts'
 import type { RequestContext } from '#platform/auth/context.ts'
-import { isoMicros } from '#platform/clock/clock.ts'
 import { forbidden } from '#platform/errors/errors.ts'
 import type { ApplicationCredentialView, WantedRule } from '../manager/application-credentials.ts'
 import type { Managers } from '../manager/managers.ts'
 import type { StoredAccessRule } from '../store/tables.ts'
 import { description, flag, name, openBody, optional, time } from './fields.ts'
 import { collection, filtered, withLinks, type View } from './views.ts'
-import { expiryOf } from './times.ts'
+import { exactTimeOf } from './times.ts'
 
 const method = T.String({ pattern: '^(POST|GET|HEAD|PATCH|PUT|DELETE)$' })
 const accessRule = T.Object(optional({
@@ -32,7 +31,7 @@ const view = (ctx: RequestContext, credential: ApplicationCredentialView): View 
   withLinks(ctx, `/users/${credential.user_id}/application_credentials/${credential.id}`, {
     id: credential.id, name: credential.name, description: credential.description, user_id: credential.user_id, project_id: credential.project_id,
     roles: credential.roles.map((role) => ({ id: role.id, name: role.name, domain_id: role.domain_id || null })),
-    expires_at: credential.expires_at === null ? null : isoMicros(credential.expires_at).replace('Z', ''),
+    expires_at: credential.expires_text,
     unrestricted: credential.unrestricted, system: null,
     ...(credential.access_rules && { access_rules: credential.access_rules.map(({ id, service, method: verb, path }) => ({ id, service, method: verb, path })) }),
     ...(credential.secret !== undefined && { secret: credential.secret }),
@@ -53,7 +52,7 @@ const create = async (api: Managers, ctx: RequestContext, userId: string, wanted
   refuseTrust(ctx)
   refuseRestricted(ctx)
   const made = await api.applicationCredentials.create({
-    name: wanted.name, description: wanted.description, secret: wanted.secret ?? undefined, expiresAt: expiryOf(wanted.expires_at), roles: wanted.roles,
+    name: wanted.name, description: wanted.description, secret: wanted.secret ?? undefined, expires: exactTimeOf(wanted.expires_at), roles: wanted.roles,
     unrestricted: wanted.unrestricted, accessRules: wanted.access_rules, userId, projectId: ctx.projectId, callerRoleIds: ctx.token.roles.map((role) => role.id),
   })
   return view(ctx, made)

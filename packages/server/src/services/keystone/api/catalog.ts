@@ -4,22 +4,23 @@ import { defineRoute } from '#platform/api-kit/route.ts'
 import { hexId } from '#platform/ids/ids.ts'
 import type { EndpointChanges, RegionChanges, ServiceChanges } from '../manager/catalog.ts'
 import type { Managers } from '../manager/managers.ts'
-import { anyId, description, extraOf, flag, id, interfaceName, name, openBody, optional, url } from './fields.ts'
+import { anyId, description, extraOf, flag, id, interfaceName, name, openBody, optional, someOf, url } from './fields.ts'
+import { memberFirst } from './member-first.ts'
 import { collection, endpointView, filtered, one, regionView, serviceView } from './views.ts'
 
 const region = { description: T.String(), parent_region_id: Nullable(anyId) }
 const regionCreateBody = openBody('region', optional({ ...region, id: T.String({ maxLength: 255 }) }))
 const regionPutBody = openBody('region', optional({ ...region, id: T.String({ maxLength: 255 }) }))
-const regionUpdateBody = openBody('region', optional(region), { minProperties: 1 })
+const regionUpdateBody = openBody('region', optional(region))
 
 const service = { name, description, enabled: flag }
 const serviceType = T.String({ minLength: 1, maxLength: 255 })
 const serviceCreateBody = openBody('service', { ...optional(service), type: serviceType })
-const serviceUpdateBody = openBody('service', optional({ ...service, type: serviceType }), { minProperties: 1 })
+const serviceUpdateBody = openBody('service', optional({ ...service, type: serviceType }))
 
 const endpoint = { region_id: Nullable(anyId), region: Nullable(anyId), enabled: flag, name: T.String(), description }
 const endpointCreateBody = openBody('endpoint', { ...optional(endpoint), service_id: id, interface: interfaceName, url })
-const endpointUpdateBody = openBody('endpoint', optional({ ...endpoint, service_id: id, interface: interfaceName, url }), { minProperties: 1 })
+const endpointUpdateBody = openBody('endpoint', optional({ ...endpoint, service_id: id, interface: interfaceName, url }))
 
 const regionChanges = (body: object): RegionChanges => {
   const { description: about, parent_region_id: parent } = body as RegionChanges
@@ -67,7 +68,7 @@ const regions = [
   defineRoute({
     id: 'regions.update', method: 'PATCH', path: '/regions/{region_id}', summary: 'Change a region', policy: 'identity:update_region', body: regionUpdateBody, reply: { status: 200 }, errors: [404],
     handler: async (api: Managers, ctx, { params: { region_id: regionId = '' }, body }) =>
-      ({ region: regionView(ctx, await api.catalog.updateRegion(regionId, regionChanges(body.region))) }),
+      ({ region: regionView(ctx, await api.catalog.updateRegion(regionId, regionChanges(someOf(body.region)))) }),
   }),
   defineRoute({
     id: 'regions.delete', method: 'DELETE', path: '/regions/{region_id}', summary: 'Delete a region', policy: 'identity:delete_region', reply: { status: 204 }, errors: [404],
@@ -97,7 +98,7 @@ const services = [
   defineRoute({
     id: 'services.update', method: 'PATCH', path: '/services/{service_id}', summary: 'Change a service', policy: 'identity:update_service', body: serviceUpdateBody, reply: { status: 200 }, errors: [404],
     handler: async (api: Managers, ctx, { params: { service_id: serviceId = '' }, body }) =>
-      ({ service: serviceView(ctx, await api.catalog.updateService(serviceId, serviceChanges(body.service))) }),
+      ({ service: serviceView(ctx, await api.catalog.updateService(serviceId, serviceChanges(someOf(body.service)))) }),
   }),
   defineRoute({
     id: 'services.delete', method: 'DELETE', path: '/services/{service_id}', summary: 'Delete a service and its endpoints', policy: 'identity:delete_service', reply: { status: 204 }, errors: [404],
@@ -129,7 +130,7 @@ const endpoints = [
   defineRoute({
     id: 'endpoints.update', method: 'PATCH', path: '/endpoints/{endpoint_id}', summary: 'Change an endpoint', policy: 'identity:update_endpoint', body: endpointUpdateBody, reply: { status: 200 }, errors: [404],
     handler: async (api: Managers, ctx, { params: { endpoint_id: endpointId = '' }, body }) =>
-      ({ endpoint: endpointView(ctx, await api.catalog.updateEndpoint(endpointId, await endpointChanges(api, body.endpoint))) }),
+      ({ endpoint: endpointView(ctx, await api.catalog.updateEndpoint(endpointId, await endpointChanges(api, someOf(body.endpoint)))) }),
   }),
   defineRoute({
     id: 'endpoints.delete', method: 'DELETE', path: '/endpoints/{endpoint_id}', summary: 'Delete an endpoint', policy: 'identity:delete_endpoint', reply: { status: 204 }, errors: [404],
@@ -137,4 +138,11 @@ const endpoints = [
   }),
 ]
 
-export const catalogRoutes = [...regions, ...services, ...endpoints]
+const member = (parameter: string, fetch: (api: Managers, id: string) => Promise<unknown>) => ({ parameter, fetch })
+
+export const catalogRoutes = [
+  ...memberFirst(regions.filter((route) => route.method !== 'PUT'), member('region_id', (api, key) => api.catalog.fetchRegion(key))),
+  ...regions.filter((route) => route.method === 'PUT'),
+  ...memberFirst(services, member('service_id', (api, key) => api.catalog.fetchService(key))),
+  ...memberFirst(endpoints, member('endpoint_id', (api, key) => api.catalog.fetchEndpoint(key))),
+]

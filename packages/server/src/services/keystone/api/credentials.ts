@@ -6,13 +6,13 @@ import { forbidden } from '#platform/errors/errors.ts'
 import { ec2CredentialId, type CredentialChanges, type Ec2Pair } from '../manager/credentials.ts'
 import type { Managers } from '../manager/managers.ts'
 import type { Credential } from '../store/tables.ts'
-import { extraOf, id, nullableId, openBody, optional } from './fields.ts'
+import { extraOf, id, nullableId, openBody, optional, someOf } from './fields.ts'
 import { collection, filtered, withLinks, type View } from './views.ts'
 
 const own = ['user_id', 'project_id', 'type', 'blob']
 const fields = { project_id: nullableId, user_id: id, type: T.String({ minLength: 1, maxLength: 255 }), blob: T.String() }
 const createBody = openBody('credential', { ...optional({ project_id: nullableId, user_id: id }), type: fields.type, blob: fields.blob })
-const updateBody = openBody('credential', optional(fields), { minProperties: 1 })
+const updateBody = openBody('credential', optional(fields))
 const ec2CreateBody = T.Object({ tenant_id: id }, { additionalProperties: true })
 
 const changesOf = (body: object): CredentialChanges => {
@@ -70,7 +70,7 @@ const credentials = [
     id: 'credentials.update', method: 'PATCH', path: '/credentials/{credential_id}', summary: 'Change a credential', policy: 'authenticated', body: updateBody, reply: { status: 200 }, errors: [404],
     handler: async (api: Managers, ctx, { params: { credential_id: credentialId = '' }, body }) => {
       await guarded(api, ctx, 'identity:update_credential', credentialId)
-      const changes = changesOf(body.credential)
+      const changes = changesOf(someOf(body.credential))
       if (changes.user_id !== undefined) ctx.enforce('identity:update_credential', targetOf({ user_id: changes.user_id }))
       return { credential: view(ctx, await api.credentials.update(credentialId, changes)) }
     },
@@ -86,10 +86,11 @@ const credentials = [
 
 const pairView = (ctx: RequestContext, pair: Ec2Pair): View => withLinks(ctx, `/users/${pair.user_id}/credentials/OS-EC2/${pair.access}`, { ...pair })
 
+/** Unlike elsewhere, a key pair that does not exist is not found for anybody: clients rely on it. */
 const ec2Guarded = async (api: Managers, ctx: RequestContext, rule: string, access: string): Promise<void> => {
-  const credential = await api.credentials.find(ec2CredentialId(access))
+  const credential = await api.credentials.fetch(ec2CredentialId(access))
   ctx.enforce(rule, targetOf(credential))
-  if (credential) refuseDelegated(ctx, credential.project_id)
+  refuseDelegated(ctx, credential.project_id)
 }
 
 const ec2 = [

@@ -6,14 +6,15 @@ import type { Config } from '../manager/domain-configs.ts'
 import type { DomainChanges } from '../manager/domains.ts'
 import type { Managers } from '../manager/managers.ts'
 import { domainOfCaller } from './callers.ts'
-import { description, extraOf, flag, immutableOption, openBody, optional, shortName, tags } from './fields.ts'
+import { description, extraOf, flag, immutableOption, openBody, optional, shortName, someOf, tags } from './fields.ts'
+import { memberFirst } from './member-first.ts'
 import { collection, domainView, filtered } from './views.ts'
 
 const own = ['name', 'enabled', 'description', 'tags', 'options', 'explicit_domain_id']
 const fields = { enabled: flag, description, tags, options: immutableOption }
 const explicitId = T.String({ minLength: 1, maxLength: 64, pattern: '^[a-zA-Z0-9-]+$' })
 const createBody = openBody('domain', { ...optional({ ...fields, explicit_domain_id: explicitId }), name: shortName })
-const updateBody = openBody('domain', optional({ ...fields, name: shortName }), { minProperties: 1 })
+const updateBody = openBody('domain', optional({ ...fields, name: shortName }))
 const configBody = T.Object({ config: T.Record(T.String(), T.Unknown()) })
 
 const changesOf = (body: object): DomainChanges => ({ ...(body as DomainChanges), extra: extraOf(body, own) })
@@ -47,7 +48,7 @@ const domains = [
   defineRoute({
     id: 'domains.update', method: 'PATCH', path: '/domains/{domain_id}', summary: 'Change a domain', policy: 'identity:update_domain', body: updateBody, reply: { status: 200 }, errors: [404, 409],
     handler: async (api: Managers, ctx, { params: { domain_id: id = '' }, body }) =>
-      ({ domain: domainView(ctx, await api.domains.update(id, changesOf(body.domain))) }),
+      ({ domain: domainView(ctx, await api.domains.update(id, changesOf(someOf(body.domain)))) }),
   }),
   defineRoute({
     id: 'domains.delete', method: 'DELETE', path: '/domains/{domain_id}', summary: 'Delete a domain with all in it', policy: 'identity:delete_domain', reply: { status: 204 }, errors: [404],
@@ -104,4 +105,8 @@ const configs = [
   })),
 ]
 
-export const domainRoutes = [...domains, ...configs]
+const member = { parameter: 'domain_id', fetch: (api: Managers, id: string) => api.domains.fetch(id) }
+
+export const domainRoutes = [
+  ...memberFirst(domains.filter((route) => route.method !== 'GET'), member), ...domains.filter((route) => route.method === 'GET'), ...configs,
+]

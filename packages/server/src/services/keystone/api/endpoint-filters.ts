@@ -2,14 +2,14 @@
 import { T } from '#platform/api-kit/schema.ts'
 import { defineRoute } from '#platform/api-kit/route.ts'
 import type { Managers } from '../manager/managers.ts'
-import { description, name, openBody, optional } from './fields.ts'
+import { description, name, openBody, optional, someOf } from './fields.ts'
 import { collection, endpointGroupView, endpointView, filtered, projectView } from './views.ts'
 
 const filters = T.Object({
   service_id: T.Optional(T.String()), region_id: T.Optional(T.String()), interface: T.Optional(T.String()),
 }, { additionalProperties: true, minProperties: 1 })
 const createBody = openBody('endpoint_group', { ...optional({ description }), name, filters })
-const updateBody = openBody('endpoint_group', optional({ description, name, filters: T.Record(T.String(), T.String()) }), { minProperties: 1 })
+const updateBody = openBody('endpoint_group', optional({ description, name, filters: T.Record(T.String(), T.String()) }))
 type Wanted = { name: string; description?: string | null; filters: Record<string, string> }
 
 const root = '/OS-EP-FILTER'
@@ -34,7 +34,7 @@ const groups = [
   defineRoute({
     id: 'endpointGroups.update', method: 'PATCH', path: `${root}/endpoint_groups/{endpoint_group_id}`, summary: 'Change an endpoint group', policy: 'identity:update_endpoint_group', body: updateBody, reply: { status: 200 }, errors: [404],
     handler: async (api: Managers, ctx, { params: { endpoint_group_id: id = '' }, body }) =>
-      ({ endpoint_group: endpointGroupView(ctx, await api.endpointFilters.update(id, body.endpoint_group as Partial<Wanted>)) }),
+      ({ endpoint_group: endpointGroupView(ctx, await api.endpointFilters.update(id, someOf(body.endpoint_group as Partial<Wanted>))) }),
   }),
   defineRoute({
     id: 'endpointGroups.delete', method: 'DELETE', path: `${root}/endpoint_groups/{endpoint_group_id}`, summary: 'Delete an endpoint group', policy: 'identity:delete_endpoint_group', reply: { status: 204 }, errors: [404],

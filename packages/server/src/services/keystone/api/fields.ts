@@ -1,5 +1,6 @@
 /** Field schemas that Keystone's request bodies share, with upstream's bounds. */
 import { Nullable, T, type TSchema } from '#platform/api-kit/schema.ts'
+import { badRequest } from '#platform/errors/errors.ts'
 
 export const id = T.String({ minLength: 1, maxLength: 64, pattern: '^[a-zA-Z0-9-]+$' })
 export const anyId = T.String({ minLength: 1, maxLength: 255 })
@@ -29,6 +30,12 @@ export const closedBody = <K extends string, F extends Fields>(key: K, fields: F
 
 export const optional = <F extends Fields>(fields: F) =>
   Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, T.Optional(field)])) as { [P in keyof F]: ReturnType<typeof T.Optional<F[P]>> }
+
+/** The changes of an update, refused when there are none. Checked after the caller's right, as upstream does. */
+export const someOf = <T extends object>(changes: T): T => {
+  if (Object.keys(changes).length === 0) throw badRequest('{} does not have enough properties: name at least one field to change')
+  return changes
+}
 
 /** What upstream keeps for every thing besides its own fields; `id` and `links` are never a client's to set. */
 export const extraOf = (body: object, known: readonly string[]): Record<string, unknown> =>

@@ -3,14 +3,14 @@ import { defineRoute } from '#platform/api-kit/route.ts'
 import type { RequestContext } from '#platform/auth/context.ts'
 import type { Managers } from '../manager/managers.ts'
 import type { GroupChanges } from '../manager/groups.ts'
-import { domainOfCaller, homeDomain } from './callers.ts'
-import { description, extraOf, id, openBody, optional, shortName } from './fields.ts'
+import { domainOfCaller, homeDomain, inCallersDomain } from './callers.ts'
+import { description, extraOf, id, openBody, optional, shortName, someOf } from './fields.ts'
 import { collection, filtered, groupView, one, userView } from './views.ts'
 
 const own = ['name', 'domain_id', 'description']
 const fields = { domain_id: id, description }
 const createBody = openBody('group', { ...optional(fields), name: shortName })
-const updateBody = openBody('group', optional({ ...fields, name: shortName }), { minProperties: 1 })
+const updateBody = openBody('group', optional({ ...fields, name: shortName }))
 
 const changesOf = (body: object): GroupChanges => ({ ...(body as GroupChanges), extra: extraOf(body, own) })
 
@@ -52,12 +52,13 @@ const groups = [
     id: 'groups.update', method: 'PATCH', path: '/groups/{group_id}', summary: 'Change a group', policy: 'authenticated', body: updateBody, reply: { status: 200 }, errors: [404, 409],
     handler: async (api: Managers, ctx, { params: { group_id: groupId = '' }, body }) => {
       await guarded(api, ctx, 'identity:update_group', groupId)
-      return { group: groupView(ctx, await api.groups.update(groupId, changesOf(body.group))) }
+      return { group: groupView(ctx, await api.groups.update(groupId, changesOf(someOf(body.group)))) }
     },
   }),
   defineRoute({
     id: 'groups.delete', method: 'DELETE', path: '/groups/{group_id}', summary: 'Delete a group', policy: 'authenticated', reply: { status: 204 }, errors: [404],
     handler: async (api: Managers, ctx, { params: { group_id: groupId = '' } }) => {
+      await api.groups.fetch(groupId)
       await guarded(api, ctx, 'identity:delete_group', groupId)
       await api.groups.remove(groupId)
     },
@@ -71,7 +72,7 @@ const members = [
       const groupId = request.params.group_id ?? ''
       await guarded(api, ctx, 'identity:list_users_in_group', groupId)
       await api.groups.fetch(groupId)
-      const views = (await api.users.inGroup(groupId)).map((user) => userView(ctx, user))
+      const views = inCallersDomain(ctx, await api.users.inGroup(groupId)).map((user) => userView(ctx, user))
       return collection({ ctx, request, key: 'users' }, filtered(views, request.query, ['name', 'enabled', 'domain_id', 'email']))
     },
   }),

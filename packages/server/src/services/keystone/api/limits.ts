@@ -7,6 +7,7 @@ import type { Managers } from '../manager/managers.ts'
 import type { NewRegisteredLimit, RegisteredLimitChanges } from '../manager/registered-limits.ts'
 import type { Limit } from '../store/tables.ts'
 import { anyId, closedBody, description, id, nullableId, optional } from './fields.ts'
+import { memberFirst } from './member-first.ts'
 import { collection, filtered, limitView, one, registeredLimitView, type Query } from './views.ts'
 
 const limitMax = 0x7fffffff
@@ -107,4 +108,7 @@ const limits = [
   }),
 ]
 
-export const limitRoutes = [...registeredLimits, ...limits]
+const registeredMember = { parameter: 'registered_limit_id', fetch: (api: Managers, limitId: string) => api.registeredLimits.fetch(limitId) }
+const member = { parameter: 'limit_id', fetch: (api: Managers, limitId: string) => api.limits.fetch(limitId) }
+
+export const limitRoutes = [...memberFirst(registeredLimits, registeredMember), ...memberFirst(limits, member)]

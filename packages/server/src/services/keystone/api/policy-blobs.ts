@@ -3,13 +3,14 @@ import { T } from '#platform/api-kit/schema.ts'
 import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import type { Managers } from '../manager/managers.ts'
 import type { PolicyUse } from '../manager/policies.ts'
-import { extraOf, openBody, optional } from './fields.ts'
+import { extraOf, openBody, optional, someOf } from './fields.ts'
+import { memberFirst } from './member-first.ts'
 import { collection, endpointView, filtered, policyView } from './views.ts'
 
 const type = T.String({ minLength: 1, maxLength: 255 })
 const blob = T.String()
 const createBody = openBody('policy', { type, blob })
-const updateBody = openBody('policy', optional({ type, blob }), { minProperties: 1 })
+const updateBody = openBody('policy', optional({ type, blob }))
 type Wanted = { type: string; blob: string }
 
 const changesOf = <T extends Partial<Wanted>>(body: T) => ({ type: body.type, blob: body.blob, extra: extraOf(body, ['type', 'blob']) })
@@ -36,7 +37,7 @@ const policies = [
   defineRoute({
     id: 'policies.update', method: 'PATCH', path: '/policies/{policy_id}', summary: 'Change a policy', policy: 'identity:update_policy', body: updateBody, reply: { status: 200 }, errors: [404],
     handler: async (api: Managers, ctx, { params: { policy_id: id = '' }, body }) =>
-      ({ policy: policyView(ctx, await api.policies.update(id, changesOf(body.policy as Partial<Wanted>))) }),
+      ({ policy: policyView(ctx, await api.policies.update(id, changesOf(someOf(body.policy as Partial<Wanted>)))) }),
   }),
   defineRoute({
     id: 'policies.delete', method: 'DELETE', path: '/policies/{policy_id}', summary: 'Delete a policy', policy: 'identity:delete_policy', reply: { status: 204 }, errors: [404],
@@ -84,4 +85,6 @@ const lookups = [
   }),
 ]
 
-export const policyBlobRoutes: Route[] = [...policies, ...families.flatMap(associationRoutes), ...lookups]
+const member = { parameter: 'policy_id', fetch: (api: Managers, id: string) => api.policies.fetch(id) }
+
+export const policyBlobRoutes: Route[] = [...memberFirst(policies, member), ...families.flatMap(associationRoutes), ...lookups]

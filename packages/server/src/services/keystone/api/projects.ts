@@ -7,13 +7,13 @@ import type { Managers } from '../manager/managers.ts'
 import type { ProjectChanges } from '../manager/projects.ts'
 import type { Project } from '../store/tables.ts'
 import { domainOfCaller } from './callers.ts'
-import { description, extraOf, flag, immutableOption, nullableId, openBody, optional, shortName, tags } from './fields.ts'
+import { description, extraOf, flag, immutableOption, nullableId, openBody, optional, shortName, someOf, tags } from './fields.ts'
 import { asks, collection, filtered, one, projectView, type Query, type View } from './views.ts'
 
 const own = ['name', 'domain_id', 'parent_id', 'is_domain', 'enabled', 'description', 'tags', 'options']
 const fields = { domain_id: nullableId, parent_id: nullableId, is_domain: flag, enabled: flag, description, tags, options: immutableOption }
 const createBody = openBody('project', { ...optional(fields), name: shortName })
-const updateBody = openBody('project', optional({ ...fields, name: shortName }), { minProperties: 1 })
+const updateBody = openBody('project', optional({ ...fields, name: shortName }))
 const cascadeBody = T.Object({ project: T.Object({ enabled: flag }, { additionalProperties: false }) })
 const tagsBody = T.Object({ tags })
 
@@ -129,7 +129,7 @@ const projects = [
     id: 'projects.update', method: 'PATCH', path: '/projects/{project_id}', summary: 'Change a project', policy: 'authenticated', body: updateBody, reply: { status: 200 }, errors: [404, 409],
     handler: async (api: Managers, ctx, { params: { project_id: id = '' }, body }) => {
       await guarded(api, ctx, 'identity:update_project', id)
-      return { project: await update(api, ctx, id, body.project) }
+      return { project: await update(api, ctx, id, someOf(body.project)) }
     },
   }),
   defineRoute({

@@ -4,21 +4,21 @@ import type { RequestContext } from '#platform/auth/context.ts'
 import type { Managers } from '../manager/managers.ts'
 import type { Inference, RoleChanges } from '../manager/roles.ts'
 import type { Role } from '../store/tables.ts'
-import { description, extraOf, immutableOption, name, nullableId, openBody, optional } from './fields.ts'
+import { description, extraOf, immutableOption, name, nullableId, openBody, optional, someOf } from './fields.ts'
 import { collection, filtered, one, roleView, type View } from './views.ts'
 
 const own = ['name', 'domain_id', 'description', 'options']
 const fields = { domain_id: nullableId, description, options: immutableOption }
 const createBody = openBody('role', { ...optional(fields), name })
-const updateBody = openBody('role', optional({ ...fields, name }), { minProperties: 1 })
+const updateBody = openBody('role', optional({ ...fields, name }))
 
 const changesOf = (body: object): RoleChanges => ({ ...(body as RoleChanges), extra: extraOf(body, own) })
 
-/** A domain's own roles have rules of their own. */
+/** A domain's own roles have rules of their own. A role that does not exist is not found for anybody, as upstream. */
 const guarded = async (api: Managers, ctx: RequestContext, verb: string, roleId: string): Promise<void> => {
-  const role = await api.roles.find(roleId)
-  const rule = role && role.domain_id !== '' ? `identity:${verb}_domain_role` : `identity:${verb}_role`
-  ctx.enforce(rule, role ? { target: { role: { id: role.id, name: role.name, domain_id: role.domain_id || null } } } : {})
+  const role = await api.roles.fetch(roleId)
+  const rule = role.domain_id !== '' ? `identity:${verb}_domain_role` : `identity:${verb}_role`
+  ctx.enforce(rule, { target: { role: { id: role.id, name: role.name, domain_id: role.domain_id || null } } })
 }
 
 const roles = [
@@ -50,7 +50,7 @@ const roles = [
     id: 'roles.update', method: 'PATCH', path: '/roles/{role_id}', summary: 'Change a role', policy: 'authenticated', body: updateBody, reply: { status: 200 }, errors: [404, 409],
     handler: async (api: Managers, ctx, { params: { role_id: roleId = '' }, body }) => {
       await guarded(api, ctx, 'update', roleId)
-      return { role: roleView(ctx, await api.roles.update(roleId, changesOf(body.role))) }
+      return { role: roleView(ctx, await api.roles.update(roleId, changesOf(someOf(body.role)))) }
     },
   }),
   defineRoute({

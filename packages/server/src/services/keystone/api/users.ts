@@ -5,8 +5,8 @@ import type { RequestContext } from '#platform/auth/context.ts'
 import { badRequest } from '#platform/errors/errors.ts'
 import type { Managers } from '../manager/managers.ts'
 import type { UserChanges, UserView } from '../manager/users.ts'
-import { domainOfCaller, homeDomain } from './callers.ts'
-import { extraOf, flag, id, name, nullableId, openBody, optional } from './fields.ts'
+import { domainOfCaller, homeDomain, inCallersDomain } from './callers.ts'
+import { extraOf, flag, id, name, nullableId, openBody, optional, someOf } from './fields.ts'
 import { collection, filtered, groupView, one, projectView, userView, type Query } from './views.ts'
 
 const own = ['name', 'domain_id', 'enabled', 'default_project_id', 'password', 'options']
@@ -18,7 +18,7 @@ const options = T.Object({
 }, { additionalProperties: false })
 const fields = { domain_id: id, enabled: flag, default_project_id: nullableId, password: Nullable(T.String()), options, description: Nullable(T.String()) }
 const createBody = openBody('user', { ...optional(fields), name })
-const updateBody = openBody('user', optional({ ...fields, name }), { minProperties: 1 })
+const updateBody = openBody('user', optional({ ...fields, name }))
 const passwordBody = openBody('user', { original_password: T.String(), password: T.String() })
 
 const changesOf = (body: object): UserChanges => ({ ...(body as UserChanges), extra: extraOf(body, own) })
@@ -71,7 +71,7 @@ const users = [
     id: 'users.update', method: 'PATCH', path: '/users/{user_id}', summary: 'Change a user', policy: 'authenticated', body: updateBody, reply: { status: 200 }, errors: [404, 409],
     handler: async (api: Managers, ctx, { params: { user_id: userId = '' }, body }) => {
       await guarded(api, ctx, 'identity:update_user', userId)
-      return { user: userView(ctx, await api.users.update(userId, changesOf(body.user))) }
+      return { user: userView(ctx, await api.users.update(userId, changesOf(someOf(body.user)))) }
     },
   }),
   defineRoute({
@@ -96,7 +96,7 @@ const belongings = [
     handler: async (api: Managers, ctx, request) => {
       const userId = request.params.user_id ?? ''
       await guarded(api, ctx, 'identity:list_groups_for_user', userId)
-      const views = (await api.groups.ofUser(userId)).map((group) => groupView(ctx, group))
+      const views = inCallersDomain(ctx, await api.groups.ofUser(userId)).map((group) => groupView(ctx, group))
       return collection({ ctx, request, key: 'groups' }, filtered(views, request.query, ['name']))
     },
   }),

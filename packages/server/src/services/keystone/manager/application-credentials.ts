@@ -15,7 +15,7 @@ export interface WantedApplicationCredential {
   name: string
   description?: string | null
   secret?: string
-  expiresAt?: number | null
+  expires?: { at: number; text: string }
   roles?: { id?: string; name?: string }[]
   unrestricted?: boolean
   accessRules?: WantedRule[]
@@ -50,13 +50,14 @@ export class ApplicationCredentials {
 
   /** The secret is in the answer this once. */
   async create(wanted: WantedApplicationCredential): Promise<ApplicationCredentialView> {
-    if (typeof wanted.expiresAt === 'number' && wanted.expiresAt <= this.#ground.clock.now()) {
+    if (wanted.expires && wanted.expires.at <= this.#ground.clock.now()) {
       throw invalid("The 'expires_at' must not be before now. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.", 'expires_at')
     }
     const secret = wanted.secret ?? newSecret(64)
     const row: ApplicationCredential = {
       id: hexId(), user_id: wanted.userId, project_id: wanted.projectId, name: wanted.name, description: wanted.description ?? null,
-      secret_hash: await this.#passwords.hash(secret), unrestricted: wanted.unrestricted ?? false, expires_at: wanted.expiresAt ?? null,
+      secret_hash: await this.#passwords.hash(secret), unrestricted: wanted.unrestricted ?? false, expires_at: wanted.expires?.at ?? null,
+      expires_text: wanted.expires?.text ?? null,
       role_ids: await this.#roleIds(wanted), access_rule_ids: null,
     }
     await this.#db.transaction(async (tx) => {

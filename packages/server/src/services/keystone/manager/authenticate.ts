@@ -12,7 +12,7 @@ import { scopeOfGrant, type TokenGrant } from './token-grants.ts'
 import type { IssuedToken, Tokens } from './tokens.ts'
 import { passcodesAt } from './totp.ts'
 import type { UserPasswords } from './user-passwords.ts'
-import { forbidden } from '#platform/errors/errors.ts'
+import { forbidden, notFound } from '#platform/errors/errors.ts'
 
 export interface Ref { id?: string; name?: string; domain?: { id?: string; name?: string } }
 
@@ -74,7 +74,7 @@ export class Authenticator {
 
   async #byToken({ id }: { id: string }): Promise<Proof> {
     const grant = await this.#parts.tokens.inspect(id)
-    if (!grant) throw notAuthenticated()
+    if (!grant) throw notFound('Could not find token.')
     if (grant.trust) throw forbidden('You are not authorized to perform the requested action: rescope a trust-scoped token.')
     return {
       userId: grant.data.user.id, parent: grant,

@@ -30,7 +30,7 @@ export class Groups {
     const group: Group = { id, name: wanted.name.trim(), domain_id: wanted.domain_id, description: wanted.description ?? '', extra: wanted.extra ?? {} }
     await unlessTaken('group', nameConflict(group.name), () => this.#db.transaction(async (tx) => {
       const domain = await projects.fetch(tx, group.domain_id)
-      if (!domain?.is_domain) throw invalid(`Could not find domain: ${group.domain_id}.`, 'domain_id')
+      if (!domain?.is_domain) throw missing('domain', group.domain_id)
       await groups.insert(tx, group)
     }))
     return group

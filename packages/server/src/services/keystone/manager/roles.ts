@@ -97,6 +97,7 @@ export class Roles {
     const id = hexId()
     return await this.#db.transaction(async (tx) => {
       const [prior, implied] = [await this.fetch(priorId, tx), await this.fetch(impliedId, tx)]
+      if (prior.domain_id === '' && implied.domain_id !== '') throw forbidden(`${impliedId} cannot be an implied roles: a global role cannot imply a domain's own.`)
       if (neverImplied.has(implied.name)) throw forbidden(`${impliedId} cannot be an implied roles.`)
       if (closureOf([impliedId], await readRoleBook(tx)).has(priorId)) {
         throw invalid(`Role ${prior.name} cannot imply ${implied.name}: that would go in a circle.`)

@@ -24,6 +24,9 @@ const tagBytes = 16
 const methodBits = ['password', 'token', 'application_credential', 'totp', 'ec2credential', 'external']
 const scopeKinds: TokenScope['kind'][] = ['unscoped', 'project', 'domain', 'system', 'trust', 'applicationCredential']
 
+/** Tokens begin with a letter, so that no shell or client takes one for an option. */
+const prefix = 'qk'
+
 const hexPattern = /^[0-9a-f]{32}$/
 
 /** 32 hexadecimal digits take 17 bytes; any other id its length and one. */
@@ -82,7 +85,7 @@ export const newAuditId = (): string => randomBytes(16).toString('base64url')
 export const encryptToken = (payload: TokenPayload, key: Buffer): string => {
   const nonce = randomBytes(nonceBytes)
   const cipher = createCipheriv('aes-256-gcm', key, nonce)
-  return Buffer.concat([nonce, cipher.update(encodePayload(payload)), cipher.final(), cipher.getAuthTag()]).toString('base64url')
+  return prefix + Buffer.concat([nonce, cipher.update(encodePayload(payload)), cipher.final(), cipher.getAuthTag()]).toString('base64url')
 }
 
 const shortest = nonceBytes + tagBytes + 32
@@ -101,8 +104,8 @@ const openWith = (bytes: Buffer, key: Buffer): Buffer | undefined => {
 
 /** Undefined: none of the keys has made this text. */
 export const decryptToken = (token: string, keys: readonly Buffer[]): TokenPayload | undefined => {
-  if (token.length > longest || !/^[A-Za-z0-9_-]+$/.test(token)) return undefined
-  const bytes = Buffer.from(token, 'base64url')
+  if (token.length > longest || !/^qk[A-Za-z0-9_-]+$/.test(token)) return undefined
+  const bytes = Buffer.from(token.slice(prefix.length), 'base64url')
   if (bytes.length < shortest) return undefined
   for (const key of keys) {
     const text = openWith(bytes, key)

@@ -86,9 +86,9 @@ export class UserPasswords {
 
   async #refuseRepeated(user: User, wanted: string): Promise<void> {
     const { uniqueLastPasswords } = this.#ground.settings
-    if (uniqueLastPasswords < 2) return
+    if (uniqueLastPasswords < 1) return
     const rows = await passwordRows.list(this.#ground.db, { user_id: user.id }, 'created_at')
-    for (const row of rows.slice(-(uniqueLastPasswords - 1))) {
+    for (const row of rows.slice(-uniqueLastPasswords)) {
       if (!await this.#passwords.verify(wanted, row.hash)) continue
       throw invalid(`The new password cannot be identical to a previous password. The total number which includes the new password must be unique is ${uniqueLastPasswords}.`, 'password')
     }

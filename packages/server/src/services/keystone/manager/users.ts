@@ -4,7 +4,7 @@ import { hexId } from '#platform/ids/ids.ts'
 import { memberships, projects, users } from '../store/entity-store.ts'
 import type { Extra, User } from '../store/tables.ts'
 import type { Ground } from './ground.ts'
-import { found, invalid, mergedOptions, unlessTaken } from './refusals.ts'
+import { found, invalid, mergedOptions, missing, unlessTaken } from './refusals.ts'
 import { markOf } from './tokens.ts'
 import { removeTracesOfUser } from './traces.ts'
 import type { UserPasswords } from './user-passwords.ts'
@@ -62,7 +62,7 @@ export class Users {
     }
     await unlessTaken('user', nameConflict(user.name), () => this.#db.transaction(async (tx) => {
       const domain = await projects.fetch(tx, user.domain_id)
-      if (!domain?.is_domain) throw invalid(`Could not find domain: ${user.domain_id}.`, 'domain_id')
+      if (!domain?.is_domain) throw missing('domain', user.domain_id)
       await refuseDomainAsProject(tx, user.default_project_id)
       await users.insert(tx, user)
       if (hash !== undefined) await this.#passwords.set(tx, user, hash, false)

@@ -46,7 +46,7 @@ const tables: Record<string, TableShape> = {
   identity_application_credential: {
     columns: {
       user_id: text, project_id: text, name: text, description: optionalText, secret_hash: text, unrestricted: flag,
-      expires_at: optionalTime, role_ids: json, access_rule_ids: optionalJson,
+      expires_at: optionalTime, expires_text: optionalText, role_ids: json, access_rule_ids: optionalJson,
     },
     unique: [['user_id', 'name']], indexes: [['project_id']],
   },

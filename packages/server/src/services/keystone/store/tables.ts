@@ -78,6 +78,8 @@ export interface ApplicationCredential {
   secret_hash: string
   unrestricted: boolean
   expires_at: number | null
+  /** The same in UTC to the microsecond, as the client gave it and wants it back. */
+  expires_text: string | null
   role_ids: string[]
   access_rule_ids: string[] | null
 }
