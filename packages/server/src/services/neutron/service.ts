@@ -7,7 +7,7 @@ import { networkRoutes } from './api/networks.ts'
 import { portRoutes } from './api/ports.ts'
 import { subnetRoutes } from './api/subnets.ts'
 import { versionRoutes } from './api/versions.ts'
-import { syncHost, watchHosts } from './controllers/sync-host.ts'
+import { SyncMemory, syncHost, watchHosts } from './controllers/sync-host.ts'
 import type { NeutronFacade } from './facade.ts'
 import { Topology } from './manager/auto-topology.ts'
 import { Networks } from './manager/networks.ts'
@@ -45,12 +45,13 @@ export const neutron = defineService<NeutronApi, NeutronFacade, ServiceDeps>({
     const parts = partsOf(deps)
     const networks = new Networks(parts)
     const watching = new AbortController()
+    const memory = new SyncMemory(deps.clock)
     return {
       api: { networks, subnets: new Subnets(parts, networks.collection), ports: new Ports(parts, networks.collection) },
       facade: new NeutronFront(parts, new Topology(parts)),
-      controllers: [syncHost(parts)],
+      controllers: [syncHost(parts, memory)],
       seed: () => seed(parts, deps.facades.keystone),
-      start: async () => watchHosts(parts, deps.bus, watching.signal),
+      start: async () => watchHosts(parts, { bus: deps.bus, memory }, watching.signal),
       stop: async () => watching.abort(),
     }
   },

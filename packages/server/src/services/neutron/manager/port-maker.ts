@@ -41,7 +41,7 @@ export const portMake = async (parts: NeutronParts, tx: Tx, network: Network, as
   port.fixed_ips = await addressesAllocate(tx, taker, asked.fixed_ips, subnets ?? await subnetsOfNetwork(tx, network.id))
   await tx.as<any>().updateTable('neutron_port').set({ fixed_ips: JSON.stringify(port.fixed_ips) }).where('id', '=', port.id).execute()
   await membershipsSet(tx, port.id, port.security_groups, true)
-  changed(tx, 'port', port.id)
+  portChanged(tx, port)
   return port
 }
 
@@ -62,7 +62,7 @@ export const portChange = async (parts: NeutronParts, tx: Tx, port: Port, change
   if (change.fixedIps) fields.fixed_ips = await readdress(tx, { ...port, ...fields }, port.fixed_ips, change.fixedIps)
   if (fields.security_groups) await membershipsSet(tx, port.id, fields.security_groups)
   const after = await update(tx, portKind, port, fields, parts.clock.now())
-  changed(tx, 'port', port.id)
+  portChanged(tx, after)
   return after
 }
 
@@ -90,5 +90,11 @@ export const portDrop = async (parts: NeutronParts, tx: Tx, port: Port): Promise
   await db.deleteFrom('neutron_port_forwarding').where('internal_port_id', '=', port.id).execute()
   if (!await remove(tx, portKind, port.id)) return
   if (isCounted(port)) await refund(parts, tx, 'ports', port)
-  changed(tx, 'port', port.id)
+  portChanged(tx, port)
+}
+
+/** Hosts need not look up for a port that is on none of them yet. */
+const portChanged = (tx: Tx, port: Port): void => {
+  if (port.host !== '' || port.device_owner.startsWith('network:')) changed(tx, 'port', port.id)
+  else tx.emit('neutron.port.changed', { id: port.id })
 }
