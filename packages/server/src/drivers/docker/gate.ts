@@ -78,8 +78,8 @@ export class Gates {
 
   /**
    * Lets `pid` through; returns when it has become the command. False when it ended, or went by another's word.
-   * Opening without a reader fails at once (ENXIO), so a reader that is not there yet is waited for; a word said
-   * twice is lost with the pipe.
+   * Opening without a reader fails at once (ENXIO), so a reader that is not there yet is waited for; one that has
+   * left with an earlier word breaks the pipe (EPIPE); a word said twice is lost with the pipe.
    */
   async open(workloadId: string, pid: number): Promise<boolean> {
     const fifo = join(this.#home, workloadId, 'gate')
@@ -150,6 +150,9 @@ function sayGo(fifo: string): boolean {
   }
   try {
     return writeSync(descriptor, 'go\n') === 3
+  } catch (error) {
+    if (codeOf(error) === 'EPIPE') return false
+    throw error
   } finally {
     closeSync(descriptor)
   }
