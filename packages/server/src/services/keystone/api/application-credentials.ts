@@ -58,11 +58,12 @@ const create = async (api: Managers, ctx: RequestContext, userId: string, wanted
   return view(ctx, made)
 }
 
-/** The rule looks at the credential's own user, not at the one in the path. */
-const guarded = async (api: Managers, ctx: RequestContext, rule: string, id: string): Promise<void> => {
-  const credential = await api.applicationCredentials.find(id)
-  ctx.enforce(rule, credential ? { user_id: credential.user_id } : {})
+/** The rule looks at the credential's own user, and at the one in the path only if there is no such credential. */
+const guarded = async (api: Managers, ctx: RequestContext, rule: string, params: Record<string, string>): Promise<string> => {
+  const { user_id: userId, application_credential_id: id = '' } = params
+  ctx.enforce(rule, { user_id: (await api.applicationCredentials.find(id))?.user_id ?? userId })
   refuseTrust(ctx)
+  return id
 }
 
 const root = '/users/{user_id}/application_credentials'
@@ -85,15 +86,15 @@ const credentials = [
   }),
   defineRoute({
     id: 'applicationCredentials.show', method: 'GET', path: `${root}/{application_credential_id}`, summary: 'Show an application credential', policy: 'authenticated', reply: { status: 200 }, errors: [404],
-    handler: async (api: Managers, ctx, { params: { application_credential_id: id = '' } }) => {
-      await guarded(api, ctx, 'identity:get_application_credential', id)
+    handler: async (api: Managers, ctx, { params }) => {
+      const id = await guarded(api, ctx, 'identity:get_application_credential', params)
       return { application_credential: view(ctx, await api.applicationCredentials.fetch(id)) }
     },
   }),
   defineRoute({
     id: 'applicationCredentials.delete', method: 'DELETE', path: `${root}/{application_credential_id}`, summary: 'Delete an application credential', policy: 'authenticated', reply: { status: 204 }, errors: [404],
-    handler: async (api: Managers, ctx, { params: { application_credential_id: id = '' } }) => {
-      await guarded(api, ctx, 'identity:delete_application_credential', id)
+    handler: async (api: Managers, ctx, { params }) => {
+      const id = await guarded(api, ctx, 'identity:delete_application_credential', params)
       refuseRestricted(ctx)
       await api.applicationCredentials.remove(id)
     },
