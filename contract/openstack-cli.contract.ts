@@ -44,10 +44,13 @@ async function untilStatus(status: string): Promise<void> {
   })
 }
 
+/** What the server's own web server says: its host name. */
 const webPage = (): Promise<string> =>
-  eventually(patience, async () =>
-    (await fetch(`http://${fixedAddress}/`, { signal: AbortSignal.timeout(2_000) })).text(),
-  )
+  eventually(patience, async () => {
+    const reply = await fetch(`http://${fixedAddress}/`, { signal: AbortSignal.timeout(2_000) })
+    assert.equal(reply.status, 200)
+    return reply.text()
+  })
 
 before(async () => {
   cloud = await Cloud.start()
@@ -78,8 +81,8 @@ describe('identity', () => {
     assert.equal(made.parent_id, parentId)
     await admin('user', 'create', '--password', 'Harbour-7', user)
     await plain('quaystone-admin', 'role', 'add', '--user', user, '--project', child, 'member')
-    const login = ['--os-username', user, '--os-password', 'Harbour-7', '--os-project-name', child]
-    const token = await openstack<{ project_id: string }>(cloud, 'quaystone', ...login, 'token', 'issue')
+    const account = { username: user, password: 'Harbour-7', project: child }
+    const token = await openstack<{ project_id: string }>(cloud, account, 'token', 'issue')
     assert.equal(token.project_id, (await admin<{ id: string }>('project', 'show', child)).id)
   })
 })

@@ -40,6 +40,8 @@ def create(conn, tag, image_file):
 
 
 def wait(conn, server, status):
+    """Asks anew first: the SDK believes the status that it saw last."""
+    server = conn.compute.get_server(server.id)
     return conn.compute.wait_for_server(server, status=status, interval=0.5, wait=WAIT_SECONDS)
 
 

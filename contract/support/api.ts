@@ -4,7 +4,11 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import type { Cloud, Person } from './cloud.ts'
 
-export interface ApiAnswer { readonly status: number; readonly body: any; readonly token: string | null }
+export interface ApiAnswer {
+  readonly status: number
+  readonly body: any
+  readonly token: string | null
+}
 
 export class Api {
   readonly #cloud: Cloud
@@ -27,20 +31,35 @@ export class Api {
   async #login(): Promise<void> {
     const { auth } = parse(readFileSync(join(this.#cloud.dataDir, 'clouds.yaml'), 'utf8')).clouds[this.#person]
     const domain = { id: 'default' }
-    const answer = await this.#send('POST', '/identity/v3/auth/tokens', { auth: {
-      identity: { methods: ['password'], password: { user: { name: auth.username, password: auth.password, domain } } },
-      scope: { project: { name: auth.project_name, domain } },
-    } })
+    const answer = await this.#send('POST', '/identity/v3/auth/tokens', {
+      auth: {
+        identity: {
+          methods: ['password'],
+          password: { user: { name: auth.username, password: auth.password, domain } },
+        },
+        scope: { project: { name: auth.project_name, domain } },
+      },
+    })
     if (answer.status !== 201) throw new Error(`login answered ${answer.status}`)
     this.#token = answer.token ?? ''
   }
 
   async #send(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
     const answer = await fetch(this.#cloud.url + path, {
-      method, body: body === undefined ? undefined : JSON.stringify(body), signal: AbortSignal.timeout(20_000),
-      headers: { 'x-auth-token': this.#token, 'content-type': 'application/json', 'openstack-api-version': 'compute 2.96' },
+      method,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(20_000),
+      headers: {
+        'x-auth-token': this.#token,
+        'content-type': 'application/json',
+        'openstack-api-version': 'compute 2.96',
+      },
     })
     const text = await answer.text()
-    return { status: answer.status, body: text.startsWith('{') ? JSON.parse(text) : text, token: answer.headers.get('x-subject-token') }
+    return {
+      status: answer.status,
+      body: text.startsWith('{') ? JSON.parse(text) : text,
+      token: answer.headers.get('x-subject-token'),
+    }
   }
 }

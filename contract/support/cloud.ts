@@ -12,6 +12,12 @@ import { runProgram } from './run-program.ts'
 
 export type Person = 'quaystone' | 'quaystone-admin'
 
+export interface Account {
+  readonly username: string
+  readonly password: string
+  readonly project: string
+}
+
 const root = join(import.meta.dirname, '../..')
 const startTimeoutMs = 120_000
 const stopTimeoutMs = 30_000
@@ -96,10 +102,13 @@ export class Cloud {
 
   /** Ends the process and removes all that it made on this host. */
   async destroy(): Promise<void> {
-    await this.kill()
-    const cloudId = this.#cloudId()
-    if (cloudId !== undefined) await sweep(cloudId)
-    rmSync(this.directory, { recursive: true, force: true })
+    try {
+      await this.stop()
+    } finally {
+      const cloudId = this.#cloudId()
+      if (cloudId !== undefined) sweep(cloudId)
+      rmSync(this.directory, { recursive: true, force: true })
+    }
   }
 
   /** Names of containers, network namespaces and links that this cloud has on the host. */
@@ -110,14 +119,31 @@ export class Cloud {
 
   /** What an official client needs, and nothing of this machine's own settings. */
   env(person: Person): NodeJS.ProcessEnv {
+    const clouds = join(this.dataDir, 'clouds.yaml')
+    return { ...this.#bareEnv(), OS_CLIENT_CONFIG_FILE: clouds, OS_CLOUD: person }
+  }
+
+  /** The same for somebody who is not in clouds.yaml. */
+  envOf(account: Account): NodeJS.ProcessEnv {
+    return {
+      ...this.#bareEnv(),
+      OS_AUTH_URL: `${this.url}/identity`,
+      OS_IDENTITY_API_VERSION: '3',
+      OS_USERNAME: account.username,
+      OS_PASSWORD: account.password,
+      OS_PROJECT_NAME: account.project,
+      OS_USER_DOMAIN_NAME: 'Default',
+      OS_PROJECT_DOMAIN_NAME: 'Default',
+    }
+  }
+
+  #bareEnv(): NodeJS.ProcessEnv {
     return {
       PATH: '/usr/bin:/bin:/usr/sbin:/sbin',
       HOME: this.directory,
       LANG: 'C.UTF-8',
       PYTHONUNBUFFERED: '1',
       no_proxy: '*',
-      OS_CLIENT_CONFIG_FILE: join(this.dataDir, 'clouds.yaml'),
-      OS_CLOUD: person,
       ...(process.env.DOCKER_HOST === undefined ? {} : { DOCKER_HOST: process.env.DOCKER_HOST }),
     }
   }
@@ -141,7 +167,7 @@ export class Cloud {
 }
 
 /** `openstack … -f json`, parsed. `--wait` prints progress before the table, which is left out. */
-export async function openstack<T>(cloud: Cloud, person: Person, ...args: string[]): Promise<T> {
+export async function openstack<T>(cloud: Cloud, person: Person | Account, ...args: string[]): Promise<T> {
   const text = await openstackText(cloud, person, ...args, '-f', 'json')
   const begin = text.search(/^[[{]/m)
   if (begin < 0) throw new Error(`openstack ${args.join(' ')} printed no JSON: ${text}`)
@@ -149,6 +175,7 @@ export async function openstack<T>(cloud: Cloud, person: Person, ...args: string
 }
 
 /** `openstack …` as it is: for commands that have no table to format. */
-export function openstackText(cloud: Cloud, person: Person, ...args: string[]): Promise<string> {
-  return runProgram({ command: '/usr/bin/openstack', args, env: cloud.env(person), cwd: cloud.directory })
+export function openstackText(cloud: Cloud, person: Person | Account, ...args: string[]): Promise<string> {
+  const env = typeof person === 'string' ? cloud.env(person) : cloud.envOf(person)
+  return runProgram({ command: '/usr/bin/openstack', args, env, cwd: cloud.directory })
 }
