@@ -11,7 +11,10 @@ export interface Filter {
 
 const namesShownMax = 3
 const namesOf = (hosts: readonly HostSnapshot[]): string => {
-  const names = hosts.slice(0, namesShownMax).map((host) => host.name).join(', ')
+  const names = hosts
+    .slice(0, namesShownMax)
+    .map((host) => host.name)
+    .join(', ')
   return hosts.length > namesShownMax ? `${names} and ${hosts.length - namesShownMax} more` : names
 }
 
@@ -25,8 +28,13 @@ const computeUp: Filter = {
   name: 'ComputeUp',
   test: (host) => host.up && host.enabled,
   explain(rejected) {
-    const reasons = rejected.slice(0, namesShownMax).map((host) =>
-      !host.up ? `${host.name} is down` : `${host.name} is disabled${host.disabledReason ? ` (${host.disabledReason})` : ''}`)
+    const reasons = rejected
+      .slice(0, namesShownMax)
+      .map((host) =>
+        !host.up
+          ? `${host.name} is down`
+          : `${host.name} is disabled${host.disabledReason ? ` (${host.disabledReason})` : ''}`,
+      )
     return reasons.join('; ') + (rejected.length > namesShownMax ? `; and ${rejected.length - namesShownMax} more` : '')
   },
 }
@@ -39,16 +47,19 @@ const availabilityZone: Filter = {
 
 const architecture: Filter = {
   name: 'ImageArchitecture',
-  test: (host, request) => request.architecture === undefined
-    || canonicalArchitecture(host.architecture) === canonicalArchitecture(request.architecture),
+  test: (host, request) =>
+    request.architecture === undefined ||
+    canonicalArchitecture(host.architecture) === canonicalArchitecture(request.architecture),
   explain: (rejected, request) =>
-    `the image is for ${request.architecture}, while ${namesOf(rejected)} runs ${rejected[0]?.architecture ?? 'another architecture'}`,
+    `the image is for ${request.architecture}, ` +
+    `while ${namesOf(rejected)} runs ${rejected[0]?.architecture ?? 'another architecture'}`,
 }
 
 const traits: Filter = {
   name: 'Traits',
-  test: (host, request) => request.requiredTraits.every((trait) => host.traits.has(trait))
-    && !request.forbiddenTraits.some((trait) => host.traits.has(trait)),
+  test: (host, request) =>
+    request.requiredTraits.every((trait) => host.traits.has(trait)) &&
+    !request.forbiddenTraits.some((trait) => host.traits.has(trait)),
   explain(rejected, request) {
     const parts = []
     if (request.requiredTraits.length > 0) parts.push(`must have ${request.requiredTraits.join(', ')}`)
@@ -60,9 +71,10 @@ const traits: Filter = {
 const sameHost: Filter = {
   name: 'SameHost',
   test: (host, request) => request.sameHosts === undefined || request.sameHosts.includes(host.name),
-  explain: (rejected, request) => request.sameHosts?.length === 0
-    ? 'none of the servers named by same_host has a host'
-    : `same_host asks for ${request.sameHosts?.join(' or ')}, not ${namesOf(rejected)}`,
+  explain: (rejected, request) =>
+    request.sameHosts?.length === 0
+      ? 'none of the servers named by same_host has a host'
+      : `same_host asks for ${request.sameHosts?.join(' or ')}, not ${namesOf(rejected)}`,
 }
 
 const differentHost: Filter = {
@@ -106,7 +118,12 @@ const resources: Filter = {
 export function fits(stock: Stock | undefined, used: number, amount: number): boolean {
   if (amount === 0) return true
   if (stock === undefined) return false
-  return amount >= stock.minUnit && amount <= stock.maxUnit && amount % stock.stepSize === 0 && used + amount <= stock.capacity
+  return (
+    amount >= stock.minUnit &&
+    amount <= stock.maxUnit &&
+    amount % stock.stepSize === 0 &&
+    used + amount <= stock.capacity
+  )
 }
 
 function shortage(hosts: readonly HostSnapshot[], name: string, amount: number): string {
@@ -115,12 +132,23 @@ function shortage(hosts: readonly HostSnapshot[], name: string, amount: number):
   const largest = Math.max(...offering.map((host) => host.stock[name]!.maxUnit))
   if (amount > largest) return `${amount} ${name} asked, but one workload may have at most ${largest} on any host`
   const unfit = offering.find((host) => amount < host.stock[name]!.minUnit || amount % host.stock[name]!.stepSize !== 0)
-  if (unfit) return `${amount} ${name} is not a multiple of ${unfit.stock[name]!.stepSize} from ${unfit.stock[name]!.minUnit} up`
+  if (unfit)
+    return `${amount} ${name} is not a multiple of ${unfit.stock[name]!.stepSize} from ${unfit.stock[name]!.minUnit} up`
   const free = offering.map((host) => ({ host, free: host.stock[name]!.capacity - (host.used[name] ?? 0) }))
-  const best = free.reduce((left, right) => right.free > left.free ? right : left)
-  return `${amount} ${name} asked, at most ${Math.max(0, best.free)} free (of ${best.host.stock[name]!.capacity} on ${best.host.name})`
+  const best = free.reduce((left, right) => (right.free > left.free ? right : left))
+  const { capacity } = best.host.stock[name]!
+  return `${amount} ${name} asked, at most ${Math.max(0, best.free)} free (of ${capacity} on ${best.host.name})`
 }
 
 export const filters: readonly Filter[] = [
-  hostAsked, computeUp, availabilityZone, architecture, traits, sameHost, differentHost, groupAffinity, groupAntiAffinity, resources,
+  hostAsked,
+  computeUp,
+  availabilityZone,
+  architecture,
+  traits,
+  sameHost,
+  differentHost,
+  groupAffinity,
+  groupAntiAffinity,
+  resources,
 ]

@@ -4,10 +4,19 @@
 export type Amounts = Readonly<Record<string, number>>
 
 /** What one host can hold of one class; `capacity` is after reservation and allocation ratio. */
-export interface Stock { capacity: number; minUnit: number; maxUnit: number; stepSize: number }
+export interface Stock {
+  capacity: number
+  minUnit: number
+  maxUnit: number
+  stepSize: number
+}
 
 export type GroupPolicy = 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity'
-export interface GroupRule { id: string; policy: GroupPolicy; /** For `anti-affinity`: members allowed on one host. */ maxPerHost?: number }
+export interface GroupRule {
+  id: string
+  policy: GroupPolicy
+  /** For `anti-affinity`: members allowed on one host. */ maxPerHost?: number
+}
 
 export interface HostSnapshot {
   name: string
@@ -44,13 +53,22 @@ export interface PlacementRequest {
 }
 
 /** One filter's part in a "no": how many hosts it turned away, and why, as a sentence. */
-export interface Rejection { filter: string; hosts: number; explanation: string }
+export interface Rejection {
+  filter: string
+  hosts: number
+  explanation: string
+}
 
 export type Placement =
-  | { host: string; score: number }
-  | { host: undefined; considered: number; rejections: Rejection[] }
+  { host: string; score: number } | { host: undefined; considered: number; rejections: Rejection[] }
 
 /** Multipliers: positive spreads (most free first), negative stacks (fullest first), zero ignores. */
-export interface Weights { ram: number; cpu: number; disk: number; imageLocality: number; softGroup: number }
+export interface Weights {
+  ram: number
+  cpu: number
+  disk: number
+  imageLocality: number
+  softGroup: number
+}
 export const spread: Weights = { ram: 1, cpu: 1, disk: 1, imageLocality: 0, softGroup: 1 }
 export const stack: Weights = { ram: -1, cpu: -1, disk: -1, imageLocality: 0, softGroup: 1 }

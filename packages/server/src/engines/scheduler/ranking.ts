@@ -1,14 +1,20 @@
 /** A heap of hosts, best first; entries may be out of date, which the reader finds out by their version. */
 import { isBetter } from './schedule.ts'
 
-export interface Ranked { name: string; score: number; version: number }
+export interface Ranked {
+  name: string
+  score: number
+  version: number
+}
 
 export class Ranking {
   readonly #heap: Ranked[]
-  private constructor(heap: Ranked[]) { this.#heap = heap }
+  private constructor(heap: Ranked[]) {
+    this.#heap = heap
+  }
 
   static of(entries: Ranked[]): Ranking {
-    return new Ranking([...entries].sort((left, right) => isBetter(left, right) ? -1 : 1))
+    return new Ranking([...entries].sort((left, right) => (isBetter(left, right) ? -1 : 1)))
   }
 
   push(entry: Ranked): void {

@@ -11,14 +11,20 @@ export const passes = (host: HostSnapshot, request: PlacementRequest): boolean =
 export const isBetter = (left: { name: string; score: number }, right: { name: string; score: number }): boolean =>
   left.score > right.score || (left.score === right.score && left.name < right.name)
 
-export function schedule(request: PlacementRequest, hosts: readonly HostSnapshot[], weights: Weights = spread): Placement {
+export function schedule(
+  request: PlacementRequest,
+  hosts: readonly HostSnapshot[],
+  weights: Weights = spread,
+): Placement {
   let best: { name: string; score: number } | undefined
   for (const host of hosts) {
     if (!passes(host, request)) continue
     const candidate = { name: host.name, score: score(host, request, weights) }
     if (best === undefined || isBetter(candidate, best)) best = candidate
   }
-  return best ? { host: best.name, score: best.score } : { host: undefined, considered: hosts.length, rejections: rejectionsOf(request, hosts) }
+  return best
+    ? { host: best.name, score: best.score }
+    : { host: undefined, considered: hosts.length, rejections: rejectionsOf(request, hosts) }
 }
 
 /** Walks the filters in order over the hosts still standing, as an operator would read it. */
@@ -36,8 +42,12 @@ export function rejectionsOf(request: PlacementRequest, hosts: readonly HostSnap
 
 /** The sentence a person reads: which filter turned away how many hosts, and why. */
 export function explainRejections(placement: { considered: number; rejections: Rejection[] }): string {
-  if (placement.considered === 0) return 'The cloud has no hosts yet: start an agent, or see whether its Docker Engine answers.'
+  if (placement.considered === 0)
+    return 'The cloud has no hosts yet: start an agent, or see whether its Docker Engine answers.'
   return placement.rejections
-    .map(({ filter, hosts, explanation }) => `${filter} turned away ${hosts} of ${placement.considered} host(s): ${explanation}.`)
+    .map(
+      ({ filter, hosts, explanation }) =>
+        `${filter} turned away ${hosts} of ${placement.considered} host(s): ${explanation}.`,
+    )
     .join(' ')
 }

@@ -21,9 +21,11 @@ const softGroupScale = 10
 
 /** Absolute, not relative to the other hosts: so a host's score changes only when the host does. */
 export function score(host: HostSnapshot, request: PlacementRequest, weights: Weights): number {
-  return weights.ram * freeShare(host, request, 'MEMORY_MB')
-    + weights.cpu * freeShare(host, request, 'VCPU')
-    + weights.disk * freeShare(host, request, 'DISK_GB')
-    + (request.group === undefined ? 0 : weights.softGroup * softGroupScale * company(host, request))
-    + (request.imageId !== undefined && host.images.has(request.imageId) ? weights.imageLocality : 0)
+  return (
+    weights.ram * freeShare(host, request, 'MEMORY_MB') +
+    weights.cpu * freeShare(host, request, 'VCPU') +
+    weights.disk * freeShare(host, request, 'DISK_GB') +
+    (request.group === undefined ? 0 : weights.softGroup * softGroupScale * company(host, request)) +
+    (request.imageId !== undefined && host.images.has(request.imageId) ? weights.imageLocality : 0)
+  )
 }

@@ -43,7 +43,11 @@ export interface WorkloadScheduling {
   /** `different_host`, `same_host`: a workload id or a list of them. Others are kept and mean nothing. */
   hints?: Record<string, unknown>
   /** The server group it belongs to: members are found by this id. */
-  group?: { id: string; policy: 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity'; maxPerHost?: number }
+  group?: {
+    id: string
+    policy: 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity'
+    maxPerHost?: number
+  }
   requiredTraits?: string[]
   forbiddenTraits?: string[]
   /** Image properties that bind it to a kind of host: `hw_architecture` (or `architecture`). */
@@ -55,7 +59,7 @@ export type Desired = 'running' | 'stopped' | 'paused' | 'suspended' | 'deleted'
 
 /** What is, as last seen or done. */
 export type WorkloadState =
-  | 'scheduling' | 'building' | 'running' | 'stopped' | 'paused' | 'suspended' | 'error' | 'deleting' | 'deleted'
+  'scheduling' | 'building' | 'running' | 'stopped' | 'paused' | 'suspended' | 'error' | 'deleting' | 'deleted'
 
 export interface Workload {
   id: string
@@ -66,7 +70,7 @@ export interface Workload {
   spec: WorkloadSpec
   desired: Desired
   state: WorkloadState
-  /** The step under way, for Nova's `OS-EXT-STS:task_state`: `scheduling`, `networking`, `block_device_mapping`, `spawning`, … */
+  /** The step under way, as Nova's `OS-EXT-STS:task_state` says it: `scheduling`, `networking`, `spawning`, … */
   step: string | null
   hostName: string | null
   containerId: string | null
@@ -85,20 +89,47 @@ export interface Workload {
 }
 
 export type WorkloadOrder =
-  | { do: 'start' } | { do: 'stop'; graceSeconds?: number } | { do: 'pause' } | { do: 'unpause' }
-  | { do: 'suspend' } | { do: 'resume' } | { do: 'reboot'; hard: boolean; graceSeconds?: number }
-  | { do: 'rebuild'; spec: WorkloadSpec } | { do: 'resize'; spec: WorkloadSpec } | { do: 'replug' } | { do: 'delete' }
+  | { do: 'start' }
+  | { do: 'stop'; graceSeconds?: number }
+  | { do: 'pause' }
+  | { do: 'unpause' }
+  | { do: 'suspend' }
+  | { do: 'resume' }
+  | { do: 'reboot'; hard: boolean; graceSeconds?: number }
+  | { do: 'rebuild'; spec: WorkloadSpec }
+  | { do: 'resize'; spec: WorkloadSpec }
+  | { do: 'replug' }
+  | { do: 'delete' }
 
 export interface HostInfo {
-  name: string; id: string; up: boolean; enabled: boolean; disabledReason: string | null; availabilityZone: string
-  vcpus: number; ramMiB: number; diskGiB: number; diskFreeGiB: number; runningWorkloads: number
-  engineVersion: string; apiVersion: string; architecture: string; kernel: string; address: string
-  startedAt: number; seenAt: number
+  name: string
+  id: string
+  up: boolean
+  enabled: boolean
+  disabledReason: string | null
+  availabilityZone: string
+  vcpus: number
+  ramMiB: number
+  diskGiB: number
+  diskFreeGiB: number
+  runningWorkloads: number
+  engineVersion: string
+  apiVersion: string
+  architecture: string
+  kernel: string
+  address: string
+  startedAt: number
+  seenAt: number
 }
 
 /** Empty lists mean health. `hostsSilent` could not be asked, so nothing is known about them. */
 export interface DoctorReport {
-  leaks: { kind: 'container' | 'link' | 'claim' | 'address' | 'image'; host: string | null; id: string; explanation: string }[]
+  leaks: {
+    kind: 'container' | 'link' | 'claim' | 'address' | 'image'
+    host: string | null
+    id: string
+    explanation: string
+  }[]
   stuck: { workloadId: string; state: WorkloadState; step: string | null; sinceMs: number }[]
   hostsSilent: string[]
 }
@@ -106,19 +137,29 @@ export interface DoctorReport {
 /** Publishes `workloads.changed` (payload `{ id }`: look again) after each change. */
 export interface WorkloadsFacade {
   /** Makes a workload in the caller's transaction. Idempotent by id. Its ports must exist (`neutron.portEnsure`). */
-  ensure(tx: Tx, workload: { id: string; ownerService: string; projectId: string; userId: string; name: string; spec: WorkloadSpec }): Promise<Workload>
+  ensure(
+    tx: Tx,
+    workload: { id: string; ownerService: string; projectId: string; userId: string; name: string; spec: WorkloadSpec },
+  ): Promise<Workload>
   /** Records an order and returns its generation; throws `conflict` when the state forbids it. */
   order(tx: Tx, id: string, order: WorkloadOrder): Promise<number>
   rename(tx: Tx, id: string, name: string): Promise<void>
   fetch(id: string): Promise<Workload | undefined>
   fetchMany(ids: string[]): Promise<Map<string, Workload>>
   logs(id: string, tail?: number): Promise<Buffer>
-  exec(id: string, command: string[], options?: { user?: string; env?: Record<string, string>; stdin?: string }): Promise<ExecResult>
+  exec(
+    id: string,
+    command: string[],
+    options?: { user?: string; env?: Record<string, string>; stdin?: string },
+  ): Promise<ExecResult>
   stats(id: string): Promise<ContainerStats>
-  /** Commits and exports the container into Glance image `imageId` (made by `glance.snapshotEnsure`). Long; idempotent. */
+  /** Commits and exports the container into image `imageId` (made by `glance.snapshotEnsure`). Long; idempotent. */
   snapshot(id: string, imageId: string): Promise<void>
   hosts(): Promise<HostInfo[]>
   /** What bears this cloud's mark and belongs to nobody, on hosts and in the books: for `quaystone doctor`. */
   doctor(): Promise<DoctorReport>
-  hostUpdate(name: string, change: { enabled?: boolean; disabledReason?: string | null; availabilityZone?: string }): Promise<HostInfo>
+  hostUpdate(
+    name: string,
+    change: { enabled?: boolean; disabledReason?: string | null; availabilityZone?: string },
+  ): Promise<HostInfo>
 }

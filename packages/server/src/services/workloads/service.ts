@@ -40,17 +40,31 @@ export const workloads = defineService<WorkloadsFacade, WorkloadsFacade, Service
       api: facade,
       facade,
       controllers: [
-        placeController(parts), runController(parts, builder, turns), watchController(parts, watch, turns),
-        reapController(parts), hostsController(parts), imagesController(parts),
+        placeController(parts),
+        runController(parts, builder, turns),
+        watchController(parts, watch, turns),
+        reapController(parts),
+        hostsController(parts),
+        imagesController(parts),
       ],
       // The first server may be asked for before the first pass of the hosts' controller.
-      async start() { await Promise.all(deps.hosts.list().map((host) => probe(parts, host))) },
-      async stop() { watch.stop() },
+      async start() {
+        await Promise.all(deps.hosts.list().map((host) => probe(parts, host)))
+      },
+      async stop() {
+        watch.stop()
+      },
     }
   },
 })
 
 const partsOf = ({ db, clock, log, hosts, facades, config }: ServiceDeps): Parts => ({
-  db, clock, log, hosts, neutron: facades.neutron, glance: facades.glance, placement: facades.placement,
-  settings: { ...defaultSettings, ...config as Partial<Settings> },
+  db,
+  clock,
+  log,
+  hosts,
+  neutron: facades.neutron,
+  glance: facades.glance,
+  placement: facades.placement,
+  settings: { ...defaultSettings, ...(config as Partial<Settings>) },
 })

@@ -1,5 +1,5 @@
-/** A small world for this service's tests: real rows and claims, fake engines and networks, Neutron and Glance in memory. */
-import { Readable } from 'node:stream'
+/** A small world for this service's tests: real rows and claims, fake engines and networks, neighbours in memory. */
+import type { Readable } from 'node:stream'
 import { createFakeHostNetwork } from '#drivers/fakes/host-network.ts'
 import type { FakeHostNetwork } from '#drivers/fakes/host-network.ts'
 import { createFakeRuntime } from '#drivers/fakes/container-runtime.ts'
@@ -30,7 +30,10 @@ import type { BeforeCommand, ContainerRuntime } from './ports.ts'
 import { workloads } from './service.ts'
 import { workloadsMigrations } from './store/migrations.ts'
 
-export interface TestHost extends Host { runtime: FakeRuntime; network: FakeHostNetwork }
+export interface TestHost extends Host {
+  runtime: FakeRuntime
+  network: FakeHostNetwork
+}
 
 /** Ports by device; survives restarts of the service, as Neutron's rows do. */
 export class MemoryPorts {
@@ -40,35 +43,69 @@ export class MemoryPorts {
 
   add(deviceId: string, count = 1): void {
     const made = Array.from({ length: count }, (): PortInfo => ({
-      id: uuid(), networkId: 'net', networkName: 'private', projectId: 'p', mac: `fa:16:3e:00:00:${(this.#next % 256).toString(16).padStart(2, '0')}`,
-      fixedIps: [{ subnetId: 'sub', ip: `10.0.${this.#next >> 8}.${this.#next++ & 255}`, version: 4 }], floatingIps: [], deviceId,
-      deviceOwner: 'compute:nova', hostName: '', status: 'DOWN', securityGroupIds: [],
+      id: uuid(),
+      networkId: 'net',
+      networkName: 'private',
+      projectId: 'p',
+      mac: `fa:16:3e:00:00:${(this.#next % 256).toString(16).padStart(2, '0')}`,
+      fixedIps: [{ subnetId: 'sub', ip: `10.0.${this.#next >> 8}.${this.#next++ & 255}`, version: 4 }],
+      floatingIps: [],
+      deviceId,
+      deviceOwner: 'compute:nova',
+      hostName: '',
+      status: 'DOWN',
+      securityGroupIds: [],
     }))
-    this.ports.set(deviceId, [...this.ports.get(deviceId) ?? [], ...made])
+    this.ports.set(deviceId, [...(this.ports.get(deviceId) ?? []), ...made])
   }
-  of(deviceId: string): PortInfo[] { return this.ports.get(deviceId) ?? [] }
+  of(deviceId: string): PortInfo[] {
+    return this.ports.get(deviceId) ?? []
+  }
 
   facade(): NeutronFacade {
     const all = () => [...this.ports.values()].flat()
     return {
-      portsBind: async (deviceId: string, hostName: string) => { for (const port of this.of(deviceId)) port.hostName = hostName },
+      portsBind: async (deviceId: string, hostName: string) => {
+        for (const port of this.of(deviceId)) port.hostName = hostName
+      },
       portsOf: async (deviceId: string) => structuredClone(this.of(deviceId)),
       portsOfMany: async (ids: string[]) => new Map(ids.map((id) => [id, structuredClone(this.of(id))])),
-      plugPlans: async (deviceId: string, sandbox: { workloadId: string; pid: number; netns: string }) => this.of(deviceId).map((port, at) => planOf(port, at, sandbox)),
-      portStatus: async (portId: string, status: PortInfo['status']) => { for (const port of all()) if (port.id === portId) port.status = status },
-      portsRelease: async (_tx: unknown, deviceId: string) => { this.ports.delete(deviceId) },
+      plugPlans: async (deviceId: string, sandbox: { workloadId: string; pid: number; netns: string }) =>
+        this.of(deviceId).map((port, at) => planOf(port, at, sandbox)),
+      portStatus: async (portId: string, status: PortInfo['status']) => {
+        for (const port of all()) if (port.id === portId) port.status = status
+      },
+      portsRelease: async (_tx: unknown, deviceId: string) => {
+        this.ports.delete(deviceId)
+      },
     } as Partial<NeutronFacade> as NeutronFacade
   }
 }
 
 function planOf(port: PortInfo, at: number, sandbox: { workloadId: string; pid: number; netns: string }): PlugPlan {
   const network = {
-    id: port.networkId, segmentationId: 1, mtu: 1500, external: false, hostAddresses: [], remotes: [], names: [],
+    id: port.networkId,
+    segmentationId: 1,
+    mtu: 1500,
+    external: false,
+    hostAddresses: [],
+    remotes: [],
+    names: [],
     subnets: [{ id: 'sub', cidr: '10.0.0.0/16', dnsNameservers: [], hostRoutes: [], enableDhcp: true }],
   }
   const wanted = {
-    id: port.id, networkId: port.networkId, mac: port.mac, addresses: port.fixedIps.map(({ ip, subnetId }) => ({ ip, subnetId, prefixLength: 16 })),
-    mtu: 1500, adminUp: true, portSecurity: true, allowedAddressPairs: [], securityGroupIds: [], sandbox, device: `eth${at}`, primary: at === 0,
+    id: port.id,
+    networkId: port.networkId,
+    mac: port.mac,
+    addresses: port.fixedIps.map(({ ip, subnetId }) => ({ ip, subnetId, prefixLength: 16 })),
+    mtu: 1500,
+    adminUp: true,
+    portSecurity: true,
+    allowedAddressPairs: [],
+    securityGroupIds: [],
+    sandbox,
+    device: `eth${at}`,
+    primary: at === 0,
   }
   return { network, port: wanted, securityGroups: [], resolvConf: 'search example\nnameserver 10.0.0.1\n' }
 }
@@ -80,13 +117,25 @@ export class MemoryImages {
   reads = 0
   facade(): GlanceFacade {
     return {
-      imageFetch: async (id: string) => this.commands.has(id) ? { id } as never : undefined,
+      imageFetch: async (id: string) => (this.commands.has(id) ? ({ id } as never) : undefined),
       imageData: async (id: string) => {
         const command = this.commands.get(id)
         if (command === undefined) throw notFound(`Image ${id} could not be found`)
         this.reads++
-        const config = JSON.stringify({ architecture: 'amd64', os: 'linux', image: id, config: { Cmd: command.length > 0 ? command : null } })
-        return { stream: tarOf([{ name: 'c.json', content: config }, { name: 'manifest.json', content: JSON.stringify([{ Config: 'c.json', RepoTags: [], Layers: [] }]) }]), sizeBytes: 1, sha512: '' }
+        const config = JSON.stringify({
+          architecture: 'amd64',
+          os: 'linux',
+          image: id,
+          config: { Cmd: command.length > 0 ? command : null },
+        })
+        return {
+          stream: tarOf([
+            { name: 'c.json', content: config },
+            { name: 'manifest.json', content: JSON.stringify([{ Config: 'c.json', RepoTags: [], Layers: [] }]) },
+          ]),
+          sizeBytes: 1,
+          sha512: '',
+        }
       },
       snapshotUpload: async (id: string, data: Readable) => {
         const chunks: Buffer[] = []
@@ -104,7 +153,7 @@ export interface TestWorld {
   ports: MemoryPorts
   images: MemoryImages
   clock: Clock
-  /** `dieAt`: the process ends right after its n-th effect on the world or the database, before it can do anything more. */
+  /** `dieAt`: the process ends right after its n-th effect on the world or the database. */
   process(options?: { dieAt?: number }): TestProcess
   close(): Promise<void>
 }
@@ -120,15 +169,27 @@ export interface TestProcess {
   settle(): Promise<void>
 }
 
-export interface WorldOptions { hosts?: number; clock?: Clock; config?: Record<string, unknown>; open?: () => Promise<Database> }
+export interface WorldOptions {
+  hosts?: number
+  clock?: Clock
+  config?: Record<string, unknown>
+  open?: () => Promise<Database>
+}
 
 export async function testWorld(options: WorldOptions = {}): Promise<TestWorld> {
-  const migrations = [{ service: 'placement', migrations: placementMigrations }, { service: 'workloads', migrations: workloadsMigrations }]
+  const migrations = [
+    { service: 'placement', migrations: placementMigrations },
+    { service: 'workloads', migrations: workloadsMigrations },
+  ]
   const db = await (options.open ?? (() => testDatabases()[0]!.open({ migrations })))()
   const clock = options.clock ?? systemClock
   const hosts = Array.from({ length: options.hosts ?? 1 }, (_, at) => testHost(`host-${at + 1}`, clock))
   const world: TestWorld = {
-    db, hosts, clock, ports: new MemoryPorts(), images: new MemoryImages(),
+    db,
+    hosts,
+    clock,
+    ports: new MemoryPorts(),
+    images: new MemoryImages(),
     process: ({ dieAt = Infinity } = {}) => testProcess(world, new Life(dieAt), options.config ?? {}),
     close: () => db.close(),
   }
@@ -136,8 +197,12 @@ export async function testWorld(options: WorldOptions = {}): Promise<TestWorld> 
   return world
 }
 
-export const testHost = (name: string, clock: Clock): TestHost =>
-  ({ name, address: '127.0.0.1', runtime: createFakeRuntime({ clock, name }), network: createFakeHostNetwork() })
+export const testHost = (name: string, clock: Clock): TestHost => ({
+  name,
+  address: '127.0.0.1',
+  runtime: createFakeRuntime({ clock, name }),
+  network: createFakeHostNetwork(),
+})
 
 /** A process that may be killed: each effect counts, and after its last one nothing it does has any effect. */
 export class Life {
@@ -148,10 +213,14 @@ export class Life {
   effects = 0
   constructor(dieAt: number) {
     this.#dieAt = dieAt
-    this.#death = new Promise((_, reject) => { this.#die = reject })
+    this.#death = new Promise((_, reject) => {
+      this.#die = reject
+    })
     this.#death.catch(() => undefined)
   }
-  get isDead(): boolean { return this.effects >= this.#dieAt && this.#atGates === 0 }
+  get isDead(): boolean {
+    return this.effects >= this.#dieAt && this.#atGates === 0
+  }
 
   /** The same object as this process sees it. */
   guard<T extends object>(target: T, effects: readonly (keyof T)[], immediate: readonly (keyof T)[] = []): T {
@@ -174,14 +243,16 @@ export class Life {
   /** The fake engine would take a death at the gate for a failed plug, so death waits until the gate is passed. */
   guardRuntime(runtime: ContainerRuntime): ContainerRuntime {
     const guarded = this.guard<ContainerRuntime>(runtime, runtimeEffects)
-    const shut = (gate?: BeforeCommand): BeforeCommand | undefined => gate && (async (sandbox) => {
-      this.#atGates += 1
-      try {
-        await gate(sandbox)
-      } finally {
-        this.#atGates -= 1
-      }
-    })
+    const shut = (gate?: BeforeCommand): BeforeCommand | undefined =>
+      gate &&
+      (async (sandbox) => {
+        this.#atGates += 1
+        try {
+          await gate(sandbox)
+        } finally {
+          this.#atGates -= 1
+        }
+      })
     return new Proxy(guarded, {
       get: (target, name) => {
         if (name === 'start') return (id: string, gate?: BeforeCommand) => target.start(id, shut(gate))
@@ -196,43 +267,106 @@ export class Life {
     if (this.isDead) this.#die(new Error('killed'))
   }
 
-  #assertAlive(): void { if (this.isDead) throw new Error('killed') }
+  #assertAlive(): void {
+    if (this.isDead) throw new Error('killed')
+  }
 }
 
-const runtimeEffects = ['create', 'start', 'openGate', 'stop', 'kill', 'pause', 'unpause', 'update', 'remove', 'putArchive', 'imageLoad',
-  'imageImport', 'imageRemove'] as const
+const runtimeEffects = [
+  'create',
+  'start',
+  'openGate',
+  'stop',
+  'kill',
+  'pause',
+  'unpause',
+  'update',
+  'remove',
+  'putArchive',
+  'imageLoad',
+  'imageImport',
+  'imageRemove',
+] as const
 
 function testProcess(world: TestWorld, life: Life, config: Record<string, unknown>): TestProcess {
   const { clock } = world
   const db = life.guard(world.db, ['transaction'], ['as', 'onEmit'])
   const bus = createMemoryBus()
   const hosts = world.hosts.map((host): Host => ({
-    ...host, runtime: life.guardRuntime(host.runtime), network: life.guard<HostNetwork>(host.network, ['plug', 'unplug']),
+    ...host,
+    runtime: life.guardRuntime(host.runtime),
+    network: life.guard<HostNetwork>(host.network, ['plug', 'unplug']),
   }))
   const instance = workloads.create({
-    db, bus, clock, config, log: silentLog, metrics: createMetrics({ processMetrics: false }), dataDir: '', cloudId: 'cafe0000', region: 'R',
-    masterKey: Buffer.alloc(32), policy: { check: () => true, explain: () => '' },
+    db,
+    bus,
+    clock,
+    config,
+    log: silentLog,
+    metrics: createMetrics({ processMetrics: false }),
+    dataDir: '',
+    cloudId: 'cafe0000',
+    region: 'R',
+    masterKey: Buffer.alloc(32),
+    policy: { check: () => true, explain: () => '' },
     hosts: { list: () => hosts, find: (name) => hosts.find((host) => host.name === name) },
-    facades: { neutron: life.guard(world.ports.facade(), ['portStatus', 'portsBind']), glance: world.images.facade(), placement: createPlacementFacade(db) } as unknown as ServiceDeps['facades'],
+    facades: {
+      neutron: life.guard(world.ports.facade(), ['portStatus', 'portsBind']),
+      glance: world.images.facade(),
+      placement: createPlacementFacade(db),
+    } as unknown as ServiceDeps['facades'],
   })
   const runner = createRunner({ controllers: instance.controllers, db, bus, clock, log: silentLog, owner: uuid() })
   const relay = createOutboxRelay({ db, bus, clock, log: silentLog })
   return {
-    facade: instance.facade, runner, controllers: instance.controllers, life,
-    async start() { await instance.start?.(); relay.start(); runner.start() },
-    async stop() { await runner.stop(); await instance.stop?.(); await relay.stop(); await bus.close() },
-    async settle() { await instance.start?.(); await runner.settle(20_000) },
+    facade: instance.facade,
+    runner,
+    controllers: instance.controllers,
+    life,
+    async start() {
+      await instance.start?.()
+      relay.start()
+      runner.start()
+    },
+    async stop() {
+      await runner.stop()
+      await instance.stop?.()
+      await relay.stop()
+      await bus.close()
+    },
+    async settle() {
+      await instance.start?.()
+      await runner.settle(20_000)
+    },
   }
 }
 
 export const specOf = (change: Partial<WorkloadSpec> = {}): WorkloadSpec => ({
-  version: 1, imageId: 'image', hostname: 'web', env: {}, resources: { vcpus: 1, ramMiB: 64, diskGiB: 1 }, claim: {}, mounts: [], files: [],
-  networkMode: 'tenant', restartPolicy: { name: 'no' }, scheduling: {}, labels: {}, ...change,
+  version: 1,
+  imageId: 'image',
+  hostname: 'web',
+  env: {},
+  resources: { vcpus: 1, ramMiB: 64, diskGiB: 1 },
+  claim: {},
+  mounts: [],
+  files: [],
+  networkMode: 'tenant',
+  restartPolicy: { name: 'no' },
+  scheduling: {},
+  labels: {},
+  ...change,
 })
 
 /** Makes a workload with one port, as a façade service does. */
-export async function createWorkload(world: TestWorld, facade: WorkloadsFacade, change: Partial<WorkloadSpec> = {}, ports = 1): Promise<Workload> {
+export async function createWorkload(
+  world: TestWorld,
+  facade: WorkloadsFacade,
+  change: Partial<WorkloadSpec> = {},
+  ports = 1,
+): Promise<Workload> {
   const id = uuid()
   world.ports.add(id, ports)
-  return await world.db.transaction((tx) => facade.ensure(tx, { id, ownerService: 'nova', projectId: 'p', userId: 'u', name: 'web', spec: specOf(change) }))
+  return await world.db.transaction((tx) =>
+    facade.ensure(tx, { id, ownerService: 'nova', projectId: 'p', userId: 'u', name: 'web', spec: specOf(change) }),
+  )
 }

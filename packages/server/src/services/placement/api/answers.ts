@@ -12,13 +12,26 @@ export const pathOf = (ctx: RequestContext, ...parts: string[]): string =>
 
 /** Nothing here keeps the time of its last change, so every answer is of now. */
 export const fresh = <Body>(
-  api: Pick<Managers, 'now'>, ctx: RequestContext, body?: Body, more: { status?: number; headers?: Record<string, string> } = {},
-) => reply({ status: more.status, body, headers: { ...isAt(ctx, '1.15') && uncached(api.now()), ...more.headers } })
+  api: Pick<Managers, 'now'>,
+  ctx: RequestContext,
+  body?: Body,
+  more: { status?: number; headers?: Record<string, string> } = {},
+) => reply({ status: more.status, body, headers: { ...(isAt(ctx, '1.15') && uncached(api.now())), ...more.headers } })
 
-const uncached = (now: number): Record<string, string> => ({ 'Last-Modified': httpDate(now), 'Cache-Control': 'no-cache' })
+const uncached = (now: number): Record<string, string> => ({
+  'Last-Modified': httpDate(now),
+  'Cache-Control': 'no-cache',
+})
 
 const dateParts = new Intl.DateTimeFormat('en-US', {
-  timeZone: 'UTC', weekday: 'short', day: '2-digit', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit',
+  timeZone: 'UTC',
+  weekday: 'short',
+  day: '2-digit',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
   hourCycle: 'h23',
 })
 

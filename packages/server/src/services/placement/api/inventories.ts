@@ -14,13 +14,21 @@ const Record = Strict(inventoryFields)
 const intMax = 0x7fffffff
 
 const toInventory = (body: Static<typeof Record>): Inventory => ({
-  total: body.total, reserved: body.reserved ?? 0, minUnit: body.min_unit ?? 1, maxUnit: body.max_unit ?? intMax,
-  stepSize: body.step_size ?? 1, allocationRatio: body.allocation_ratio ?? 1,
+  total: body.total,
+  reserved: body.reserved ?? 0,
+  minUnit: body.min_unit ?? 1,
+  maxUnit: body.max_unit ?? intMax,
+  stepSize: body.step_size ?? 1,
+  allocationRatio: body.allocation_ratio ?? 1,
 })
 
 const view = (inventory: Inventory) => ({
-  total: inventory.total, reserved: inventory.reserved, min_unit: inventory.minUnit, max_unit: inventory.maxUnit,
-  step_size: inventory.stepSize, allocation_ratio: inventory.allocationRatio,
+  total: inventory.total,
+  reserved: inventory.reserved,
+  min_unit: inventory.minUnit,
+  max_unit: inventory.maxUnit,
+  step_size: inventory.stepSize,
+  allocation_ratio: inventory.allocationRatio,
 })
 
 const listView = ({ inventories, generation }: Provider) => ({
@@ -40,52 +48,112 @@ const classPath = `${path}/{resource_class}`
 
 export const inventoryRoutes = [
   defineRoute({
-    id: 'inventories.list', method: 'GET', path, summary: 'List inventories', policy: 'placement:resource_providers:inventories:list',
-    reply: { status: 200 }, errors: [404],
-    handler: async (api: Managers, ctx, { params }) => fresh(api, ctx, listView(await api.providers.fetch(params.uuid!))),
+    id: 'inventories.list',
+    method: 'GET',
+    path,
+    summary: 'List inventories',
+    policy: 'placement:resource_providers:inventories:list',
+    reply: { status: 200 },
+    errors: [404],
+    handler: async (api: Managers, ctx, { params }) =>
+      fresh(api, ctx, listView(await api.providers.fetch(params.uuid!))),
   }),
   defineRoute({
-    id: 'inventories.create', method: 'POST', path, summary: 'Create an inventory', policy: 'placement:resource_providers:inventories:create',
-    reply: { status: 201 }, errors: [404, 409], body: Strict({ ...inventoryFields, resource_class: T.String({ pattern: className }) }),
+    id: 'inventories.create',
+    method: 'POST',
+    path,
+    summary: 'Create an inventory',
+    policy: 'placement:resource_providers:inventories:create',
+    reply: { status: 201 },
+    errors: [404, 409],
+    body: Strict({ ...inventoryFields, resource_class: T.String({ pattern: className }) }),
     async handler(api: Managers, ctx, { params, body }) {
       const guard = { providerId: params.uuid!, generation: body.resource_provider_generation }
       const name = body.resource_class
-      const provider = await api.inventories.set(guard, { name, inventory: toInventory(body), mode: 'create', rules: rulesOf(ctx) })
-      return fresh(api, ctx, oneView(provider, name), { headers: { Location: pathOf(ctx, 'resource_providers', provider.id, 'inventories', name) } })
+      const provider = await api.inventories.set(guard, {
+        name,
+        inventory: toInventory(body),
+        mode: 'create',
+        rules: rulesOf(ctx),
+      })
+      return fresh(api, ctx, oneView(provider, name), {
+        headers: { Location: pathOf(ctx, 'resource_providers', provider.id, 'inventories', name) },
+      })
     },
   }),
   defineRoute({
-    id: 'inventories.replace', method: 'PUT', path, summary: 'Set all inventories', policy: 'placement:resource_providers:inventories:update',
-    reply: { status: 200 }, errors: [404, 409],
+    id: 'inventories.replace',
+    method: 'PUT',
+    path,
+    summary: 'Set all inventories',
+    policy: 'placement:resource_providers:inventories:update',
+    reply: { status: 200 },
+    errors: [404, 409],
     body: Strict({ resource_provider_generation: Generation, inventories: MapOf(className, Record) }),
     async handler(api: Managers, ctx, { params, body }) {
-      const inventories = Object.fromEntries(Object.entries(body.inventories).map(([name, one]) => [name, toInventory(one)]))
+      const inventories = Object.fromEntries(
+        Object.entries(body.inventories).map(([name, one]) => [name, toInventory(one)]),
+      )
       const guard = { providerId: params.uuid!, generation: body.resource_provider_generation }
       return fresh(api, ctx, listView(await api.inventories.setAll(guard, inventories, rulesOf(ctx))))
     },
   }),
   defineRoute({
-    id: 'inventories.delete-all', method: 'DELETE', path, since: '1.5', summary: 'Remove all inventories',
-    policy: 'placement:resource_providers:inventories:delete', reply: { status: 204 }, errors: [404, 409],
-    handler: async (api: Managers, ctx, { params }) => { await api.inventories.setAll({ providerId: params.uuid! }, {}, rulesOf(ctx)) },
-  }),
-  defineRoute({
-    id: 'inventories.show', method: 'GET', path: classPath, summary: 'Show an inventory', policy: 'placement:resource_providers:inventories:show',
-    reply: { status: 200 }, errors: [404],
-    handler: async (api: Managers, ctx, { params }) => fresh(api, ctx, oneView(await api.providers.fetch(params.uuid!), params.resource_class!)),
-  }),
-  defineRoute({
-    id: 'inventories.update', method: 'PUT', path: classPath, summary: 'Update an inventory', policy: 'placement:resource_providers:inventories:update',
-    reply: { status: 200 }, errors: [404, 409], body: Strict({ ...inventoryFields, resource_provider_generation: Generation }),
-    async handler(api: Managers, ctx, { params, body }) {
-      const guard = { providerId: params.uuid!, generation: body.resource_provider_generation }
-      const name = params.resource_class!
-      return fresh(api, ctx, oneView(await api.inventories.set(guard, { name, inventory: toInventory(body), mode: 'update', rules: rulesOf(ctx) }), name))
+    id: 'inventories.delete-all',
+    method: 'DELETE',
+    path,
+    since: '1.5',
+    summary: 'Remove all inventories',
+    policy: 'placement:resource_providers:inventories:delete',
+    reply: { status: 204 },
+    errors: [404, 409],
+    handler: async (api: Managers, ctx, { params }) => {
+      await api.inventories.setAll({ providerId: params.uuid! }, {}, rulesOf(ctx))
     },
   }),
   defineRoute({
-    id: 'inventories.delete', method: 'DELETE', path: classPath, summary: 'Remove an inventory', policy: 'placement:resource_providers:inventories:delete',
-    reply: { status: 204 }, errors: [404, 409],
-    handler: async (api: Managers, _ctx, { params }) => { await api.inventories.remove(params.uuid!, params.resource_class!) },
+    id: 'inventories.show',
+    method: 'GET',
+    path: classPath,
+    summary: 'Show an inventory',
+    policy: 'placement:resource_providers:inventories:show',
+    reply: { status: 200 },
+    errors: [404],
+    handler: async (api: Managers, ctx, { params }) =>
+      fresh(api, ctx, oneView(await api.providers.fetch(params.uuid!), params.resource_class!)),
+  }),
+  defineRoute({
+    id: 'inventories.update',
+    method: 'PUT',
+    path: classPath,
+    summary: 'Update an inventory',
+    policy: 'placement:resource_providers:inventories:update',
+    reply: { status: 200 },
+    errors: [404, 409],
+    body: Strict({ ...inventoryFields, resource_provider_generation: Generation }),
+    async handler(api: Managers, ctx, { params, body }) {
+      const guard = { providerId: params.uuid!, generation: body.resource_provider_generation }
+      const name = params.resource_class!
+      return fresh(
+        api,
+        ctx,
+        oneView(
+          await api.inventories.set(guard, { name, inventory: toInventory(body), mode: 'update', rules: rulesOf(ctx) }),
+          name,
+        ),
+      )
+    },
+  }),
+  defineRoute({
+    id: 'inventories.delete',
+    method: 'DELETE',
+    path: classPath,
+    summary: 'Remove an inventory',
+    policy: 'placement:resource_providers:inventories:delete',
+    reply: { status: 204 },
+    errors: [404, 409],
+    handler: async (api: Managers, _ctx, { params }) => {
+      await api.inventories.remove(params.uuid!, params.resource_class!)
+    },
   }),
 ]

@@ -6,7 +6,7 @@ import type { RequestGroup } from '../manager/candidates.ts'
 import type { AggregateFilter, TraitFilter } from '../manager/providers.ts'
 
 export type Values = string | string[] | undefined
-export const listOf = (values: Values): string[] => values === undefined ? [] : [values].flat()
+export const listOf = (values: Values): string[] => (values === undefined ? [] : [values].flat())
 
 const bad = (message: string) => badRequest(message, { code: 'placement.query.bad_value' })
 const since = (version: string, first: string): boolean => isWithin(version, { since: first })
@@ -16,8 +16,10 @@ export function parseResources(text: string): Record<string, number> {
   const pairs = text.split(',').map((part) => /^([A-Z0-9_]+):(\d+)$/.exec(part.trim()))
   const wrong = pairs.findIndex((pair) => pair === null || Number(pair[2]) < 1)
   if (wrong >= 0) {
-    throw bad('Badly formed resources parameter. Expected resources query string parameter in form: '
-      + `?resources=VCPU:2,MEMORY_MB:1024. Got: ${text}.`)
+    throw bad(
+      'Badly formed resources parameter. Expected resources query string parameter in form: ' +
+        `?resources=VCPU:2,MEMORY_MB:1024. Got: ${text}.`,
+    )
   }
   return Object.fromEntries(pairs.map((pair) => [pair![1]!, Number(pair![2])]))
 }
@@ -35,17 +37,25 @@ export function parseTraits(values: Values, version: string, name = 'required'):
     filter.forbidden.push(...forbidden)
   }
   const both = filter.required.find((any) => any.every((trait) => filter.forbidden.includes(trait)))
-  if (both) throw bad(`Conflicting required and forbidden traits found in the following traits keys: ${name}: (${both.join(', ')})`)
+  if (both)
+    throw bad(
+      `Conflicting required and forbidden traits found in the following traits keys: ${name}: (${both.join(', ')})`,
+    )
   return filter
 }
 
 function traitsOf(text: string, { name, forbid }: { name: string; forbid: boolean }): TraitFilter {
   const parts = text.split(',').map((part) => part.trim())
   if (parts.some((part) => !(forbid ? /^!?[A-Z0-9_]+$/ : /^[A-Z0-9_]+$/).test(part))) {
-    throw bad(`Invalid query string parameters: Expected '${name}' parameter value of the form: `
-      + `${forbid ? 'HW_CPU_X86_VMX,!CUSTOM_MAGIC' : 'HW_CPU_X86_VMX,CUSTOM_MAGIC'}. Got: ${text}`)
+    throw bad(
+      `Invalid query string parameters: Expected '${name}' parameter value of the form: ` +
+        `${forbid ? 'HW_CPU_X86_VMX,!CUSTOM_MAGIC' : 'HW_CPU_X86_VMX,CUSTOM_MAGIC'}. Got: ${text}`,
+    )
   }
-  return { required: parts.filter((part) => !part.startsWith('!')).map((part) => [part]), forbidden: parts.filter((part) => part.startsWith('!')).map((part) => part.slice(1)) }
+  return {
+    required: parts.filter((part) => !part.startsWith('!')).map((part) => [part]),
+    forbidden: parts.filter((part) => part.startsWith('!')).map((part) => part.slice(1)),
+  }
 }
 
 /** `uuid`, `in:uuid,uuid`; since 1.32 with `!` before either. */
@@ -53,10 +63,12 @@ export function parseMemberOf(values: Values, version: string): AggregateFilter 
   const filter: AggregateFilter = { memberOf: [], forbidden: [] }
   for (const value of listOf(values)) {
     const isForbidden = value.startsWith('!')
-    if (isForbidden && !since(version, '1.32')) throw bad(`Forbidden member_of parameters are not supported in the specified microversion; got: ${value}.`)
+    if (isForbidden && !since(version, '1.32'))
+      throw bad(`Forbidden member_of parameters are not supported in the specified microversion; got: ${value}.`)
     const text = isForbidden ? value.slice(1) : value
     const ids = (text.startsWith('in:') ? text.slice(3) : text).split(',')
-    if (!text.startsWith('in:') && ids.length > 1) throw bad(`Multiple values for 'member_of' must be prefixed with the 'in:' keyword. Got: ${value}`)
+    if (!text.startsWith('in:') && ids.length > 1)
+      throw bad(`Multiple values for 'member_of' must be prefixed with the 'in:' keyword. Got: ${value}`)
     if (!ids.every(isUuid)) throw bad(`Expected 'member_of' parameter to contain valid UUID(s). Got: ${value}`)
     if (isForbidden) filter.forbidden.push(...ids)
     else filter.memberOf.push(ids)
@@ -66,7 +78,12 @@ export function parseMemberOf(values: Values, version: string): AggregateFilter 
 
 const groupKey = /^(resources|required|member_of|in_tree)([a-zA-Z0-9_-]{0,64})$/
 const numberedKey = /^(resources|required|member_of|in_tree)((?:[1-9][0-9]*)?)$/
-const firstVersions: Readonly<Record<string, string>> = { resources: '1.10', required: '1.17', member_of: '1.21', in_tree: '1.31' }
+const firstVersions: Readonly<Record<string, string>> = {
+  resources: '1.10',
+  required: '1.17',
+  member_of: '1.21',
+  in_tree: '1.31',
+}
 
 /** Suffixed groups exist since 1.25, with words as suffixes since 1.33. Undefined: not a key of a group. */
 export function groupOf(key: string, version: string): { what: string; suffix: string } | undefined {
@@ -81,7 +98,12 @@ export function parseGroups(query: Record<string, Values>, version: string): Req
     const found = groupOf(key, version)
     if (found === undefined) continue
     const { what, suffix } = found
-    const group = groups.get(suffix) ?? { suffix, resources: {}, traits: { required: [], forbidden: [] }, aggregates: { memberOf: [], forbidden: [] } }
+    const group = groups.get(suffix) ?? {
+      suffix,
+      resources: {},
+      traits: { required: [], forbidden: [] },
+      aggregates: { memberOf: [], forbidden: [] },
+    }
     groups.set(suffix, group)
     if (what === 'resources') group.resources = parseResources(listOf(values)[0] ?? '')
     if (what === 'required') group.traits = parseTraits(values, version, key)

@@ -23,25 +23,40 @@ export const inventoryFields = {
 }
 
 export const ProviderReply = T.Object({
-  uuid: T.String(), name: T.String(), generation: Generation,
-  parent_provider_uuid: Nullable(T.String(), since('1.14')), root_provider_uuid: T.String(since('1.14')),
+  uuid: T.String(),
+  name: T.String(),
+  generation: Generation,
+  parent_provider_uuid: Nullable(T.String(), since('1.14')),
+  root_provider_uuid: T.String(since('1.14')),
   links: T.Array(T.Object({ rel: T.String(), href: T.String() })),
 })
 
 export const InventoryReply = T.Object({
-  total: T.Integer(), reserved: T.Integer(), min_unit: T.Integer(), max_unit: T.Integer(), step_size: T.Integer(), allocation_ratio: T.Number(),
+  total: T.Integer(),
+  reserved: T.Integer(),
+  min_unit: T.Integer(),
+  max_unit: T.Integer(),
+  step_size: T.Integer(),
+  allocation_ratio: T.Number(),
 })
 
 const consumerFields = {
   project_id: T.String({ minLength: 1, maxLength: 255 }),
   user_id: T.String({ minLength: 1, maxLength: 255 }),
   consumer_generation: T.Optional(Nullable(T.Integer(), { 'x-since': '1.28', 'x-required-since': '1.28' })),
-  mappings: T.Optional(MapOf('^[a-zA-Z0-9_-]{0,64}$', T.Array(Uuid(), { minItems: 1 }), { minProperties: 1, ...since('1.34') })),
-  consumer_type: T.Optional(T.String({ pattern: className, minLength: 1, maxLength: 255, 'x-since': '1.38', 'x-required-since': '1.38' })),
+  mappings: T.Optional(
+    MapOf('^[a-zA-Z0-9_-]{0,64}$', T.Array(Uuid(), { minItems: 1 }), { minProperties: 1, ...since('1.34') }),
+  ),
+  consumer_type: T.Optional(
+    T.String({ pattern: className, minLength: 1, maxLength: 255, 'x-since': '1.38', 'x-required-since': '1.38' }),
+  ),
 }
 
-const allocationsMap = (options: object) => MapOf(uuidPattern, Strict({ generation: T.Optional(T.Integer()), resources: Amounts }), options)
-const AllocationList = T.Array(Strict({ resource_provider: Strict({ uuid: Uuid() }), resources: Amounts }), { minItems: 1 })
+const allocationsMap = (options: object) =>
+  MapOf(uuidPattern, Strict({ generation: T.Optional(T.Integer()), resources: Amounts }), options)
+const AllocationList = T.Array(Strict({ resource_provider: Strict({ uuid: Uuid() }), resources: Amounts }), {
+  minItems: 1,
+})
 
 /** One consumer's allocations, as `POST /allocations` takes many of; an empty map gives everything back. */
 export const ConsumerBody = Strict({ allocations: allocationsMap({}), ...consumerFields })

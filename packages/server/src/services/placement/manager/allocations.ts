@@ -3,7 +3,15 @@ import type { Database, Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import { badRequest, conflict, notFound } from '#platform/errors/errors.ts'
 import {
-  allocationsInsert, allocationsOf, allocationsOfProvider, charge, consumerDelete, consumerFetch, consumerWrite, generationsBump, uncharge,
+  allocationsInsert,
+  allocationsOf,
+  allocationsOfProvider,
+  charge,
+  consumerDelete,
+  consumerFetch,
+  consumerWrite,
+  generationsBump,
+  uncharge,
   usageOfOwner,
 } from '../store/claims.ts'
 import type { Shortage, Take } from '../store/claims.ts'
@@ -29,7 +37,9 @@ export async function allocationsReplace(db: Database, writes: ConsumerWrite[]):
   const known = new Set((await providersList(db, providerIds)).map(({ id }) => id))
   const unknown = providerIds.find((id) => !known.has(id))
   if (unknown) throw badRequest(`Allocation for resource provider '${unknown}' that does not exist.`)
-  const classes = writes.flatMap(({ allocations }) => Object.values(allocations).flatMap(({ resources }) => Object.keys(resources)))
+  const classes = writes.flatMap(({ allocations }) =>
+    Object.values(allocations).flatMap(({ resources }) => Object.keys(resources)),
+  )
   await assertClassesKnown(db, classes, 'Unable to allocate inventory: ')
   await db.transaction(async (tx) => {
     const touched = new Set<string>()
@@ -42,7 +52,8 @@ export async function allocationsReplace(db: Database, writes: ConsumerWrite[]):
 
 async function giveBack(tx: Tx, { consumerId, generation }: ConsumerWrite): Promise<string[]> {
   const consumer = await consumerFetch(tx, consumerId)
-  if (generation !== undefined && (consumer?.generation ?? null) !== generation) throw consumerConflict(consumer?.generation ?? null, generation)
+  if (generation !== undefined && (consumer?.generation ?? null) !== generation)
+    throw consumerConflict(consumer?.generation ?? null, generation)
   return (await uncharge(tx, consumerId)).map((row) => row.provider_id)
 }
 
@@ -56,25 +67,36 @@ async function take(tx: Tx, write: ConsumerWrite): Promise<string[]> {
   if (shortage) throw refusalOf(shortage)
   const consumer = await consumerFetch(tx, write.consumerId)
   await consumerWrite(tx, {
-    id: write.consumerId, project_id: write.projectId, user_id: write.userId, type: write.type,
-    generation: (consumer?.generation ?? 0) + 1, mappings: toJson(write.mappings ?? {}),
+    id: write.consumerId,
+    project_id: write.projectId,
+    user_id: write.userId,
+    type: write.type,
+    generation: (consumer?.generation ?? 0) + 1,
+    mappings: toJson(write.mappings ?? {}),
   })
   await allocationsInsert(tx, write.consumerId, takes)
   return takes.map(({ providerId }) => providerId)
 }
 
-const takesOf = ({ allocations }: ConsumerWrite): Take[] => Object.entries(allocations).flatMap(([providerId, { resources }]) =>
-  Object.entries(resources).map(([resourceClass, amount]) => ({ providerId, resourceClass, amount })))
+const takesOf = ({ allocations }: ConsumerWrite): Take[] =>
+  Object.entries(allocations).flatMap(([providerId, { resources }]) =>
+    Object.entries(resources).map(([resourceClass, amount]) => ({ providerId, resourceClass, amount })),
+  )
 
 function refusalOf({ take: { providerId, resourceClass, amount }, inventory }: Shortage) {
   if (inventory === undefined) {
-    return conflict(`Unable to allocate inventory: Inventory for '${resourceClass}' on resource provider '${providerId}' invalid.`)
+    return conflict(
+      `Unable to allocate inventory: Inventory for '${resourceClass}' on resource provider '${providerId}' invalid.`,
+    )
   }
-  const reason = inventory.used + amount > inventory.capacity
-    ? `The requested amount would exceed the capacity (used ${inventory.used}, capacity ${inventory.capacity}, asked ${amount}).`
-    : `The requested amount would violate inventory constraints (min_unit ${inventory.min_unit}, max_unit ${inventory.max_unit}, `
-      + `step_size ${inventory.step_size}, asked ${amount}).`
-  return conflict(`Unable to allocate inventory: Unable to create allocation for '${resourceClass}' on resource provider '${providerId}'. ${reason}`)
+  const { used, capacity, min_unit: least, max_unit: most, step_size: step } = inventory
+  const reason =
+    used + amount > capacity
+      ? `The requested amount would exceed the capacity (used ${used}, capacity ${capacity}, asked ${amount}).`
+      : 'The requested amount would violate inventory constraints ' +
+        `(min_unit ${least}, max_unit ${most}, step_size ${step}, asked ${amount}).`
+  const what = `Unable to create allocation for '${resourceClass}' on resource provider '${providerId}'.`
+  return conflict(`Unable to allocate inventory: ${what} ${reason}`)
 }
 
 export interface ConsumerView {
@@ -84,10 +106,12 @@ export interface ConsumerView {
 
 export async function consumerShow(db: Database, consumerId: string): Promise<ConsumerView> {
   const [rows, consumer] = await Promise.all([allocationsOf(db, consumerId), consumerFetch(db, consumerId)])
-  const providers = new Map((await providersList(db, [...new Set(rows.map((row) => row.provider_id))])).map((row) => [row.id, row.generation]))
+  const providers = new Map(
+    (await providersList(db, [...new Set(rows.map((row) => row.provider_id))])).map((row) => [row.id, row.generation]),
+  )
   const allocations: ConsumerView['allocations'] = {}
   for (const row of rows) {
-    const one = allocations[row.provider_id] ??= { generation: providers.get(row.provider_id) ?? 0, resources: {} }
+    const one = (allocations[row.provider_id] ??= { generation: providers.get(row.provider_id) ?? 0, resources: {} })
     one.resources[row.resource_class] = row.amount
   }
   if (consumer === undefined || rows.length === 0) return { allocations }
@@ -104,13 +128,16 @@ export async function allocationsDelete(db: Database, consumerId: string): Promi
   })
 }
 
-export interface ProviderAllocations { generation: number; consumers: Record<string, { resources: Record<string, number>; generation: number }> }
+export interface ProviderAllocations {
+  generation: number
+  consumers: Record<string, { resources: Record<string, number>; generation: number }>
+}
 
 export async function providerAllocations(db: Database, providerId: string): Promise<ProviderAllocations> {
   const { generation } = await requireProvider(db, providerId)
   const consumers: ProviderAllocations['consumers'] = {}
   for (const row of await allocationsOfProvider(db, providerId)) {
-    const one = consumers[row.consumer_id] ??= { resources: {}, generation: row.generation }
+    const one = (consumers[row.consumer_id] ??= { resources: {}, generation: row.generation })
     one.resources[row.resource_class] = row.amount
   }
   return { generation, consumers }
@@ -123,7 +150,7 @@ export async function usageTotal(db: Database, owner: { projectId: string; userI
   const usage: Usage = {}
   const seen = new Map<string, Set<string>>()
   for (const row of await usageOfOwner(db, owner)) {
-    const one = usage[row.type] ??= { consumers: 0, resources: {} }
+    const one = (usage[row.type] ??= { consumers: 0, resources: {} })
     one.resources[row.resource_class] = (one.resources[row.resource_class] ?? 0) + row.amount
     const ids = seen.get(row.type) ?? new Set<string>()
     seen.set(row.type, ids.add(row.consumer_id))

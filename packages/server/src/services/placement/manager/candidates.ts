@@ -1,4 +1,4 @@
-/** Allocation candidates: every provider, or combination of providers for granular groups, that could hold a request. */
+/** Allocation candidates: every provider, or combination of them for granular groups, that could hold a request. */
 import type { Database } from '#platform/db/database.ts'
 import { badRequest } from '#platform/errors/errors.ts'
 import { assertClassesKnown, assertTraitsKnown } from './names.ts'
@@ -16,29 +16,57 @@ export interface RequestGroup {
   inTree?: string
 }
 
-export interface CandidateQuery { groups: RequestGroup[]; isolate: boolean; limit?: number; rootTraits?: TraitFilter }
+export interface CandidateQuery {
+  groups: RequestGroup[]
+  isolate: boolean
+  limit?: number
+  rootTraits?: TraitFilter
+}
 
 /** Provider → what of it, and which provider serves which group. */
-export interface Candidate { allocations: Map<string, Record<string, number>>; mappings: Record<string, string[]> }
-export interface Candidates { candidates: Candidate[]; providers: Provider[] }
+export interface Candidate {
+  allocations: Map<string, Record<string, number>>
+  mappings: Record<string, string[]>
+}
+export interface Candidates {
+  candidates: Candidate[]
+  providers: Provider[]
+}
 
 /** More combinations than this help no scheduler. */
 const combinationsMax = 1000
 
-export async function candidatesFind(db: Database, { groups, isolate, limit, rootTraits }: CandidateQuery): Promise<Candidates> {
+export async function candidatesFind(
+  db: Database,
+  { groups, isolate, limit, rootTraits }: CandidateQuery,
+): Promise<Candidates> {
   if (groups.every(({ resources }) => Object.keys(resources).length === 0)) {
-    throw badRequest('There must be at least one resources or resources[$S] parameter.', { code: 'placement.query.missing_value' })
+    throw badRequest('There must be at least one resources or resources[$S] parameter.', {
+      code: 'placement.query.missing_value',
+    })
   }
   const traits = groups.flatMap((group) => [...group.traits.required.flat(), ...group.traits.forbidden])
-  await assertClassesKnown(db, groups.flatMap(({ resources }) => Object.keys(resources)), 'Invalid resource class in resources parameter: ')
-  await assertTraitsKnown(db, [...traits, ...rootTraits?.required.flat() ?? [], ...rootTraits?.forbidden ?? []])
+  await assertClassesKnown(
+    db,
+    groups.flatMap(({ resources }) => Object.keys(resources)),
+    'Invalid resource class in resources parameter: ',
+  )
+  await assertTraitsKnown(db, [...traits, ...(rootTraits?.required.flat() ?? []), ...(rootTraits?.forbidden ?? [])])
   const providers = await providerViews(db)
   const byRoot = Map.groupBy(providers, ({ rootId }) => rootId)
   const candidates = [...byRoot.values()]
-    .filter((tree) => rootTraits === undefined || tree.some((provider) => provider.id === provider.rootId && hasTraits(provider, rootTraits)))
+    .filter(
+      (tree) =>
+        rootTraits === undefined ||
+        tree.some((provider) => provider.id === provider.rootId && hasTraits(provider, rootTraits)),
+    )
     .flatMap((tree) => inTree(tree, groups, isolate))
     .slice(0, limit)
-  const roots = new Set(candidates.flatMap(({ allocations }) => [...allocations.keys()]).map((id) => providers.find((one) => one.id === id)!.rootId))
+  const roots = new Set(
+    candidates
+      .flatMap(({ allocations }) => [...allocations.keys()])
+      .map((id) => providers.find((one) => one.id === id)!.rootId),
+  )
   return { candidates, providers: providers.filter(({ rootId }) => roots.has(rootId)) }
 }
 
@@ -49,12 +77,20 @@ function inTree(tree: Provider[], groups: RequestGroup[], isolate: boolean): Can
   for (const choice of choices) {
     chosen = chosen.flatMap((before) => choice.map((provider) => [...before, provider])).slice(0, combinationsMax)
   }
-  return chosen.filter((one) => !isolate || isApart(one, groups)).map((one) => combine(one, groups)).filter((one) => isRoomy(one, tree))
+  return chosen
+    .filter((one) => !isolate || isApart(one, groups))
+    .map((one) => combine(one, groups))
+    .filter((one) => isRoomy(one, tree))
 }
 
 function serves(tree: Provider[], provider: Provider, group: RequestGroup): boolean {
   const root = group.inTree === undefined ? undefined : tree.some(({ id }) => id === group.inTree)
-  return root !== false && hasRoom(provider, group.resources) && hasTraits(provider, group.traits) && isInAggregates(provider, group.aggregates)
+  return (
+    root !== false &&
+    hasRoom(provider, group.resources) &&
+    hasTraits(provider, group.traits) &&
+    isInAggregates(provider, group.aggregates)
+  )
 }
 
 /** `group_policy=isolate` speaks of the suffixed groups only. */
@@ -78,4 +114,9 @@ function combine(chosen: Provider[], groups: RequestGroup[]): Candidate {
 
 /** Two groups that fit one by one may not fit together. */
 const isRoomy = ({ allocations }: Candidate, tree: Provider[]): boolean =>
-  [...allocations].every(([id, resources]) => hasRoom(tree.find((provider) => provider.id === id)!, resources))
+  [...allocations].every(([id, resources]) =>
+    hasRoom(
+      tree.find((provider) => provider.id === id)!,
+      resources,
+    ),
+  )

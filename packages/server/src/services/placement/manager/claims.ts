@@ -3,7 +3,14 @@ import type { Tx } from '#platform/db/database.ts'
 import { conflict } from '#platform/errors/errors.ts'
 import type { PlacementFacade } from '../facade.ts'
 import {
-  allocationsInsert, allocationsOf, charge, consumerDelete, consumerFetch, consumerWrite, generationsBump, uncharge,
+  allocationsInsert,
+  allocationsOf,
+  charge,
+  consumerDelete,
+  consumerFetch,
+  consumerWrite,
+  generationsBump,
+  uncharge,
 } from '../store/claims.ts'
 import type { Shortage, Take } from '../store/claims.ts'
 import type { AllocationRow } from '../store/tables.ts'
@@ -19,8 +26,12 @@ export async function claim(tx: Tx, { consumerId, providerId, resources, project
   if (shortage) throw noCapacity(shortage)
   const known = await consumerFetch(tx, consumerId)
   await consumerWrite(tx, {
-    id: consumerId, project_id: projectId, user_id: userId, type: 'INSTANCE',
-    generation: (known?.generation ?? 0) + 1, mappings: '{}',
+    id: consumerId,
+    project_id: projectId,
+    user_id: userId,
+    type: 'INSTANCE',
+    generation: (known?.generation ?? 0) + 1,
+    mappings: '{}',
   })
   await allocationsInsert(tx, consumerId, takes)
   await generationsBump(tx, [...new Set([providerId, ...held.map((row) => row.provider_id)])].sort())
@@ -33,18 +44,30 @@ export async function release(tx: Tx, consumerId: string): Promise<void> {
 }
 
 const takesOf = (providerId: string, resources: Record<string, number>): Take[] =>
-  Object.entries(resources).filter(([, amount]) => amount > 0)
+  Object.entries(resources)
+    .filter(([, amount]) => amount > 0)
     .map(([resourceClass, amount]) => ({ providerId, resourceClass, amount }))
 
 const isSame = (held: AllocationRow[], takes: Take[]): boolean =>
-  held.length === takes.length && takes.every((take) => held.some((row) =>
-    row.provider_id === take.providerId && row.resource_class === take.resourceClass && row.amount === take.amount))
+  held.length === takes.length &&
+  takes.every((take) =>
+    held.some(
+      (row) =>
+        row.provider_id === take.providerId && row.resource_class === take.resourceClass && row.amount === take.amount,
+    ),
+  )
 
 function noCapacity({ take, inventory }: Shortage) {
   const free = inventory === undefined ? 0 : Math.max(0, inventory.capacity - inventory.used)
-  const why = inventory === undefined ? 'it offers none' : `${free} of ${inventory.capacity} are free, at most ${inventory.max_unit} at once`
-  return conflict(
-    `Provider ${take.providerId} cannot hold ${take.amount} ${take.resourceClass}: ${why}`,
-    { reason: 'no-capacity', resource: take.resourceClass, asked: take.amount, used: inventory?.used, limit: inventory?.capacity },
-  )
+  const why =
+    inventory === undefined
+      ? 'it offers none'
+      : `${free} of ${inventory.capacity} are free, at most ${inventory.max_unit} at once`
+  return conflict(`Provider ${take.providerId} cannot hold ${take.amount} ${take.resourceClass}: ${why}`, {
+    reason: 'no-capacity',
+    resource: take.resourceClass,
+    asked: take.amount,
+    used: inventory?.used,
+    limit: inventory?.capacity,
+  })
 }

@@ -4,7 +4,14 @@ import type { Inventory, PlacementFacade, ProviderView } from '../facade.ts'
 import { generationsBump } from '../store/claims.ts'
 import { nameEnsure } from '../store/names.ts'
 import {
-  inventoriesList, inventoryDelete, inventoryWrite, providerFetch, providerInsert, providerUpdate, traitsOf, traitsReplace,
+  inventoriesList,
+  inventoryDelete,
+  inventoryWrite,
+  providerFetch,
+  providerInsert,
+  providerUpdate,
+  traitsOf,
+  traitsReplace,
 } from '../store/providers.ts'
 import { isSameInventory, toRow } from './inventory.ts'
 import { isStandardTrait } from './standard-names.ts'
@@ -47,8 +54,12 @@ async function traitsEnsure(tx: Tx, providerId: string, traits: readonly string[
 
 function isAsWanted(known: ProviderView, wanted: Wanted): boolean {
   const names = Object.keys(wanted.inventories)
-  return known.name === wanted.name
-    && names.length === Object.keys(known.inventories).length
-    && names.every((name) => known.inventories[name] && isSameInventory(known.inventories[name], wanted.inventories[name]!))
-    && wanted.traits.every((trait) => known.traits.includes(trait))
+  return (
+    known.name === wanted.name &&
+    names.length === Object.keys(known.inventories).length &&
+    names.every(
+      (name) => known.inventories[name] && isSameInventory(known.inventories[name], wanted.inventories[name]!),
+    ) &&
+    wanted.traits.every((trait) => known.traits.includes(trait))
+  )
 }

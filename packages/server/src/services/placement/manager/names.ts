@@ -2,11 +2,22 @@
 import type { Database, Executor } from '#platform/db/database.ts'
 import { badRequest, conflict, notFound } from '#platform/errors/errors.ts'
 import { nameDelete, nameEnsure, namesList, resourceClassUsed, traitUsed } from '../store/names.ts'
-import { isCustomName, isStandardResourceClass, isStandardTrait, standardResourceClasses, standardTraits } from './standard-names.ts'
+import {
+  isCustomName,
+  isStandardResourceClass,
+  isStandardTrait,
+  standardResourceClasses,
+  standardTraits,
+} from './standard-names.ts'
 
-export const traitsAll = async (executor: Executor): Promise<string[]> => [...standardTraits, ...await namesList(executor, 'placement_trait')]
-export const resourceClassesAll = async (executor: Executor): Promise<string[]> =>
-  [...standardResourceClasses, ...await namesList(executor, 'placement_resource_class')]
+export const traitsAll = async (executor: Executor): Promise<string[]> => [
+  ...standardTraits,
+  ...(await namesList(executor, 'placement_trait')),
+]
+export const resourceClassesAll = async (executor: Executor): Promise<string[]> => [
+  ...standardResourceClasses,
+  ...(await namesList(executor, 'placement_resource_class')),
+]
 
 export async function assertTraitsKnown(executor: Executor, names: readonly string[]): Promise<void> {
   const known = new Set(await traitsAll(executor))
@@ -23,8 +34,10 @@ export async function assertClassesKnown(executor: Executor, names: readonly str
 /** True when it is new. */
 export async function traitEnsure(db: Database, name: string): Promise<boolean> {
   if (isCustomName(name)) return await db.transaction((tx) => nameEnsure(tx, 'placement_trait', name))
-  throw badRequest('The trait is invalid. A valid trait must be no longer than 255 characters, start with the prefix "CUSTOM_" '
-    + 'and use following characters: "A"-"Z", "0"-"9" and "_"')
+  throw badRequest(
+    'The trait is invalid. A valid trait must be no longer than 255 characters, start with the prefix "CUSTOM_" ' +
+      'and use following characters: "A"-"Z", "0"-"9" and "_"',
+  )
 }
 
 export async function traitAssert(executor: Executor, name: string): Promise<void> {
@@ -35,7 +48,7 @@ export async function traitRemove(db: Database, name: string): Promise<void> {
   if (isStandardTrait(name)) throw badRequest(`Cannot delete standard trait ${name}.`)
   await db.transaction(async (tx) => {
     if (await traitUsed(tx, name)) throw conflict(`The trait ${name} is in use by a resource provider.`)
-    if (!await nameDelete(tx, 'placement_trait', name)) throw notFound(`No such trait(s): ${name}.`)
+    if (!(await nameDelete(tx, 'placement_trait', name))) throw notFound(`No such trait(s): ${name}.`)
   })
 }
 
@@ -45,7 +58,7 @@ export async function resourceClassEnsure(db: Database, name: string): Promise<b
 }
 
 export async function resourceClassCreate(db: Database, name: string): Promise<void> {
-  if (!await resourceClassEnsure(db, name)) throw conflict(`Conflicting resource class already exists: ${name}`)
+  if (!(await resourceClassEnsure(db, name))) throw conflict(`Conflicting resource class already exists: ${name}`)
 }
 
 export async function resourceClassAssert(executor: Executor, name: string): Promise<void> {
@@ -57,18 +70,23 @@ export async function resourceClassRename(db: Database, name: string, next: stri
   await resourceClassAssert(db, name)
   if (name === next) return
   await db.transaction(async (tx) => {
-    if (await resourceClassUsed(tx, name)) throw conflict(`Resource class ${name} is in use in inventory and cannot be renamed.`)
-    if (!await nameEnsure(tx, 'placement_resource_class', next)) throw conflict(`Resource class already exists: ${next}`)
+    if (await resourceClassUsed(tx, name))
+      throw conflict(`Resource class ${name} is in use in inventory and cannot be renamed.`)
+    if (!(await nameEnsure(tx, 'placement_resource_class', next)))
+      throw conflict(`Resource class already exists: ${next}`)
     await nameDelete(tx, 'placement_resource_class', name)
   })
 }
 
 export async function resourceClassRemove(db: Database, name: string): Promise<void> {
-  if (isStandardResourceClass(name)) throw badRequest(`Error in delete resource class: Cannot delete standard resource class ${name}.`)
+  if (isStandardResourceClass(name))
+    throw badRequest(`Error in delete resource class: Cannot delete standard resource class ${name}.`)
   await db.transaction(async (tx) => {
     if (await resourceClassUsed(tx, name)) {
-      throw conflict(`Error in delete resource class: Cannot delete resource class ${name}. Class is in use in inventory.`)
+      throw conflict(
+        `Error in delete resource class: Cannot delete resource class ${name}. Class is in use in inventory.`,
+      )
     }
-    if (!await nameDelete(tx, 'placement_resource_class', name)) throw notFound(`No such resource class ${name}.`)
+    if (!(await nameDelete(tx, 'placement_resource_class', name))) throw notFound(`No such resource class ${name}.`)
   })
 }

@@ -4,7 +4,14 @@ import { isUniqueViolation } from '#platform/db/db-errors.ts'
 import { badRequest, conflict, notFound } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
 import { allocationsOfProvider } from '../store/claims.ts'
-import { childrenOf, providerDelete, providerFetch, providerInsert, providerUpdate, rootMove } from '../store/providers.ts'
+import {
+  childrenOf,
+  providerDelete,
+  providerFetch,
+  providerInsert,
+  providerUpdate,
+  rootMove,
+} from '../store/providers.ts'
 import { capacityOf } from './inventory.ts'
 import { assertClassesKnown, assertTraitsKnown } from './names.ts'
 import { nameTaken } from './refusals.ts'
@@ -20,43 +27,71 @@ export interface ProviderFilter {
   aggregates?: AggregateFilter
 }
 /** Each list is an "or"; all lists must hold. */
-export interface TraitFilter { required: string[][]; forbidden: string[] }
-export interface AggregateFilter { memberOf: string[][]; forbidden: string[] }
+export interface TraitFilter {
+  required: string[][]
+  forbidden: string[]
+}
+export interface AggregateFilter {
+  memberOf: string[][]
+  forbidden: string[]
+}
 
 export async function providersFind(db: Database, filter: ProviderFilter): Promise<Provider[]> {
-  if (filter.resources) await assertClassesKnown(db, Object.keys(filter.resources), 'Invalid resource class in resources parameter: ')
+  if (filter.resources)
+    await assertClassesKnown(db, Object.keys(filter.resources), 'Invalid resource class in resources parameter: ')
   if (filter.traits) await assertTraitsKnown(db, [...filter.traits.required.flat(), ...filter.traits.forbidden])
   const providers = await providerViews(db)
-  const tree = filter.inTree === undefined ? undefined : providers.find(({ id }) => id === filter.inTree)?.rootId ?? ''
-  return providers.filter((provider) => (filter.name === undefined || provider.name === filter.name)
-    && (filter.id === undefined || provider.id === filter.id)
-    && (tree === undefined || provider.rootId === tree)
-    && hasRoom(provider, filter.resources ?? {})
-    && hasTraits(provider, filter.traits)
-    && isInAggregates(provider, filter.aggregates))
+  const tree =
+    filter.inTree === undefined ? undefined : (providers.find(({ id }) => id === filter.inTree)?.rootId ?? '')
+  return providers.filter(
+    (provider) =>
+      (filter.name === undefined || provider.name === filter.name) &&
+      (filter.id === undefined || provider.id === filter.id) &&
+      (tree === undefined || provider.rootId === tree) &&
+      hasRoom(provider, filter.resources ?? {}) &&
+      hasTraits(provider, filter.traits) &&
+      isInAggregates(provider, filter.aggregates),
+  )
 }
 
 export function hasRoom({ inventories, used }: Provider, resources: Record<string, number>): boolean {
   return Object.entries(resources).every(([name, amount]) => {
     const inventory = inventories[name]
-    return inventory !== undefined && (used[name] ?? 0) + amount <= capacityOf(inventory)
-      && amount >= inventory.minUnit && amount <= inventory.maxUnit && amount % inventory.stepSize === 0
+    return (
+      inventory !== undefined &&
+      (used[name] ?? 0) + amount <= capacityOf(inventory) &&
+      amount >= inventory.minUnit &&
+      amount <= inventory.maxUnit &&
+      amount % inventory.stepSize === 0
+    )
   })
 }
 
-export const hasTraits = ({ traits }: Provider, filter?: TraitFilter): boolean => filter === undefined
-  || (filter.required.every((any) => any.some((trait) => traits.includes(trait))) && !filter.forbidden.some((trait) => traits.includes(trait)))
+export const hasTraits = ({ traits }: Provider, filter?: TraitFilter): boolean =>
+  filter === undefined ||
+  (filter.required.every((any) => any.some((trait) => traits.includes(trait))) &&
+    !filter.forbidden.some((trait) => traits.includes(trait)))
 
-export const isInAggregates = ({ aggregates }: Provider, filter?: AggregateFilter): boolean => filter === undefined
-  || (filter.memberOf.every((any) => any.some((id) => aggregates.includes(id))) && !filter.forbidden.some((id) => aggregates.includes(id)))
+export const isInAggregates = ({ aggregates }: Provider, filter?: AggregateFilter): boolean =>
+  filter === undefined ||
+  (filter.memberOf.every((any) => any.some((id) => aggregates.includes(id))) &&
+    !filter.forbidden.some((id) => aggregates.includes(id)))
 
-export interface NewProvider { id?: string; name: string; parentId?: string | null }
+export interface NewProvider {
+  id?: string
+  name: string
+  parentId?: string | null
+}
 
-export async function providerCreate(db: Database, { id = uuid(), name, parentId = null }: NewProvider): Promise<Provider> {
+export async function providerCreate(
+  db: Database,
+  { id = uuid(), name, parentId = null }: NewProvider,
+): Promise<Provider> {
   try {
     await db.transaction(async (tx) => {
       if (await providerFetch(tx, id)) throw nameTaken(`uuid: ${id}`)
-      if (parentId === id) throw badRequest(`Unable to create resource provider "${name}", ${id}: a provider cannot be its own parent`)
+      if (parentId === id)
+        throw badRequest(`Unable to create resource provider "${name}", ${id}: a provider cannot be its own parent`)
       const rootId = parentId === null ? id : await rootOf(tx, parentId)
       await providerInsert(tx, { id, name, generation: 0, parent_id: parentId, root_id: rootId })
     })
@@ -72,9 +107,17 @@ async function rootOf(tx: Tx, parentId: string): Promise<string> {
   throw badRequest(`parent provider UUID '${parentId}' does not exist.`)
 }
 
-export interface ProviderChange { name: string; parentId?: string | null; mayMove: boolean }
+export interface ProviderChange {
+  name: string
+  parentId?: string | null
+  mayMove: boolean
+}
 
-export async function providerRename(db: Database, id: string, { name, parentId, mayMove }: ProviderChange): Promise<Provider> {
+export async function providerRename(
+  db: Database,
+  id: string,
+  { name, parentId, mayMove }: ProviderChange,
+): Promise<Provider> {
   const known = await requireProvider(db, id)
   try {
     await db.transaction(async (tx) => {
@@ -88,7 +131,11 @@ export async function providerRename(db: Database, id: string, { name, parentId,
 }
 
 /** A provider that is in a tree stays there, unless the client asks in a version that can move it. */
-async function move(tx: Tx, known: Provider, { parentId, mayMove }: { parentId: string | null; mayMove: boolean }): Promise<void> {
+async function move(
+  tx: Tx,
+  known: Provider,
+  { parentId, mayMove }: { parentId: string | null; mayMove: boolean },
+): Promise<void> {
   const unable = (reason: string) => badRequest(`Unable to save resource provider ${known.id}: ${reason}`)
   if (known.parentId !== null && !mayMove) throw unable('re-parenting a provider is not currently allowed')
   const rootId = parentId === null ? known.id : await rootOf(tx, parentId)
@@ -101,18 +148,23 @@ async function move(tx: Tx, known: Provider, { parentId, mayMove }: { parentId: 
 /** The provider itself and all below it. */
 async function descendantsOf(tx: Tx, id: string): Promise<string[]> {
   const found = [id]
-  for (const one of found) found.push(...await childrenOf(tx, one))
+  for (const one of found) found.push(...(await childrenOf(tx, one)))
   return found
 }
 
 export async function providerRemove(db: Database, id: string): Promise<void> {
   await db.transaction(async (tx) => {
-    if (await providerFetch(tx, id) === undefined) throw notFound(`No resource provider with uuid ${id} found for delete`)
+    if ((await providerFetch(tx, id)) === undefined)
+      throw notFound(`No resource provider with uuid ${id} found for delete`)
     if ((await childrenOf(tx, id)).length > 0) {
-      throw conflict(`Unable to delete parent resource provider ${id}: It has child resource providers.`, { code: 'placement.resource_provider.cannot_delete_parent' })
+      throw conflict(`Unable to delete parent resource provider ${id}: It has child resource providers.`, {
+        code: 'placement.resource_provider.cannot_delete_parent',
+      })
     }
     if ((await allocationsOfProvider(tx, id)).length > 0) {
-      throw conflict(`Unable to delete resource provider ${id}: Resource provider has allocations.`, { code: 'placement.resource_provider.inuse' })
+      throw conflict(`Unable to delete resource provider ${id}: Resource provider has allocations.`, {
+        code: 'placement.resource_provider.inuse',
+      })
     }
     await providerDelete(tx, id)
   })

@@ -5,15 +5,30 @@ import type { ProviderView } from '../facade.ts'
 import { aggregatesOf, inventoriesList, providersList, traitsOf } from '../store/providers.ts'
 import { toInventory } from './inventory.ts'
 
-export interface Provider extends ProviderView { parentId: string | null; rootId: string }
+export interface Provider extends ProviderView {
+  parentId: string | null
+  rootId: string
+}
 
 /** Providers with their inventories, use, traits and aggregates, in four reads whatever their number. */
 export async function providerViews(executor: Executor, ids?: readonly string[]): Promise<Provider[]> {
   const rows = await providersList(executor, ids)
-  const views = new Map(rows.map((row): [string, Provider] => [row.id, {
-    id: row.id, name: row.name, generation: row.generation, inventories: {}, used: {}, traits: [], aggregates: [],
-    parentId: row.parent_id, rootId: row.root_id,
-  }]))
+  const views = new Map(
+    rows.map((row): [string, Provider] => [
+      row.id,
+      {
+        id: row.id,
+        name: row.name,
+        generation: row.generation,
+        inventories: {},
+        used: {},
+        traits: [],
+        aggregates: [],
+        parentId: row.parent_id,
+        rootId: row.root_id,
+      },
+    ]),
+  )
   for (const row of await inventoriesList(executor, ids)) {
     const view = views.get(row.provider_id)
     if (view === undefined) continue

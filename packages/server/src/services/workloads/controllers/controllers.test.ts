@@ -25,13 +25,22 @@ const runThree = async (world: TestWorld, cloud: TestProcess, spec?: Partial<Wor
   await cloud.settle()
   return ids
 }
-const orderAll = async (world: TestWorld, cloud: TestProcess, ids: string[], order: WorkloadOrder): Promise<string[]> => {
+const orderAll = async (
+  world: TestWorld,
+  cloud: TestProcess,
+  ids: string[],
+  order: WorkloadOrder,
+): Promise<string[]> => {
   for (const id of ids) await world.db.transaction((tx) => cloud.facade.order(tx, id, order))
   return ids
 }
-const statesOf = async (cloud: TestProcess, ids: string[]) => [...(await cloud.facade.fetchMany(ids)).values()].map(({ state }) => state)
+const statesOf = async (cloud: TestProcess, ids: string[]) =>
+  [...(await cloud.facade.fetchMany(ids)).values()].map(({ state }) => state)
 const assertStates = (state: string) => async (world: TestWorld, cloud: TestProcess, ids: string[]) => {
-  assert.deepEqual(await statesOf(cloud, ids), ids.map(() => state))
+  assert.deepEqual(
+    await statesOf(cloud, ids),
+    ids.map(() => state),
+  )
   assert.equal((await world.hosts[0]!.runtime.list()).length, state === 'deleted' ? 0 : ids.length)
   assert.deepEqual((await cloud.facade.doctor()).leaks, [])
 }
@@ -40,12 +49,22 @@ const cases: Record<string, Case> = {
   'workloads.hosts': {
     controller: 'workloads.hosts',
     prepare: async () => [],
-    async assertDone(_world, cloud) { assert.deepEqual((await cloud.facade.hosts()).map(({ name, up }) => [name, up]), [['host-1', true]]) },
+    async assertDone(_world, cloud) {
+      assert.deepEqual(
+        (await cloud.facade.hosts()).map(({ name, up }) => [name, up]),
+        [['host-1', true]],
+      )
+    },
   },
   'workloads.place': {
     controller: 'workloads.place',
     prepare: makeThree,
-    async assertDone(_world, cloud, ids) { assert.deepEqual(await statesOf(cloud, ids), ids.map(() => 'building')) },
+    async assertDone(_world, cloud, ids) {
+      assert.deepEqual(
+        await statesOf(cloud, ids),
+        ids.map(() => 'building'),
+      )
+    },
   },
   'workloads.run, building': {
     controller: 'workloads.run',
@@ -63,12 +82,14 @@ const cases: Record<string, Case> = {
   },
   'workloads.run, rebuilding': {
     controller: 'workloads.run',
-    prepare: async (world, cloud) => orderAll(world, cloud, await runThree(world, cloud), { do: 'rebuild', spec: specOf() }),
+    prepare: async (world, cloud) =>
+      orderAll(world, cloud, await runThree(world, cloud), { do: 'rebuild', spec: specOf() }),
     assertDone: assertStates('running'),
   },
   'workloads.run, stopping': {
     controller: 'workloads.run',
-    prepare: async (world, cloud) => orderAll(world, cloud, await runThree(world, cloud), { do: 'stop', graceSeconds: 1 }),
+    prepare: async (world, cloud) =>
+      orderAll(world, cloud, await runThree(world, cloud), { do: 'stop', graceSeconds: 1 }),
     assertDone: assertStates('stopped'),
   },
   'workloads.run, deleting': {
@@ -96,7 +117,9 @@ const cases: Record<string, Case> = {
       await runtime.create({ ...spec, name: 'stray' })
       return []
     },
-    async assertDone(world) { assert.equal((await world.hosts[0]!.runtime.list()).length, 2) },
+    async assertDone(world) {
+      assert.equal((await world.hosts[0]!.runtime.list()).length, 2)
+    },
   },
   'workloads.images': {
     controller: 'workloads.images',
@@ -106,7 +129,9 @@ const cases: Record<string, Case> = {
       world.images.commands.clear()
       return []
     },
-    async assertDone(world) { assert.deepEqual(await world.hosts[0]!.runtime.imageList(), []) },
+    async assertDone(world) {
+      assert.deepEqual(await world.hosts[0]!.runtime.imageList(), [])
+    },
   },
 }
 
@@ -128,7 +153,9 @@ async function bench({ controller, prepare, assertDone }: Case): Promise<Control
     },
     assertDone: () => assertDone(world, cloud, ids),
     effects: () => runtime.history.slice(before),
-    dieAfterEffect(n) { dieAt = n },
+    dieAfterEffect(n) {
+      dieAt = n
+    },
     close: () => world.close(),
   }
 }

@@ -17,7 +17,7 @@ export type HostStep = { probe: string } | { down: string }
 
 const periodSeconds = 15
 /** One that was seen since the last pass need not be asked again: a wake-up by its own news would never end. */
-const freshMs = periodSeconds * 1000 / 2
+const freshMs = (periodSeconds * 1000) / 2
 
 export function hostsController(parts: Parts): Controller<HostsWorld, HostStep> {
   const askedAt = new Map<string, number>()
@@ -25,18 +25,27 @@ export function hostsController(parts: Parts): Controller<HostsWorld, HostStep> 
     name: 'workloads.hosts',
     about: 'Sees which hosts answer, and tells Placement what they offer',
     wakesOn: [],
-    everySeconds: periodSeconds, perPass: 500, concurrency: 16,
+    everySeconds: periodSeconds,
+    perPass: 500,
+    concurrency: 16,
     observe: async () => ({
-      reachable: parts.hosts.list().map(({ name }) => name), rows: await hostsList(parts.db), askedAt, now: parts.clock.now(),
+      reachable: parts.hosts.list().map(({ name }) => name),
+      rows: await hostsList(parts.db),
+      askedAt,
+      now: parts.clock.now(),
     }),
     plan: planHosts,
-    key: (step) => 'probe' in step ? step.probe : step.down,
+    key: (step) => ('probe' in step ? step.probe : step.down),
     async act(step) {
       const name = 'probe' in step ? step.probe : step.down
       const host = parts.hosts.find(name)
       askedAt.set(name, parts.clock.now())
       if (host) await probe(parts, host)
-      else await markDown(parts, (await hostsList(parts.db)).find((row) => row.name === name))
+      else
+        await markDown(
+          parts,
+          (await hostsList(parts.db)).find((row) => row.name === name),
+        )
     },
   })
 }

@@ -5,7 +5,11 @@ import { imageForget, imagesInUse, imagesOfHost } from '../store/hosts.ts'
 import { requireHost } from '../manager/parts.ts'
 import type { Parts } from '../manager/parts.ts'
 
-export interface ImageStep { hostName: string; imageId: string; reference: string }
+export interface ImageStep {
+  hostName: string
+  imageId: string
+  reference: string
+}
 
 const anybody = { projectId: '', isAdmin: true }
 
@@ -14,7 +18,8 @@ export function imagesController(parts: Parts): Controller<ImageStep[], ImageSte
     name: 'workloads.images',
     about: 'Removes images from hosts that nothing can be made from any more',
     wakesOn: [],
-    everySeconds: 600, perPass: 50,
+    everySeconds: 600,
+    perPass: 50,
     observe: () => look(parts),
     plan: (unwanted) => unwanted,
     async act({ hostName, imageId, reference }) {
@@ -30,7 +35,8 @@ async function look(parts: Parts): Promise<ImageStep[]> {
   for (const host of parts.hosts.list()) {
     for (const { image_id: imageId, reference } of await imagesOfHost(parts.db, host.name)) {
       if (inUse.has(imageId)) continue
-      if (await parts.glance.imageFetch(imageId, anybody) === undefined) unwanted.push({ hostName: host.name, imageId, reference })
+      if ((await parts.glance.imageFetch(imageId, anybody)) === undefined)
+        unwanted.push({ hostName: host.name, imageId, reference })
     }
   }
   return unwanted

@@ -19,9 +19,10 @@ export function placeController(parts: Parts): Controller<PlacingWorld, PlaceSte
     name: 'workloads.place',
     about: 'Finds a host for each new workload and claims its place there',
     wakesOn: [topics.placing, topics.hosts],
-    everySeconds: 30, perPass: 500,
+    everySeconds: 30,
+    perPass: 500,
     observe: (limit) => look(parts, limit),
-    plan: (world) => world.waiting.length === 0 ? [] : [decide(world)],
+    plan: (world) => (world.waiting.length === 0 ? [] : [decide(world)]),
     key: () => 'batch',
     act: (decisions) => write(parts, decisions),
   })
@@ -31,10 +32,12 @@ async function look(parts: Parts, limit: number): Promise<PlacingWorld> {
   const { db, placement, clock } = parts
   const now = clock.now()
   const waiting = await workloadsToPlace(db, limit)
-  if (waiting.length === 0) return { waiting, hosts: [], providers: [], images: [], groups: new Map(), neighbours: new Map(), now }
+  if (waiting.length === 0)
+    return { waiting, hosts: [], providers: [], images: [], groups: new Map(), neighbours: new Map(), now }
   const groupIds = waiting.flatMap(({ spec }) => spec.scheduling.group?.id ?? [])
   const [hosts, providers, images, groups, neighbours] = await Promise.all([
-    hostsList(db), placement.providers(),
+    hostsList(db),
+    placement.providers(),
     imagesKnown(db, [...new Set(waiting.map(({ spec }) => spec.imageId))]),
     groupMembers(db, [...new Set(groupIds)]),
     hostsOfWorkloads(db, [...new Set(waiting.flatMap(neighboursOf))]),
@@ -55,7 +58,12 @@ async function write(parts: Parts, decisions: Decision[]): Promise<void> {
     if (!isTaken(error)) throw error
     const lost = []
     for (const decision of decisions) {
-      const taken = await parts.db.transaction((tx) => writeOne(parts, tx, decision)).then(() => undefined, (reason: unknown) => reason)
+      const taken = await parts.db
+        .transaction((tx) => writeOne(parts, tx, decision))
+        .then(
+          () => undefined,
+          (reason: unknown) => reason,
+        )
       if (taken !== undefined) lost.push(taken)
     }
     if (lost.length > 0) throw lost[0]
@@ -68,14 +76,25 @@ async function writeOne(parts: Parts, tx: Tx, decision: Decision): Promise<void>
   const { id, generation, record } = decision
   const now = parts.clock.now()
   if ('fault' in decision) {
-    const change = { step: null, fault: toJson(decision.fault), todo: 0, pending: null, done_generation: generation, updated_at: now }
+    const change = {
+      step: null,
+      fault: toJson(decision.fault),
+      todo: 0,
+      pending: null,
+      done_generation: generation,
+      updated_at: now,
+    }
     if (await workloadMove(tx, id, { event: 'failed', generation, change })) tx.emit(topics.changed, { id })
     return
   }
   const change = { host_name: decision.hostName, step: 'networking', updated_at: now }
-  if (await workloadMove(tx, id, { event: 'placed', generation, change }) === undefined) return
+  if ((await workloadMove(tx, id, { event: 'placed', generation, change })) === undefined) return
   await parts.placement.claim(tx, {
-    consumerId: id, providerId: decision.providerId, resources: decision.resources, projectId: record.projectId, userId: record.userId,
+    consumerId: id,
+    providerId: decision.providerId,
+    resources: decision.resources,
+    projectId: record.projectId,
+    userId: record.userId,
   })
   tx.emit(topics.work, { id })
 }

@@ -1,4 +1,4 @@
-/** Removes from hosts what bears this cloud's mark and belongs to no workload, and forgets what was deleted long ago. */
+/** Removes from hosts what bears this cloud's mark and is no workload's, and forgets what was deleted long ago. */
 import { defineController } from '#platform/controllers/controller.ts'
 import type { Controller } from '#platform/controllers/controller.ts'
 import { hostsList } from '../store/hosts.ts'
@@ -9,10 +9,13 @@ import { engineTopics } from '../manager/engine-watch.ts'
 import { requireHost } from '../manager/parts.ts'
 import type { Parts } from '../manager/parts.ts'
 
-export interface ReapWorld { strays: { hostName: string; stray: Stray; seenMs: number }[]; purgeable: boolean }
+export interface ReapWorld {
+  strays: { hostName: string; stray: Stray; seenMs: number }[]
+  purgeable: boolean
+}
 export type ReapStep = { remove: string; hostName: string } | { purgeBefore: number }
 
-/** A container whose workload nobody knows may belong to a row that a restored backup lacks: a person has time to see it. */
+/** A container whose workload nobody knows may be of a row that a restored backup lacks: people have time to see it. */
 const graceMs = 60_000
 const keepDeletedMs = 24 * 3_600_000
 
@@ -22,12 +25,15 @@ export function reapController(parts: Parts): Controller<ReapWorld, ReapStep> {
     name: 'workloads.reap',
     about: 'Removes containers that no workload owns any more',
     wakesOn: [engineTopics.resync],
-    everySeconds: 60, perPass: 200, concurrency: 4,
+    everySeconds: 60,
+    perPass: 200,
+    concurrency: 4,
     observe: () => look(parts, firstSeen),
     plan: ({ strays, purgeable }) => [
-      ...strays.filter(({ stray, seenMs }) => stray.why !== 'unknown' || seenMs >= graceMs)
+      ...strays
+        .filter(({ stray, seenMs }) => stray.why !== 'unknown' || seenMs >= graceMs)
         .map(({ hostName, stray }) => ({ remove: stray.container.id, hostName })),
-      ...purgeable ? [{ purgeBefore: parts.clock.now() - keepDeletedMs }] : [],
+      ...(purgeable ? [{ purgeBefore: parts.clock.now() - keepDeletedMs }] : []),
     ],
     async act(step) {
       if ('purgeBefore' in step) return await workloadsPurge(parts.db, step.purgeBefore)
@@ -62,6 +68,9 @@ async function removeStray(parts: Parts, { remove, hostName }: { remove: string;
   const containers = (await host.runtime.list()).filter(({ id }) => id === remove)
   const [stray] = await strayContainers(parts, host, containers)
   if (stray === undefined) return
-  parts.log.info({ container: stray.container.name, why: stray.why, host: hostName }, 'Removing a container that nobody owns')
+  parts.log.info(
+    { container: stray.container.name, why: stray.why, host: hostName },
+    'Removing a container that nobody owns',
+  )
   await host.runtime.remove(remove)
 }

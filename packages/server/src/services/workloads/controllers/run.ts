@@ -14,7 +14,10 @@ import { remove } from '../manager/removal.ts'
 import type { Reach } from '../manager/removal.ts'
 import type { Turns } from '../manager/turns.ts'
 
-export interface RunStep { id: string; generation: number }
+export interface RunStep {
+  id: string
+  generation: number
+}
 
 /** Of workloads, over all hosts: image loads and slow stops wait here, engines are spared by their own limit. */
 const atOnce = 32
@@ -24,22 +27,25 @@ export function runController(parts: Parts, builder: Builder, turns: Turns): Con
     name: 'workloads.run',
     about: 'Makes each container on its host what its owner ordered',
     wakesOn: [topics.work, topics.hosts],
-    everySeconds: 20, perPass: 200, concurrency: atOnce,
+    everySeconds: 20,
+    perPass: 200,
+    concurrency: atOnce,
     observe: (limit) => workloadsToRun(parts.db, limit),
     plan: (steps) => steps,
     // A new order is a new key: a deletion does not wait for the back-off of what failed before it.
     key: ({ id, generation }) => `${id}:${generation}`,
-    act: ({ id }) => turns.run(id, async () => {
-      const record = await workloadFetch(parts.db, id)
-      if (record?.todo) await act(parts, builder, record)
-    }),
+    act: ({ id }) =>
+      turns.run(id, async () => {
+        const record = await workloadFetch(parts.db, id)
+        if (record?.todo) await act(parts, builder, record)
+      }),
   })
 }
 
 async function act(parts: Parts, builder: Builder, record: WorkloadRecord): Promise<void> {
   if (record.state === 'deleting') return await remove(parts, record, await reachOf(parts, record))
   if (record.state === 'scheduling') return
-  if (record.state === 'building' && await isLost(parts, record)) return await giveBackPlace(parts, record)
+  if (record.state === 'building' && (await isLost(parts, record))) return await giveBackPlace(parts, record)
   const host = requireHost(parts.hosts, record.hostName)
   if (record.state === 'building') await builder.build(record, host)
   else await carryOut(parts, builder, record, host)
@@ -53,7 +59,7 @@ async function reachOf(parts: Parts, { hostName }: WorkloadRecord): Promise<Reac
   if (hostName === null) return { host: undefined, engine: false }
   if ((await hostFetch(parts.db, hostName))?.up === 1) return { host: requireHost(parts.hosts, hostName), engine: true }
   const host = parts.hosts.find(hostName)
-  const engine = await host?.runtime.ping().catch(() => false) ?? false
+  const engine = (await host?.runtime.ping().catch(() => false)) ?? false
   return { host, engine }
 }
 

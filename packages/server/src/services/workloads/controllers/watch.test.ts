@@ -66,8 +66,9 @@ test('a restart by policy gets its network before its command runs again', async
   assert.equal(world.hosts[0]!.network.ports.get(world.ports.of(id)[0]!.id)!.sandbox!.pid, workload.pid)
 })
 
-test('after the host\'s power failed, each workload is what its policy made of it', async () => {
-  const once = await running(), always = await running({ restartPolicy: { name: 'always' } })
+test("after the host's power failed, each workload is what its policy made of it", async () => {
+  const once = await running(),
+    always = await running({ restartPolicy: { name: 'always' } })
   clock.advance(10_000)
   runtime().rebootHost()
   await cloud.settle()
@@ -77,7 +78,10 @@ test('after the host\'s power failed, each workload is what its policy made of i
 test('pause, unpause, stop, start and removal by hand are noticed', async () => {
   const { id, containerId } = await running()
   clock.advance(10_000)
-  const see = async () => { await cloud.settle(); return (await now(id)).state }
+  const see = async () => {
+    await cloud.settle()
+    return (await now(id)).state
+  }
   await runtime().pause(containerId!)
   assert.equal(await see(), 'paused')
   await runtime().unpause(containerId!)
@@ -108,10 +112,18 @@ test('a container of a deleted workload is removed at once, one of an unknown wo
   await world.db.transaction((tx) => cloud.facade.order(tx, id, { do: 'delete' }))
   await cloud.settle()
   const stray = await runtime().create({ ...spec, name: 'stray' })
-  const unknown = await runtime().create({ ...spec, workloadId: 'unknown', name: 'unknown', labels: { [labels.owner]: 'quaystone' } })
+  const unknown = await runtime().create({
+    ...spec,
+    workloadId: 'unknown',
+    name: 'unknown',
+    labels: { [labels.owner]: 'quaystone' },
+  })
   assert.deepEqual((await cloud.facade.doctor()).leaks.map((leak) => leak.id).sort(), [stray.id, unknown.id].sort())
   await cloud.settle()
-  assert.deepEqual((await runtime().list()).map((one) => one.id), [unknown.id])
+  assert.deepEqual(
+    (await runtime().list()).map((one) => one.id),
+    [unknown.id],
+  )
   clock.advance(61_000)
   await cloud.settle()
   assert.deepEqual(await runtime().list(), [])

@@ -18,8 +18,16 @@ import type { Reaction } from '../manager/reactions.ts'
 import { observed, topics } from '../manager/records.ts'
 import type { Turns } from '../manager/turns.ts'
 
-export interface Sighting { hostName: string; record: WorkloadRecord; status: ContainerStatus | undefined }
-export interface WatchStep { hostName: string; id: string; reaction: Reaction }
+export interface Sighting {
+  hostName: string
+  record: WorkloadRecord
+  status: ContainerStatus | undefined
+}
+export interface WatchStep {
+  hostName: string
+  id: string
+  reaction: Reaction
+}
 
 const resyncMs = 60_000
 /** A command that fails within its first seconds never really started: its owner is told so. */
@@ -31,12 +39,15 @@ export function watchController(parts: Parts, watch: EngineWatch, turns: Turns):
     name: 'workloads.watch',
     about: 'Writes down what happens to containers by itself, and refills the network of those that restarted',
     wakesOn: [engineTopics.event, engineTopics.resync, topics.changed],
-    everySeconds: 20, perPass: 1000, concurrency: 8,
+    everySeconds: 20,
+    perPass: 1000,
+    concurrency: 8,
     observe: () => look(parts, watch, comparedAt),
-    plan: (sightings) => sightings.flatMap(({ hostName, record, status }) => {
-      const reaction = reactionTo(record, status)
-      return reaction === undefined ? [] : [{ hostName, id: record.id, reaction }]
-    }),
+    plan: (sightings) =>
+      sightings.flatMap(({ hostName, record, status }) => {
+        const reaction = reactionTo(record, status)
+        return reaction === undefined ? [] : [{ hostName, id: record.id, reaction }]
+      }),
     key: ({ id }) => id,
     act: (step) => turns.run(step.id, () => react(parts, step)),
   })
@@ -55,7 +66,7 @@ async function look(parts: Parts, watch: EngineWatch, comparedAt: Map<string, nu
       comparedAt.set(host.name, parts.clock.now())
       watch.read(host.name, unread.get(host.name) ?? -1)
       keepForLater(watch, host.name, all)
-    } else sightings.push(...await compareMarked(parts, host, watch))
+    } else sightings.push(...(await compareMarked(parts, host, watch)))
   }
   return sightings
 }
@@ -74,7 +85,8 @@ async function compareAll(parts: Parts, host: Host): Promise<Sighting[] | undefi
 
 /** What differs, or is under way, is looked at again until it is settled. */
 function keepForLater(watch: EngineWatch, hostName: string, sightings: Sighting[]): void {
-  for (const { record, status } of sightings) if (record.todo || reactionTo(record, status)) watch.mark(hostName, record.id)
+  for (const { record, status } of sightings)
+    if (record.todo || reactionTo(record, status)) watch.mark(hostName, record.id)
 }
 
 async function compareMarked(parts: Parts, host: Host, watch: EngineWatch): Promise<Sighting[]> {
@@ -85,7 +97,10 @@ async function compareMarked(parts: Parts, host: Host, watch: EngineWatch): Prom
   for (const [id, upTo] of marked) {
     const record = records.get(id)
     if (record?.todo) continue
-    const status = record && record.hostName === host.name && record.state !== 'deleted' ? await containerFind(host, record) : undefined
+    const status =
+      record && record.hostName === host.name && record.state !== 'deleted'
+        ? await containerFind(host, record)
+        : undefined
     const matters = record !== undefined && record.hostName === host.name && reactionTo(record, status) !== undefined
     if (matters) sightings.push({ hostName: host.name, record, status })
     else watch.clear(host.name, id, upTo)
@@ -110,27 +125,52 @@ const reactions: Record<Reaction, React> = { gone, ended, frozen, reopened }
 async function gone(parts: Parts, _host: Host, record: WorkloadRecord): Promise<void> {
   await portsDown(parts, record)
   await observed(parts, record, {
-    event: record.state === 'stopped' ? 'stopped' : 'failed', fault: containerGone(parts.clock.now()), change: { container_id: null, pid: 0 },
+    event: record.state === 'stopped' ? 'stopped' : 'failed',
+    fault: containerGone(parts.clock.now()),
+    change: { container_id: null, pid: 0 },
   })
 }
 
-async function ended(parts: Parts, host: Host, record: WorkloadRecord, status: ContainerStatus | undefined): Promise<void> {
+async function ended(
+  parts: Parts,
+  host: Host,
+  record: WorkloadRecord,
+  status: ContainerStatus | undefined,
+): Promise<void> {
   if (status === undefined) return
   const fault = commandEnded(status, await lastWordsOf(host, status.id), record.spec, parts.clock.now())
   await portsDown(parts, record)
-  await observed(parts, record, { event: failedEarly(record, status, parts.clock.now()) ? 'failed' : 'stopped', fault, change: fieldsOf(status) })
+  await observed(parts, record, {
+    event: failedEarly(record, status, parts.clock.now()) ? 'failed' : 'stopped',
+    fault,
+    change: fieldsOf(status),
+  })
 }
 
-function failedEarly({ launchedAt }: WorkloadRecord, { exitCode, oomKilled, finishedAt, restartCount }: ContainerStatus, now: number): boolean {
+function failedEarly(
+  { launchedAt }: WorkloadRecord,
+  { exitCode, oomKilled, finishedAt, restartCount }: ContainerStatus,
+  now: number,
+): boolean {
   if (launchedAt === null || restartCount > 0 || (exitCode === 0 && !oomKilled)) return false
   return (finishedAt === undefined ? now : Date.parse(finishedAt)) - launchedAt < earlyMs
 }
 
-async function frozen(parts: Parts, _host: Host, record: WorkloadRecord, status: ContainerStatus | undefined): Promise<void> {
+async function frozen(
+  parts: Parts,
+  _host: Host,
+  record: WorkloadRecord,
+  status: ContainerStatus | undefined,
+): Promise<void> {
   if (status) await observed(parts, record, { event: 'paused', change: fieldsOf(status) })
 }
 
-async function reopened(parts: Parts, host: Host, record: WorkloadRecord, status: ContainerStatus | undefined): Promise<void> {
+async function reopened(
+  parts: Parts,
+  host: Host,
+  record: WorkloadRecord,
+  status: ContainerStatus | undefined,
+): Promise<void> {
   if (status === undefined) return
   try {
     const gate = gateOf(parts, host, record)

@@ -38,7 +38,14 @@ export function createBuilder(parts: Parts, images: HostImages, slots: Slots): B
   }
 }
 
-interface Stage { parts: Parts; images: HostImages; slots: Slots; host: Host; record: WorkloadRecord; step: string | null }
+interface Stage {
+  parts: Parts
+  images: HostImages
+  slots: Slots
+  host: Host
+  record: WorkloadRecord
+  step: string | null
+}
 
 /** The engine is away or full: what was asked may well be possible later. */
 export const isTransient = (error: unknown): boolean => isRefusal(error) && error.kind === 'unavailable'
@@ -46,7 +53,8 @@ export const isTransient = (error: unknown): boolean => isRefusal(error) && erro
 async function run(stage: Stage): Promise<void> {
   const { parts, images, host, record } = stage
   const image = await images.ensure(host, record.spec.imageId)
-  if (!image.hasCommand && !hasOwnCommand(record.spec)) return await giveUp(stage, noCommand(record.spec.imageId, parts.clock.now()))
+  if (!image.hasCommand && !hasOwnCommand(record.spec))
+    return await giveUp(stage, noCommand(record.spec.imageId, parts.clock.now()))
   await parts.neutron.portsBind(record.id, host.name)
   await stage.slots.run(host.name, () => createAndStart(stage))
 }
@@ -56,8 +64,10 @@ async function createAndStart(stage: Stage): Promise<void> {
   await removeOlder(stage)
   const containerId = await create(stage)
   stage.step = 'spawning'
-  if (!await progress(stage.parts, record, { container_id: containerId, step: 'spawning' })) return await abandon(stage, containerId)
-  if (record.spec.files.length > 0) await host.runtime.putArchive(containerId, '/', filesTar(record.spec.files, record.createdAt))
+  if (!(await progress(stage.parts, record, { container_id: containerId, step: 'spawning' })))
+    return await abandon(stage, containerId)
+  if (record.spec.files.length > 0)
+    await host.runtime.putArchive(containerId, '/', filesTar(record.spec.files, record.createdAt))
   if (record.desired === 'stopped') return await settleStopped(stage, containerId)
   const status = await host.runtime.start(containerId, gateOf(stage.parts, host, record))
   await settleStarted(stage, status)
@@ -89,7 +99,8 @@ async function surroundingsOf({ parts, host, record }: Stage): Promise<Surroundi
   if (sharedId !== undefined) {
     return { ports: [], resolvConf: undefined, links, sharedContainerId: await sharedContainer(parts, host, sharedId) }
   }
-  if (record.spec.networkMode !== 'tenant') return { ports: [], resolvConf: undefined, links, sharedContainerId: undefined }
+  if (record.spec.networkMode !== 'tenant')
+    return { ports: [], resolvConf: undefined, links, sharedContainerId: undefined }
   const [ports, plans] = await Promise.all([
     parts.neutron.portsOf(record.id),
     parts.neutron.plugPlans(record.id, { workloadId: record.id, pid: 0, netns: '' }),
@@ -101,17 +112,24 @@ async function linksOf(parts: Parts, { spec }: WorkloadRecord): Promise<Record<s
   const links = spec.links ?? []
   if (links.length === 0) return {}
   const ports = await parts.neutron.portsOfMany(links.map(({ workloadId }) => workloadId))
-  return Object.fromEntries(links.map(({ workloadId, alias }) => {
-    const address = ports.get(workloadId)?.[0]?.fixedIps[0]?.ip
-    if (address === undefined) throw badRequest(`Link '${alias}' names workload ${workloadId}, which has no address on a network`, { field: 'links' })
-    return [alias, address]
-  }))
+  return Object.fromEntries(
+    links.map(({ workloadId, alias }) => {
+      const address = ports.get(workloadId)?.[0]?.fixedIps[0]?.ip
+      if (address === undefined)
+        throw badRequest(`Link '${alias}' names workload ${workloadId}, which has no address on a network`, {
+          field: 'links',
+        })
+      return [alias, address]
+    }),
+  )
 }
 
 async function sharedContainer(parts: Parts, host: Host, workloadId: string): Promise<string> {
   const other = await workloadFetch(parts.db, workloadId)
   if (other?.containerId && other.hostName === host.name) return other.containerId
-  throw badRequest(`The network of workload ${workloadId} cannot be shared: it has no container on host ${host.name}`, { field: 'networkMode' })
+  throw badRequest(`The network of workload ${workloadId} cannot be shared: it has no container on host ${host.name}`, {
+    field: 'networkMode',
+  })
 }
 
 /** A later order came while we built. A deletion must find nothing left; a rebuild replaces what it finds. */
@@ -127,7 +145,8 @@ async function settleStarted(stage: Stage, status: ContainerStatus): Promise<voi
   const fault = event === 'started' ? null : commandEnded(status, await lastWordsOf(host, status.id), record.spec, now)
   const failed = event !== 'started' && (status.exitCode !== 0 || status.oomKilled)
   await finish(parts, record, {
-    event: failed ? 'failed' : event, fault,
+    event: failed ? 'failed' : event,
+    fault,
     change: { ...fieldsOf(status), launched_at: record.launchedAt ?? now },
   })
 }
@@ -147,7 +166,8 @@ async function giveUp(stage: Stage, fault: Fault): Promise<void> {
   await portsDown(parts, record)
   const isFirst = record.launchedAt === null
   await finish(parts, record, {
-    event: 'failed', fault,
+    event: 'failed',
+    fault,
     change: { container_id: null, pid: 0, ...(isFirst && { host_name: null }) },
     within: async (tx) => {
       if (!isFirst) return
@@ -162,7 +182,9 @@ async function retryElsewhere(stage: Stage, error: unknown): Promise<void> {
   const { parts, host, record } = stage
   const answers = await host.runtime.ping().catch(() => false)
   if (!answers) await hostPatch(parts.db, host.name, { up: 0 })
-  const others = (await hostsList(parts.db)).filter(({ name, up, enabled }) => name !== host.name && up === 1 && enabled === 1)
+  const others = (await hostsList(parts.db)).filter(
+    ({ name, up, enabled }) => name !== host.name && up === 1 && enabled === 1,
+  )
   if (answers || others.length === 0 || record.launchedAt !== null) throw error
   await giveBackPlace(parts, record)
 }
@@ -171,7 +193,13 @@ async function retryElsewhere(stage: Stage, error: unknown): Promise<void> {
 export async function giveBackPlace(parts: Parts, record: WorkloadRecord): Promise<void> {
   await finish(parts, record, {
     event: 'lost',
-    change: { host_name: null, container_id: null, step: 'scheduling', todo: 1, done_generation: record.doneGeneration },
+    change: {
+      host_name: null,
+      container_id: null,
+      step: 'scheduling',
+      todo: 1,
+      done_generation: record.doneGeneration,
+    },
     within: async (tx) => {
       await parts.placement.release(tx, record.id)
       tx.emit(topics.placing, {})

@@ -7,7 +7,8 @@ import type { WorkloadRecord } from '../store/workloads.ts'
 /** Which generation of the spec a container was made from: an older one is replaced, not reused. */
 export const buildLabel = 'org.quaystone.build'
 export const imageReference = (imageId: string): string => `quaystone/${imageId}`
-export const containerName = ({ ownerService, id }: { ownerService: string; id: string }): string => `${ownerService}-${id}`
+export const containerName = ({ ownerService, id }: { ownerService: string; id: string }): string =>
+  `${ownerService}-${id}`
 
 export interface Surroundings {
   ports: PortInfo[]
@@ -18,25 +19,45 @@ export interface Surroundings {
   sharedContainerId: string | undefined
 }
 
-export function containerSpecOf(record: WorkloadRecord, { ports, resolvConf, links, sharedContainerId }: Surroundings): ContainerSpec {
+export function containerSpecOf(
+  record: WorkloadRecord,
+  { ports, resolvConf, links, sharedContainerId }: Surroundings,
+): ContainerSpec {
   const { spec, id } = record
-  const networkMode = sharedContainerId !== undefined ? `container:${sharedContainerId}` as const : engineMode(spec.networkMode)
+  const networkMode =
+    sharedContainerId !== undefined ? (`container:${sharedContainerId}` as const) : engineMode(spec.networkMode)
   return {
-    workloadId: id, name: containerName(record), image: imageReference(spec.imageId), hostname: spec.hostname,
-    command: spec.command, entrypoint: spec.entrypoint, env: spec.env, user: spec.user, workingDir: spec.workingDir,
-    tty: spec.tty, stdinOpen: spec.stdinOpen,
+    workloadId: id,
+    name: containerName(record),
+    image: imageReference(spec.imageId),
+    hostname: spec.hostname,
+    command: spec.command,
+    entrypoint: spec.entrypoint,
+    env: spec.env,
+    user: spec.user,
+    workingDir: spec.workingDir,
+    tty: spec.tty,
+    stdinOpen: spec.stdinOpen,
     labels: { ...spec.labels, [labels.image]: spec.imageId, [buildLabel]: String(record.buildGeneration) },
     resources: { vcpus: spec.resources.vcpus, ramMiB: spec.resources.ramMiB, pids: spec.resources.pids },
-    mounts: spec.mounts, networkMode,
-    publishedPorts: spec.publishedPorts, ...(resolvConf === undefined ? {} : { dns: nameserversOf(resolvConf) }),
+    mounts: spec.mounts,
+    networkMode,
+    publishedPorts: spec.publishedPorts,
+    ...(resolvConf === undefined ? {} : { dns: nameserversOf(resolvConf) }),
     extraHosts: { ...ownAddress(spec.hostname, ports), ...links },
-    healthCheck: spec.healthCheck, restartPolicy: spec.restartPolicy, capAdd: spec.capAdd, capDrop: spec.capDrop,
-    devices: spec.devices, privileged: spec.privileged, readOnly: spec.readOnly,
+    healthCheck: spec.healthCheck,
+    restartPolicy: spec.restartPolicy,
+    capAdd: spec.capAdd,
+    capDrop: spec.capDrop,
+    devices: spec.devices,
+    privileged: spec.privileged,
+    readOnly: spec.readOnly,
   }
 }
 
 /** A tenant's network is filled in by us, so the engine gives an empty one. */
-const engineMode = (mode: WorkloadRecord['spec']['networkMode']): ContainerSpec['networkMode'] => mode === 'tenant' ? 'none' : mode
+const engineMode = (mode: WorkloadRecord['spec']['networkMode']): ContainerSpec['networkMode'] =>
+  mode === 'tenant' ? 'none' : mode
 
 const ownAddress = (hostname: string, ports: PortInfo[]): Record<string, string> => {
   const address = ports[0]?.fixedIps[0]?.ip

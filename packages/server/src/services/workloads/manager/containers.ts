@@ -19,7 +19,8 @@ export async function containerFind(host: Host, record: WorkloadRecord): Promise
   }
 }
 
-const isAlive = ({ state }: ContainerStatus): boolean => state === 'running' || state === 'restarting' || state === 'paused'
+const isAlive = ({ state }: ContainerStatus): boolean =>
+  state === 'running' || state === 'restarting' || state === 'paused'
 
 /** What a container's state means for its workload. A frozen one is suspended when that is what was asked for. */
 export function eventOf(status: ContainerStatus, record: WorkloadRecord): WorkloadEvent {
@@ -29,7 +30,10 @@ export function eventOf(status: ContainerStatus, record: WorkloadRecord): Worklo
 }
 
 export const fieldsOf = (status: ContainerStatus): Partial<WorkloadRow> => ({
-  container_id: status.id, pid: status.pid, exit_code: isAlive(status) ? null : status.exitCode, oom_killed: status.oomKilled ? 1 : 0,
+  container_id: status.id,
+  pid: status.pid,
+  exit_code: isAlive(status) ? null : status.exitCode,
+  oom_killed: status.oomKilled ? 1 : 0,
 })
 
 const lastWordsLines = 10

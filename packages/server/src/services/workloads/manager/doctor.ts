@@ -18,14 +18,21 @@ export async function doctorReport(parts: Parts): Promise<DoctorReport> {
     if (containers === undefined) hostsSilent.push(host.name)
     else leaks.push(...(await strayContainers(parts, host, containers)).map((stray) => leakOf(host, stray)))
   }
-  leaks.push(...await claimLeaks(parts))
+  leaks.push(...(await claimLeaks(parts)))
   const now = parts.clock.now()
-  const stuck = (await workloadsStuck(parts.db, now - stuckAfterMs))
-    .map(({ id, state, step, updatedAt }) => ({ workloadId: id, state, step, sinceMs: now - updatedAt }))
+  const stuck = (await workloadsStuck(parts.db, now - stuckAfterMs)).map(({ id, state, step, updatedAt }) => ({
+    workloadId: id,
+    state,
+    step,
+    sinceMs: now - updatedAt,
+  }))
   return { leaks, stuck, hostsSilent }
 }
 
-export interface Stray { container: ContainerStatus; why: 'unknown' | 'deleted' | 'elsewhere' | 'replaced' }
+export interface Stray {
+  container: ContainerStatus
+  why: 'unknown' | 'deleted' | 'elsewhere' | 'replaced'
+}
 
 /** Containers of this cloud that no workload of this host owns. */
 export async function strayContainers(parts: Parts, host: Host, containers: ContainerStatus[]): Promise<Stray[]> {
@@ -37,7 +44,11 @@ export async function strayContainers(parts: Parts, host: Host, containers: Cont
   })
 }
 
-function whyStray(host: Host, container: ContainerStatus, record: WorkloadRecord | undefined): Stray['why'] | undefined {
+function whyStray(
+  host: Host,
+  container: ContainerStatus,
+  record: WorkloadRecord | undefined,
+): Stray['why'] | undefined {
   if (record === undefined) return 'unknown'
   if (record.state === 'deleted') return 'deleted'
   if (record.todo) return undefined
@@ -52,14 +63,27 @@ const reasons: Readonly<Record<Stray['why'], string>> = {
   replaced: 'its workload has another container',
 }
 
-const leakOf = (host: Host, { container, why }: Stray): Leak =>
-  ({ kind: 'container', host: host.name, id: container.id, explanation: `Container ${container.name}: ${reasons[why]}` })
+const leakOf = (host: Host, { container, why }: Stray): Leak => ({
+  kind: 'container',
+  host: host.name,
+  id: container.id,
+  explanation: `Container ${container.name}: ${reasons[why]}`,
+})
 
 /** Claims on our hosts whose consumer is no workload that lives. Claims on others' providers are their business. */
 async function claimLeaks(parts: Parts): Promise<Leak[]> {
-  const [consumers, live, hosts] = await Promise.all([parts.placement.consumers(), liveIds(parts.db), hostsList(parts.db)])
+  const [consumers, live, hosts] = await Promise.all([
+    parts.placement.consumers(),
+    liveIds(parts.db),
+    hostsList(parts.db),
+  ])
   const names = new Map(hosts.map(({ id, name }) => [id, name]))
-  return consumers.filter(({ consumerId, providerId }) => names.has(providerId) && !live.has(consumerId)).map(({ consumerId, providerId }) => ({
-    kind: 'claim', host: names.get(providerId)!, id: consumerId, explanation: `Consumer ${consumerId} holds resources of ${names.get(providerId)}, but there is no such workload`,
-  }))
+  return consumers
+    .filter(({ consumerId, providerId }) => names.has(providerId) && !live.has(consumerId))
+    .map(({ consumerId, providerId }) => ({
+      kind: 'claim',
+      host: names.get(providerId)!,
+      id: consumerId,
+      explanation: `Consumer ${consumerId} holds resources of ${names.get(providerId)}, but there is no such workload`,
+    }))
 }

@@ -33,8 +33,12 @@ export class EngineWatch {
   }
 
   /** Hosts whose events may have been missed, so that everything on them must be compared. */
-  unread(): Map<string, number> { return new Map(this.#unread) }
-  marked(hostName: string): Map<string, number> { return new Map(this.#marked.get(hostName)) }
+  unread(): Map<string, number> {
+    return new Map(this.#unread)
+  }
+  marked(hostName: string): Map<string, number> {
+    return new Map(this.#marked.get(hostName))
+  }
 
   /** Looked at: unless something happened since. */
   read(hostName: string, upTo: number): void {
@@ -49,13 +53,18 @@ export class EngineWatch {
     this.#marked.set(hostName, marked.set(workloadId, ++this.#events))
   }
 
-  stop(): void { this.#ended.abort() }
+  stop(): void {
+    this.#ended.abort()
+  }
 
   #watch(host: Host): void {
     this.#watched.add(host.name)
     this.#resync(host.name)
-    host.runtime.watch((event) => this.#hear(host.name, event), this.#ended.signal)
-      .catch((error: unknown) => this.#log.warn({ err: error, host: host.name }, 'The engine\'s events can no longer be heard'))
+    host.runtime
+      .watch((event) => this.#hear(host.name, event), this.#ended.signal)
+      .catch((error: unknown) =>
+        this.#log.warn({ err: error, host: host.name }, "The engine's events can no longer be heard"),
+      )
       .finally(() => this.#watched.delete(host.name))
   }
 

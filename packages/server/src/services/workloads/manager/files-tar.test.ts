@@ -10,16 +10,28 @@ async function read(tar: Buffer): Promise<{ name: string; mode: number; type: st
   for await (const entry of Readable.from([tar]).pipe(extract())) {
     const chunks: Buffer[] = []
     for await (const chunk of entry) chunks.push(chunk as Buffer)
-    found.push({ name: entry.header.name, mode: entry.header.mode!, type: entry.header.type!, text: Buffer.concat(chunks).toString() })
+    found.push({
+      name: entry.header.name,
+      mode: entry.header.mode!,
+      type: entry.header.type!,
+      text: Buffer.concat(chunks).toString(),
+    })
   }
   return found
 }
-const file = (path: string, text: string, mode = 0o644) => ({ path, mode, content: Buffer.from(text).toString('base64') })
+const file = (path: string, text: string, mode = 0o644) => ({
+  path,
+  mode,
+  content: Buffer.from(text).toString('base64'),
+})
 
 test('files come out with their names, modes and contents, whatever their size', async () => {
   const texts = ['', 'x', 'y'.repeat(512), 'z'.repeat(70_000), 'grüße']
   const files = texts.map((text, at) => file(`/etc/f${at}`, text, 0o640))
-  assert.deepEqual(await read(filesTar(files, 0)), texts.map((text, at) => ({ name: `etc/f${at}`, mode: 0o640, type: 'file', text })))
+  assert.deepEqual(
+    await read(filesTar(files, 0)),
+    texts.map((text, at) => ({ name: `etc/f${at}`, mode: 0o640, type: 'file', text })),
+  )
 })
 
 test('the folder of ssh keys belongs to its owner alone', async () => {

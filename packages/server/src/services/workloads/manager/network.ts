@@ -12,10 +12,12 @@ export function gateOf(parts: Parts, host: Host, record: WorkloadRecord): Before
 
 export async function plugAll(parts: Parts, host: Host, workloadId: string, sandbox: Sandbox): Promise<void> {
   const plans = await parts.neutron.plugPlans(workloadId, { workloadId, ...sandbox })
-  await Promise.all(plans.map(async ({ network, port, securityGroups }) => {
-    await host.network.plug(network, port, securityGroups)
-    await parts.neutron.portStatus(port.id, 'ACTIVE')
-  }))
+  await Promise.all(
+    plans.map(async ({ network, port, securityGroups }) => {
+      await host.network.plug(network, port, securityGroups)
+      await parts.neutron.portStatus(port.id, 'ACTIVE')
+    }),
+  )
 }
 
 /** Removes the host's side of all ports. They stay the workload's, with their addresses. */
@@ -24,8 +26,9 @@ export async function unplugAll(parts: Parts, host: Host, workloadId: string): P
   await Promise.all(ports.map((port) => host.network.unplug(port.id)))
 }
 
+/** The ports are in no sandbox any more; said also of those that never came up, whose plug may have failed half-way. */
 export async function portsDown(parts: Parts, record: WorkloadRecord): Promise<void> {
   if (record.spec.networkMode !== 'tenant') return
   const ports = await parts.neutron.portsOf(record.id)
-  await Promise.all(ports.filter((port) => port.status !== 'DOWN').map((port) => parts.neutron.portStatus(port.id, 'DOWN')))
+  await Promise.all(ports.map((port) => parts.neutron.portStatus(port.id, 'DOWN')))
 }

@@ -15,10 +15,21 @@ import { finish } from './records.ts'
 /** As Docker itself waits before it kills. */
 const graceSecondsDefault = 10
 
-interface Job { parts: Parts; builder: Builder; host: Host; record: WorkloadRecord }
-type Verb<Name extends WorkloadOrder['do']> = (job: Job, status: ContainerStatus, order: Extract<WorkloadOrder, { do: Name }> & Marks) => Promise<void>
-/** What the manager notes with an order: the process that ran when it was given, by which a reboot knows that it happened. */
-export interface Marks { pidBefore?: number }
+interface Job {
+  parts: Parts
+  builder: Builder
+  host: Host
+  record: WorkloadRecord
+}
+type Verb<Name extends WorkloadOrder['do']> = (
+  job: Job,
+  status: ContainerStatus,
+  order: Extract<WorkloadOrder, { do: Name }> & Marks,
+) => Promise<void>
+/** What is noted with an order: the process that ran when it was given, by which a reboot knows that it happened. */
+export interface Marks {
+  pidBefore?: number
+}
 
 export async function carryOut(parts: Parts, builder: Builder, record: WorkloadRecord, host: Host): Promise<void> {
   const job: Job = { parts, builder, host, record }
@@ -40,19 +51,26 @@ export async function carryOut(parts: Parts, builder: Builder, record: WorkloadR
 async function withoutContainer({ parts, builder, host, record }: Job, order: WorkloadOrder): Promise<void> {
   if (order.do === 'start' || (order.do === 'reboot' && order.hard)) return await builder.build(record, host)
   if (order.do === 'stop') await finish(parts, record, { event: 'stopped', change: { container_id: null, pid: 0 } })
-  else await finish(parts, record, { event: 'failed', fault: containerGone(parts.clock.now()), change: { container_id: null, pid: 0 } })
+  else
+    await finish(parts, record, {
+      event: 'failed',
+      fault: containerGone(parts.clock.now()),
+      change: { container_id: null, pid: 0 },
+    })
 }
 
 const verbs: { [Name in Exclude<WorkloadOrder['do'], 'delete' | 'rebuild'>]: Verb<Name> } = {
   start: (job, status) => run(job, status),
-  stop: ({ host, parts, record }, status, order) => halt({ host, parts, record }, status, order.graceSeconds ?? graceSecondsDefault),
+  stop: ({ host, parts, record }, status, order) =>
+    halt({ host, parts, record }, status, order.graceSeconds ?? graceSecondsDefault),
   pause: freeze,
   unpause: thaw,
   suspend: freeze,
   resume: thaw,
   async reboot(job, status, order) {
-    const happened = status.pid !== 0 && order.pidBefore !== undefined && order.pidBefore !== 0 && status.pid !== order.pidBefore
-    if (!happened) await halt(job, status, order.hard ? 0 : order.graceSeconds ?? graceSecondsDefault)
+    const happened =
+      status.pid !== 0 && order.pidBefore !== undefined && order.pidBefore !== 0 && status.pid !== order.pidBefore
+    if (!happened) await halt(job, status, order.hard ? 0 : (order.graceSeconds ?? graceSecondsDefault))
     await run(job, await job.host.runtime.inspect(status.id))
   },
   resize: ({ host, record }, status) => {
@@ -71,7 +89,11 @@ async function run({ parts, host, record }: Job, status: ContainerStatus): Promi
 }
 
 /** The engine cannot end a frozen process, so it is thawed first. */
-async function halt({ parts, host, record }: Omit<Job, 'builder'>, status: ContainerStatus, graceSeconds: number): Promise<void> {
+async function halt(
+  { parts, host, record }: Omit<Job, 'builder'>,
+  status: ContainerStatus,
+  graceSeconds: number,
+): Promise<void> {
   if (status.state === 'paused') await host.runtime.unpause(status.id)
   await host.runtime.stop(status.id, graceSeconds)
   await portsDown(parts, record)
@@ -94,8 +116,14 @@ async function settle({ parts, host, record }: Job, order: WorkloadOrder): Promi
   const now = parts.clock.now()
   const fault = endedAtOnce ? commandEnded(status, await lastWordsOf(host, status.id), record.spec, now) : null
   await finish(parts, record, {
-    event: endedAtOnce && status.exitCode !== 0 ? 'failed' : event, fault,
-    change: { ...fieldsOf(status), ...(event === 'started' && order.do !== 'unpause' && order.do !== 'resume' && { launched_at: record.launchedAt ?? now }) },
+    event: endedAtOnce && status.exitCode !== 0 ? 'failed' : event,
+    fault,
+    change: {
+      ...fieldsOf(status),
+      ...(event === 'started' &&
+        order.do !== 'unpause' &&
+        order.do !== 'resume' && { launched_at: record.launchedAt ?? now }),
+    },
   })
 }
 
@@ -103,7 +131,11 @@ async function settle({ parts, host, record }: Job, order: WorkloadOrder): Promi
 async function fail({ parts, host, record }: Job, order: WorkloadOrder, error: unknown): Promise<void> {
   const fault = orderFailed(order.do, error, parts.clock.now())
   const status = await containerFind(host, record)
-  const isError = status === undefined || order.do === 'start' || order.do === 'reboot' || (isRefusal(error) ? error.kind === 'internal' : true)
+  const isError =
+    status === undefined ||
+    order.do === 'start' ||
+    order.do === 'reboot' ||
+    (isRefusal(error) ? error.kind === 'internal' : true)
   const fields = status ? fieldsOf(status) : { container_id: null, pid: 0 }
   await finish(parts, record, { event: isError ? 'failed' : eventOf(status, record), fault, change: fields })
 }

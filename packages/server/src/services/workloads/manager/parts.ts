@@ -31,7 +31,12 @@ export interface Settings {
 }
 
 export const defaultSettings: Settings = {
-  cpuAllocationRatio: 16, ramAllocationRatio: 1.5, diskAllocationRatio: 1, reservedRamMiB: 0, startsPerHost: 6, availabilityZone: 'nova',
+  cpuAllocationRatio: 16,
+  ramAllocationRatio: 1.5,
+  diskAllocationRatio: 1,
+  reservedRamMiB: 0,
+  startsPerHost: 6,
+  availabilityZone: 'nova',
 }
 
 /** Throws `unavailable`, which is tried again: a host that is away comes back or is given up elsewhere. */

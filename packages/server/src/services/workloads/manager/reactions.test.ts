@@ -9,13 +9,23 @@ import { reactionTo } from './reactions.ts'
 import type { Reaction } from './reactions.ts'
 
 const record = (state: WorkloadState, change: Partial<WorkloadRecord> = {}) =>
-  ({ state, todo: false, containerId: 'c', pid: ['running', 'paused', 'suspended'].includes(state) ? 7 : 0, ...change } as WorkloadRecord)
-const status = (state: ContainerState, pid: number) => ({ id: 'c', state, pid } as ContainerStatus)
+  ({
+    state,
+    todo: false,
+    containerId: 'c',
+    pid: ['running', 'paused', 'suspended'].includes(state) ? 7 : 0,
+    ...change,
+  }) as WorkloadRecord
+const status = (state: ContainerState, pid: number) => ({ id: 'c', state, pid }) as ContainerStatus
 
 type Seen = 'same process' | 'other process' | 'paused' | 'restarting' | 'exited' | 'absent'
 const sights: Record<Seen, ContainerStatus | undefined> = {
-  'same process': status('running', 7), 'other process': status('running', 8), paused: status('paused', 7),
-  restarting: status('restarting', 0), exited: status('exited', 0), absent: undefined,
+  'same process': status('running', 7),
+  'other process': status('running', 8),
+  paused: status('paused', 7),
+  restarting: status('restarting', 0),
+  exited: status('exited', 0),
+  absent: undefined,
 }
 const table: Partial<Record<WorkloadState, Partial<Record<Seen, Reaction>>>> = {
   running: { 'other process': 'reopened', paused: 'frozen', exited: 'ended', absent: 'gone' },

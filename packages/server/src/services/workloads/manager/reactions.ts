@@ -9,15 +9,25 @@ export function reactionTo(record: WorkloadRecord, status: ContainerStatus | und
   if (!isSettled(record)) return undefined
   if (status === undefined) return record.state === 'error' ? undefined : 'gone'
   if (status.id !== record.containerId) return undefined
-  const believedAlive = record.state === 'running' || record.state === 'paused' || record.state === 'suspended'
   switch (status.state) {
-    case 'running': return status.pid !== record.pid || (believedAlive && record.state !== 'running') || record.state === 'stopped' ? 'reopened' : undefined
-    case 'paused': return record.state === 'running' ? 'frozen' : undefined
+    case 'running':
+      return isAsStarted(record, status) ? undefined : 'reopened'
+    case 'paused':
+      return record.state === 'running' ? 'frozen' : undefined
     // Between two lives of its restart policy: the next start tells.
-    case 'restarting': case 'removing': return undefined
-    default: return believedAlive ? 'ended' : undefined
+    case 'restarting':
+    case 'removing':
+      return undefined
+    default:
+      return believedAlive.has(record.state) ? 'ended' : undefined
   }
 }
+
+const believedAlive: ReadonlySet<string> = new Set(['running', 'paused', 'suspended'])
+
+/** The process that we started runs, and the row agrees. An error stays one until its process changes. */
+const isAsStarted = ({ state, pid }: WorkloadRecord, status: ContainerStatus): boolean =>
+  status.pid === pid && (state === 'running' || state === 'error')
 
 /** Rows with work under way are their own controller's; it writes what it finds. */
 const isSettled = ({ todo, state, containerId }: WorkloadRecord): boolean =>

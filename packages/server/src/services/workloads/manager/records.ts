@@ -28,13 +28,23 @@ export interface Outcome {
 }
 
 /** Ends the order under way. False when a later order came first: its own act will see to the rest. */
-export async function finish(parts: Parts, record: WorkloadRecord, { event, fault, change, within }: Outcome): Promise<boolean> {
+export async function finish(
+  parts: Parts,
+  record: WorkloadRecord,
+  { event, fault, change, within }: Outcome,
+): Promise<boolean> {
   return await parts.db.transaction(async (tx) => {
     const state = await workloadMove(tx, record.id, {
-      event, generation: record.generation,
+      event,
+      generation: record.generation,
       change: {
-        step: null, pending: null, todo: 0, done_generation: record.generation, updated_at: parts.clock.now(),
-        ...(fault === undefined ? {} : { fault: fault && toJson(fault) }), ...change,
+        step: null,
+        pending: null,
+        todo: 0,
+        done_generation: record.generation,
+        updated_at: parts.clock.now(),
+        ...(fault === undefined ? {} : { fault: fault && toJson(fault) }),
+        ...change,
       },
     })
     if (state === undefined) return false
@@ -45,11 +55,20 @@ export async function finish(parts: Parts, record: WorkloadRecord, { event, faul
 }
 
 /** Writes down what was seen to happen by itself: nobody's order, so no generation is done by it. */
-export async function observed(parts: Parts, record: WorkloadRecord, { event, fault, change }: Outcome): Promise<boolean> {
+export async function observed(
+  parts: Parts,
+  record: WorkloadRecord,
+  { event, fault, change }: Outcome,
+): Promise<boolean> {
   return await parts.db.transaction(async (tx) => {
     const state = await workloadMove(tx, record.id, {
-      event, generation: record.generation,
-      change: { updated_at: parts.clock.now(), ...(fault === undefined ? {} : { fault: fault && toJson(fault) }), ...change },
+      event,
+      generation: record.generation,
+      change: {
+        updated_at: parts.clock.now(),
+        ...(fault === undefined ? {} : { fault: fault && toJson(fault) }),
+        ...change,
+      },
     })
     if (state !== undefined) tx.emit(topics.changed, { id: record.id })
     return state !== undefined
@@ -57,5 +76,8 @@ export async function observed(parts: Parts, record: WorkloadRecord, { event, fa
 }
 
 /** Records progress without telling anybody; false when a later order came first. */
-export const progress = (parts: Parts, record: WorkloadRecord, change: Partial<Omit<WorkloadRow, 'id' | 'state'>>): Promise<boolean> =>
-  workloadPatch(parts.db, record.id, record.generation, change)
+export const progress = (
+  parts: Parts,
+  record: WorkloadRecord,
+  change: Partial<Omit<WorkloadRow, 'id' | 'state'>>,
+): Promise<boolean> => workloadPatch(parts.db, record.id, record.generation, change)

@@ -7,10 +7,14 @@ import type { Parts } from './parts.ts'
 import { finish, topics } from './records.ts'
 
 /** What can be reached of the workload's host: its network may answer while its engine does not. */
-export interface Reach { host: Host | undefined; engine: boolean }
+export interface Reach {
+  host: Host | undefined
+  engine: boolean
+}
 
 export async function remove(parts: Parts, record: WorkloadRecord, { host, engine }: Reach): Promise<void> {
-  if (host !== undefined) await Promise.all([engine && removeContainer(record, host), unplugAll(parts, host, record.id)])
+  if (host !== undefined)
+    await Promise.all([engine && removeContainer(record, host), unplugAll(parts, host, record.id)])
   const now = parts.clock.now()
   await finish(parts, record, {
     event: 'removed',

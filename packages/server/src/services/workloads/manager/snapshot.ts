@@ -6,7 +6,8 @@ import type { Parts } from './parts.ts'
 
 /** May be repeated: the commit is tagged by the image's id, and Glance leaves an active image alone. */
 export async function snapshot(
-  { glance, log }: Parts, { record, host, containerId, imageId }: { record: WorkloadRecord; host: Host; containerId: string; imageId: string },
+  { glance, log }: Parts,
+  { record, host, containerId, imageId }: { record: WorkloadRecord; host: Host; containerId: string; imageId: string },
 ): Promise<void> {
   const reference = snapshotReference(imageId)
   await host.runtime.commit(containerId, reference, { 'org.quaystone.snapshot-of': record.id })

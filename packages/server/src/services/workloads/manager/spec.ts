@@ -8,27 +8,35 @@ export const maxHostnameLength = 63
 export function assertRunnable(spec: WorkloadSpec): void {
   const { resources, networkMode } = spec
   if (!(resources.vcpus > 0)) throw unfit('resources.vcpus', `must be above 0, not ${resources.vcpus}`)
-  if (!(resources.ramMiB >= 0) || !(resources.diskGiB >= 0)) throw unfit('resources', 'ramMiB and diskGiB must not be negative')
+  if (!(resources.ramMiB >= 0) || !(resources.diskGiB >= 0))
+    throw unfit('resources', 'ramMiB and diskGiB must not be negative')
   if (!spec.hostname || spec.hostname.length > maxHostnameLength) {
     throw unfit('hostname', `must have 1 to ${maxHostnameLength} characters`)
   }
   if (spec.publishedPorts?.length && networkMode !== 'bridge') {
-    throw unfit('publishedPorts', `need networkMode 'bridge', not '${networkMode}': on tenant networks use a floating IP or a port forwarding`)
+    throw unfit(
+      'publishedPorts',
+      `need networkMode 'bridge', not '${networkMode}': on tenant networks use a floating IP or a port forwarding`,
+    )
   }
   const relative = spec.files.find(({ path }) => !path.startsWith('/') || path.split('/').includes('..'))
   if (relative) throw unfit('files', `'${relative.path}' must be an absolute path without '..'`)
 }
 
-const unfit = (field: string, sentence: string) => badRequest(`Invalid container spec: ${field} ${sentence}`, { field, reason: 'spec' })
+const unfit = (field: string, sentence: string) =>
+  badRequest(`Invalid container spec: ${field} ${sentence}`, { field, reason: 'spec' })
 
 /** What a placement claims; a part of a vCPU counts as a whole one, because Placement counts whole units. */
 export function claimOf({ claim, resources }: WorkloadSpec): Record<string, number> {
-  const wanted = Object.keys(claim).length > 0 ? claim
-    : { VCPU: Math.ceil(resources.vcpus), MEMORY_MB: resources.ramMiB, DISK_GB: resources.diskGiB }
+  const wanted =
+    Object.keys(claim).length > 0
+      ? claim
+      : { VCPU: Math.ceil(resources.vcpus), MEMORY_MB: resources.ramMiB, DISK_GB: resources.diskGiB }
   return Object.fromEntries(Object.entries(wanted).filter(([, amount]) => amount > 0))
 }
 
-export const hasOwnCommand = (spec: WorkloadSpec): boolean => (spec.command?.length ?? 0) > 0 || (spec.entrypoint?.length ?? 0) > 0
+export const hasOwnCommand = (spec: WorkloadSpec): boolean =>
+  (spec.command?.length ?? 0) > 0 || (spec.entrypoint?.length ?? 0) > 0
 
 /** The workload whose network this one shares, if any. */
 export const sharedNetworkOf = ({ networkMode }: WorkloadSpec): string | undefined =>

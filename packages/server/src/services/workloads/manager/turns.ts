@@ -7,13 +7,20 @@ export class Turns {
   run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key) ?? Promise.resolve()
     const mine = before.then(work, work)
-    const settled = mine.then(() => undefined, () => undefined)
+    const settled = mine.then(
+      () => undefined,
+      () => undefined,
+    )
     this.#last.set(key, settled)
-    void settled.then(() => { if (this.#last.get(key) === settled) this.#last.delete(key) })
+    void settled.then(() => {
+      if (this.#last.get(key) === settled) this.#last.delete(key)
+    })
     return mine
   }
 
-  isBusy(key: string): boolean { return this.#last.has(key) }
+  isBusy(key: string): boolean {
+    return this.#last.has(key)
+  }
 }
 
 /** At most `limit` works of one key at a time; the others wait in line. */
@@ -21,7 +28,9 @@ export class Slots {
   readonly #limit: number
   readonly #taken = new Map<string, number>()
   readonly #waiting = new Map<string, (() => void)[]>()
-  constructor(limit: number) { this.#limit = limit }
+  constructor(limit: number) {
+    this.#limit = limit
+  }
 
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     await this.#take(key)

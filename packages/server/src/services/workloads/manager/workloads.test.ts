@@ -39,11 +39,29 @@ async function assertClean(): Promise<void> {
 describe('building', () => {
   test('a new workload runs, with its ports up before its command', async () => {
     const workload = await running({ links: undefined }, 2)
-    assert.deepEqual([workload.state, workload.fault, workload.step, workload.hostName], ['running', null, null, 'host-1'])
+    assert.deepEqual(
+      [workload.state, workload.fault, workload.step, workload.hostName],
+      ['running', null, null, 'host-1'],
+    )
     const name = `nova-${workload.id}`
-    assert.deepEqual(runtime().history.filter((line) => line.endsWith(name)), [`create ${name}`, `start ${name}`, `gate ${name}`, `command ${name}`])
-    assert.deepEqual(world.ports.of(workload.id).map(({ status, hostName }) => [status, hostName]), [['ACTIVE', 'host-1'], ['ACTIVE', 'host-1']])
-    assert.deepEqual([...host().network.ports.keys()].sort(), world.ports.of(workload.id).map(({ id }) => id).sort())
+    assert.deepEqual(
+      runtime().history.filter((line) => line.endsWith(name)),
+      [`create ${name}`, `start ${name}`, `gate ${name}`, `command ${name}`],
+    )
+    assert.deepEqual(
+      world.ports.of(workload.id).map(({ status, hostName }) => [status, hostName]),
+      [
+        ['ACTIVE', 'host-1'],
+        ['ACTIVE', 'host-1'],
+      ],
+    )
+    assert.deepEqual(
+      [...host().network.ports.keys()].sort(),
+      world.ports
+        .of(workload.id)
+        .map(({ id }) => id)
+        .sort(),
+    )
     const spec = runtime().specOf(workload.containerId!)
     assert.deepEqual(spec.dns, ['10.0.0.1'])
     assert.deepEqual(spec.extraHosts, { web: world.ports.of(workload.id)[0]!.fixedIps[0]!.ip })
@@ -51,9 +69,14 @@ describe('building', () => {
   })
 
   test('many at once load their image once', async () => {
-    const ids = await Promise.all(Array.from({ length: 20 }, async () => (await createWorkload(world, cloud.facade)).id))
+    const ids = await Promise.all(
+      Array.from({ length: 20 }, async () => (await createWorkload(world, cloud.facade)).id),
+    )
     await cloud.settle()
-    assert.deepEqual([...(await cloud.facade.fetchMany(ids)).values()].map(({ state }) => state), ids.map(() => 'running'))
+    assert.deepEqual(
+      [...(await cloud.facade.fetchMany(ids)).values()].map(({ state }) => state),
+      ids.map(() => 'running'),
+    )
     assert.deepEqual([world.images.reads, runtime().calls.get('imageLoad')], [1, 1])
   })
 
@@ -75,7 +98,10 @@ describe('building', () => {
     const main = await running()
     const side = await running({ networkMode: `container:${main.id}` }, 0)
     assert.equal(side.hostName, main.hostName)
-    assert.equal(world.hosts.find(({ name }) => name === main.hostName)!.runtime.specOf(side.containerId!).networkMode, `container:${main.containerId}`)
+    assert.equal(
+      world.hosts.find(({ name }) => name === main.hostName)!.runtime.specOf(side.containerId!).networkMode,
+      `container:${main.containerId}`,
+    )
   })
 
   test('an image that was removed on the host by hand is loaded again', async () => {
@@ -88,7 +114,9 @@ describe('building', () => {
 
   test('the same id again changes nothing', async () => {
     const workload = await running()
-    const again = await world.db.transaction((tx) => cloud.facade.ensure(tx, { ...workload, spec: specOf({ hostname: 'other' }) }))
+    const again = await world.db.transaction((tx) =>
+      cloud.facade.ensure(tx, { ...workload, spec: specOf({ hostname: 'other' }) }),
+    )
     assert.equal(again.spec.hostname, 'web')
     await cloud.settle()
     assert.equal(runtime().calls.get('create'), 1)
@@ -112,7 +140,10 @@ describe('failing to build', () => {
     const workload = await running({ resources: { vcpus: 9, ramMiB: 64, diskGiB: 1 } })
     assert.equal(workload.state, 'error')
     assert.match(workload.fault!.message, /^No valid host was found\./)
-    assert.match(workload.fault!.details, /Resources turned away 1 of 1 host\(s\): 9 VCPU asked, but one workload may have at most 8/)
+    assert.match(
+      workload.fault!.details,
+      /Resources turned away 1 of 1 host\(s\): 9 VCPU asked, but one workload may have at most 8/,
+    )
   })
 
   test('a port that cannot be plugged fails the build, and nothing half-made stays', async () => {
@@ -122,8 +153,14 @@ describe('failing to build', () => {
     const workload = await now(id)
     assert.equal(workload.state, 'error')
     assert.match(workload.fault!.message, /failed at step 'spawning': .*no such bridge/)
-    assert.deepEqual([await runtime().list(), host().network.ports.size, world.ports.of(id)[0]!.status], [[], 0, 'DOWN'])
-    assert.equal(runtime().history.some((line) => line.startsWith('command')), false)
+    assert.deepEqual(
+      [await runtime().list(), host().network.ports.size, world.ports.of(id)[0]!.status],
+      [[], 0, 'DOWN'],
+    )
+    assert.equal(
+      runtime().history.some((line) => line.startsWith('command')),
+      false,
+    )
     await assertClean()
   })
 
@@ -185,7 +222,10 @@ describe('orders', () => {
   test('stop, start, reboot softly and hard', async () => {
     const { id, pid } = await running()
     const stopped = await done(id, { do: 'stop', graceSeconds: 1 })
-    assert.deepEqual([stopped.state, stopped.exitCode, stopped.pid, world.ports.of(id)[0]!.status], ['stopped', 143, 0, 'DOWN'])
+    assert.deepEqual(
+      [stopped.state, stopped.exitCode, stopped.pid, world.ports.of(id)[0]!.status],
+      ['stopped', 143, 0, 'DOWN'],
+    )
     const started = await done(id, { do: 'start' })
     assert.deepEqual([started.state, started.fault, world.ports.of(id)[0]!.status], ['running', null, 'ACTIVE'])
     const soft = await done(id, { do: 'reboot', hard: false })
@@ -212,8 +252,14 @@ describe('orders', () => {
     const [port] = world.ports.of(before.id)
     const after = await done(before.id, { do: 'rebuild', spec: specOf({ imageId: 'next' }) })
     assert.notEqual(after.containerId, before.containerId)
-    assert.deepEqual((await runtime().list()).map(({ command }) => command), [['sleep', '2d']])
-    assert.deepEqual(world.ports.of(before.id).map(({ id }) => id), [port!.id])
+    assert.deepEqual(
+      (await runtime().list()).map(({ command }) => command),
+      [['sleep', '2d']],
+    )
+    assert.deepEqual(
+      world.ports.of(before.id).map(({ id }) => id),
+      [port!.id],
+    )
     await done(before.id, { do: 'stop' })
     assert.equal((await done(before.id, { do: 'rebuild', spec: specOf() })).state, 'stopped')
     assert.equal((await done(before.id, { do: 'start' })).state, 'running')
@@ -222,9 +268,14 @@ describe('orders', () => {
   test('a resize changes the limits and the claim; what does not fit is refused at once', async () => {
     const { id } = await running()
     await done(id, { do: 'resize', spec: specOf({ resources: { vcpus: 2, ramMiB: 128, diskGiB: 1 } }) })
-    assert.deepEqual((await runtime().list()).map((one) => runtime().specOf(one.id).resources.ramMiB), [128])
-    await assert.rejects(order(id, { do: 'resize', spec: specOf({ resources: { vcpus: 99, ramMiB: 64, diskGiB: 1 } }) }),
-      (error) => isRefusal(error) && error.kind === 'conflict' && /cannot hold 99 VCPU/.test(error.message))
+    assert.deepEqual(
+      (await runtime().list()).map((one) => runtime().specOf(one.id).resources.ramMiB),
+      [128],
+    )
+    await assert.rejects(
+      order(id, { do: 'resize', spec: specOf({ resources: { vcpus: 99, ramMiB: 64, diskGiB: 1 } }) }),
+      (error) => isRefusal(error) && error.kind === 'conflict' && /cannot hold 99 VCPU/.test(error.message),
+    )
     assert.equal((await now(id)).spec.resources.vcpus, 2)
   })
 
@@ -248,7 +299,10 @@ describe('orders', () => {
 
   test('an order that the state forbids is refused, and so is one while another is under way', async () => {
     const { id } = await running()
-    await assert.rejects(order(id, { do: 'start' }), /Cannot 'start' workload .* while it is running; it can be done when it is stopped or error/)
+    await assert.rejects(
+      order(id, { do: 'start' }),
+      /Cannot 'start' workload .* while it is running; it can be done when it is stopped or error/,
+    )
     await order(id, { do: 'stop' })
     await assert.rejects(order(id, { do: 'pause' }), /earlier order is under way \(powering-off\)/)
     assert.equal((await now(id)).step, 'powering-off')
@@ -272,14 +326,20 @@ describe('questions', () => {
     await cloud.facade.snapshot(id, 'shot')
     await cloud.facade.snapshot(id, 'shot')
     assert.ok(world.images.uploaded.get('shot')!.length > 0)
-    assert.deepEqual((await runtime().imageList()).flatMap(({ tags }) => tags), ['quaystone/image:latest'])
+    assert.deepEqual(
+      (await runtime().imageList()).flatMap(({ tags }) => tags),
+      ['quaystone/image:latest'],
+    )
     await assert.rejects(cloud.facade.logs('nobody'), /could not be found/)
   })
 
   test('hosts are what they are, not what is promised', async () => {
     await running()
     const [info] = await cloud.facade.hosts()
-    assert.deepEqual([info!.vcpus, info!.ramMiB, info!.up, info!.enabled, info!.runningWorkloads], [8, 16384, true, true, 1])
+    assert.deepEqual(
+      [info!.vcpus, info!.ramMiB, info!.up, info!.enabled, info!.runningWorkloads],
+      [8, 16384, true, true, 1],
+    )
     await cloud.facade.hostUpdate('host-1', { enabled: false, disabledReason: 'repair' })
     assert.match((await running()).fault!.details, /host-1 is disabled \(repair\)/)
     await cloud.facade.hostUpdate('host-1', { enabled: true, availabilityZone: 'east' })
@@ -295,16 +355,19 @@ describe('placing on several hosts', () => {
   })
 
   test('workloads spread; an anti-affinity group never shares a host, an affinity group always does', async () => {
-    const apart = { group: { id: 'apart', policy: 'anti-affinity' as const } }, together = { group: { id: 'together', policy: 'affinity' as const } }
+    const apart = { group: { id: 'apart', policy: 'anti-affinity' as const } },
+      together = { group: { id: 'together', policy: 'affinity' as const } }
     const hostsOf = async (scheduling: object, count: number) => {
-      const ids = await Promise.all(Array.from({ length: count }, async () => (await createWorkload(world, cloud.facade, { scheduling })).id))
+      const ids = await Promise.all(
+        Array.from({ length: count }, async () => (await createWorkload(world, cloud.facade, { scheduling })).id),
+      )
       await cloud.settle()
       return [...(await cloud.facade.fetchMany(ids)).values()].map(({ hostName }) => hostName)
     }
     assert.equal(new Set(await hostsOf({}, 3)).size, 3)
     assert.equal(new Set(await hostsOf(apart, 3)).size, 3)
     assert.deepEqual(await hostsOf(apart, 1), [null])
-    assert.equal(new Set([...await hostsOf(together, 2), ...await hostsOf(together, 2)]).size, 1)
+    assert.equal(new Set([...(await hostsOf(together, 2)), ...(await hostsOf(together, 2))]).size, 1)
   })
 
   test('hints keep workloads apart or together', async () => {

@@ -7,7 +7,14 @@ import type { Host } from '#services/deps.ts'
 import { makesAnew, orderRules, refusalOf, stepOf } from '../states/orders.ts'
 import type { WorkloadEvent } from '../states/workload.ts'
 import type { WorkloadRow } from '../store/tables.ts'
-import { workloadFetch, workloadInsert, workloadMove, workloadPatch, workloadRename, workloadsFetch } from '../store/workloads.ts'
+import {
+  workloadFetch,
+  workloadInsert,
+  workloadMove,
+  workloadPatch,
+  workloadRename,
+  workloadsFetch,
+} from '../store/workloads.ts'
 import type { WorkloadRecord } from '../store/workloads.ts'
 import { hostFetch } from '../store/hosts.ts'
 import { doctorReport } from './doctor.ts'
@@ -51,7 +58,12 @@ export function createWorkloads(parts: Parts): WorkloadsFacade {
   }
 }
 
-function toWorkload({ pending: _pending, buildGeneration: _build, todo: _todo, ...workload }: WorkloadRecord): Workload {
+function toWorkload({
+  pending: _pending,
+  buildGeneration: _build,
+  todo: _todo,
+  ...workload
+}: WorkloadRecord): Workload {
   return workload
 }
 
@@ -67,10 +79,32 @@ async function ensure(parts: Parts, tx: Tx, workload: NewWorkload): Promise<Work
 }
 
 const newRow = ({ id, ownerService, projectId, userId, name, spec }: NewWorkload, now: number): WorkloadRow => ({
-  id, owner_service: ownerService, project_id: projectId, user_id: userId, name, spec: toJson(spec), image_id: spec.imageId,
-  group_id: spec.scheduling.group?.id ?? null, desired: 'running', state: 'scheduling', step: 'scheduling', pending: null,
-  generation: 1, done_generation: 0, build_generation: 1, todo: 1, host_name: null, container_id: null, pid: 0, exit_code: null,
-  oom_killed: 0, fault: null, launched_at: null, terminated_at: null, created_at: now, updated_at: now,
+  id,
+  owner_service: ownerService,
+  project_id: projectId,
+  user_id: userId,
+  name,
+  spec: toJson(spec),
+  image_id: spec.imageId,
+  group_id: spec.scheduling.group?.id ?? null,
+  desired: 'running',
+  state: 'scheduling',
+  step: 'scheduling',
+  pending: null,
+  generation: 1,
+  done_generation: 0,
+  build_generation: 1,
+  todo: 1,
+  host_name: null,
+  container_id: null,
+  pid: 0,
+  exit_code: null,
+  oom_killed: 0,
+  fault: null,
+  launched_at: null,
+  terminated_at: null,
+  created_at: now,
+  updated_at: now,
 })
 
 async function takeOrder(parts: Parts, tx: Tx, id: string, order: WorkloadOrder): Promise<number> {
@@ -93,24 +127,42 @@ async function takeOrder(parts: Parts, tx: Tx, id: string, order: WorkloadOrder)
 /** Throws `conflict` with the numbers when the host has no room for the new size. */
 async function reclaim(parts: Parts, tx: Tx, record: WorkloadRecord, { spec }: { spec: WorkloadSpec }): Promise<void> {
   const row = await hostFetch(tx, record.hostName!)
-  if (row === undefined) throw conflict(`Workload ${record.id} is on host ${record.hostName}, which is no longer known`, { reason: 'state', state: record.state })
+  if (row === undefined)
+    throw conflict(`Workload ${record.id} is on host ${record.hostName}, which is no longer known`, {
+      reason: 'state',
+      state: record.state,
+    })
   await parts.placement.claim(tx, {
-    consumerId: record.id, providerId: row.id, resources: claimOf(spec), projectId: record.projectId, userId: record.userId,
+    consumerId: record.id,
+    providerId: row.id,
+    resources: claimOf(spec),
+    projectId: record.projectId,
+    userId: record.userId,
   })
 }
 
 async function writeOrder(parts: Parts, tx: Tx, record: WorkloadRecord, order: WorkloadOrder): Promise<void> {
   const generation = record.generation + 1
   const change: Partial<Omit<WorkloadRow, 'id' | 'state'>> = {
-    generation, todo: 1, step: stepOf(order), pending: pendingOf(record, order), updated_at: parts.clock.now(),
+    generation,
+    todo: 1,
+    step: stepOf(order),
+    pending: pendingOf(record, order),
+    updated_at: parts.clock.now(),
     ...(orderRules[order.do].desired && { desired: orderRules[order.do].desired }),
     ...('spec' in order && { spec: toJson(order.spec), image_id: order.spec.imageId }),
-    ...(order.do === 'rebuild' && { build_generation: generation, desired: record.state === 'stopped' ? 'stopped' : 'running' }),
+    ...(order.do === 'rebuild' && {
+      build_generation: generation,
+      desired: record.state === 'stopped' ? 'stopped' : 'running',
+    }),
   }
   const event = eventOf(record, order)
-  const written = event === undefined ? await workloadPatch(tx, record.id, record.generation, change)
-    : await workloadMove(tx, record.id, { event, generation: record.generation, change })
-  if (!written) throw conflict(`Workload ${record.id} was changed by somebody else at this moment; try again`, { reason: 'state' })
+  const written =
+    event === undefined
+      ? await workloadPatch(tx, record.id, record.generation, change)
+      : await workloadMove(tx, record.id, { event, generation: record.generation, change })
+  if (!written)
+    throw conflict(`Workload ${record.id} was changed by somebody else at this moment; try again`, { reason: 'state' })
   tx.emit(event === 'retry' ? topics.placing : topics.work, { id: record.id })
   tx.emit(topics.changed, { id: record.id })
 }
@@ -128,10 +180,17 @@ function pendingOf({ pid }: WorkloadRecord, order: WorkloadOrder): string {
   return toJson(order.do === 'reboot' ? { ...order, pidBefore: pid } : order)
 }
 
-async function containerOf(parts: Parts, id: string): Promise<{ record: WorkloadRecord; host: Host; containerId: string }> {
+async function containerOf(
+  parts: Parts,
+  id: string,
+): Promise<{ record: WorkloadRecord; host: Host; containerId: string }> {
   const record = await workloadFetch(parts.db, id)
   if (record === undefined || record.state === 'deleted') throw notFound(`Workload ${id} could not be found`)
-  if (record.containerId === null) throw conflict(`Workload ${id} has no container now: it is ${record.state}`, { reason: 'state', state: record.state })
+  if (record.containerId === null)
+    throw conflict(`Workload ${id} has no container now: it is ${record.state}`, {
+      reason: 'state',
+      state: record.state,
+    })
   return { record, host: requireHost(parts.hosts, record.hostName), containerId: record.containerId }
 }
 

@@ -8,16 +8,34 @@ import { workloadMachine } from './workload.ts'
 import type { WorkloadEvent } from './workload.ts'
 
 const workload = (state: Workload['state'], underWay = false) =>
-  ({ id: 'w', state, step: null, hostName: 'h', generation: underWay ? 2 : 1, doneGeneration: 1 } as Workload)
+  ({ id: 'w', state, step: null, hostName: 'h', generation: underWay ? 2 : 1, doneGeneration: 1 }) as Workload
 const orders: WorkloadOrder[] = [
-  { do: 'start' }, { do: 'stop' }, { do: 'pause' }, { do: 'unpause' }, { do: 'suspend' }, { do: 'resume' }, { do: 'reboot', hard: false },
-  { do: 'reboot', hard: true }, { do: 'rebuild', spec: specOf() }, { do: 'resize', spec: specOf() }, { do: 'replug' }, { do: 'delete' },
+  { do: 'start' },
+  { do: 'stop' },
+  { do: 'pause' },
+  { do: 'unpause' },
+  { do: 'suspend' },
+  { do: 'resume' },
+  { do: 'reboot', hard: false },
+  { do: 'reboot', hard: true },
+  { do: 'rebuild', spec: specOf() },
+  { do: 'resize', spec: specOf() },
+  { do: 'replug' },
+  { do: 'delete' },
 ]
 /** What an order leads to when it goes well, and when it does not. */
 const results: Record<WorkloadOrder['do'], WorkloadEvent[]> = {
-  start: ['started', 'stopped', 'failed'], stop: ['stopped', 'failed'], pause: ['paused', 'stopped', 'failed'], unpause: ['started', 'stopped', 'failed'],
-  suspend: ['suspended', 'stopped', 'failed'], resume: ['started', 'stopped', 'failed'], reboot: ['started', 'stopped', 'failed'],
-  rebuild: ['rebuild'], resize: ['failed'], replug: ['failed'], delete: ['delete'],
+  start: ['started', 'stopped', 'failed'],
+  stop: ['stopped', 'failed'],
+  pause: ['paused', 'stopped', 'failed'],
+  unpause: ['started', 'stopped', 'failed'],
+  suspend: ['suspended', 'stopped', 'failed'],
+  resume: ['started', 'stopped', 'failed'],
+  reboot: ['started', 'stopped', 'failed'],
+  rebuild: ['rebuild'],
+  resize: ['failed'],
+  replug: ['failed'],
+  delete: ['delete'],
 }
 
 for (const order of orders) {
@@ -26,15 +44,26 @@ for (const order of orders) {
     for (const state of workloadMachine.states) {
       const refusal = refusalOf(workload(state), order)
       const soft = order.do === 'reboot' && !order.hard
-      assert.equal(refusal === undefined, soft ? state === 'running' : orderRules[order.do].from.includes(state), `${name} in ${state}`)
-      if (refusal !== undefined) assert.match(refusal, /^Cannot .* workload w .*while it is \w+; it can be done|^Cannot reboot workload w softly/)
-      else for (const event of results[order.do]) assert.ok(workloadMachine.allows(state, event), `${event} from ${state}`)
+      assert.equal(
+        refusal === undefined,
+        soft ? state === 'running' : orderRules[order.do].from.includes(state),
+        `${name} in ${state}`,
+      )
+      if (refusal !== undefined)
+        assert.match(
+          refusal,
+          /^Cannot .* workload w .*while it is \w+; it can be done|^Cannot 'reboot' workload w softly/,
+        )
+      else
+        for (const event of results[order.do]) assert.ok(workloadMachine.allows(state, event), `${event} from ${state}`)
     }
   })
 }
 
 test('only a deletion may interrupt an order under way', () => {
-  const taken = orders.filter((order) => refusalOf(workload('running', true), order) === undefined).map((order) => order.do)
+  const taken = orders
+    .filter((order) => refusalOf(workload('running', true), order) === undefined)
+    .map((order) => order.do)
   assert.deepEqual(taken, ['delete'])
 })
 
@@ -44,7 +73,19 @@ test('what could not be built can only be made anew or deleted', () => {
   assert.deepEqual(taken, ['powering-on', 'rebooting_hard', 'rebuilding', 'deleting'])
 })
 
-test('steps are the words of Nova\'s task_state', () => {
-  assert.deepEqual(orders.map(stepOf), ['powering-on', 'powering-off', 'pausing', 'unpausing', 'suspending', 'resuming', 'rebooting',
-    'rebooting_hard', 'rebuilding', 'resize_migrating', 'networking', 'deleting'])
+test("steps are the words of Nova's task_state", () => {
+  assert.deepEqual(orders.map(stepOf), [
+    'powering-on',
+    'powering-off',
+    'pausing',
+    'unpausing',
+    'suspending',
+    'resuming',
+    'rebooting',
+    'rebooting_hard',
+    'rebuilding',
+    'resize_migrating',
+    'networking',
+    'deleting',
+  ])
 })

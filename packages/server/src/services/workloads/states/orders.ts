@@ -32,17 +32,18 @@ export function stepOf(order: WorkloadOrder): string {
 /** Why the order cannot be taken now; undefined when it can. */
 export function refusalOf(workload: Workload, order: WorkloadOrder): string | undefined {
   const { from } = orderRules[order.do]
-  if (!from.includes(workload.state)) {
-    return `Cannot '${order.do}' workload ${workload.id} while it is ${workload.state}; it can be done when it is ${from.join(' or ')}`
+  const { state } = workload
+  const cannot = `Cannot '${order.do}' workload ${workload.id}`
+  if (!from.includes(state)) return `${cannot} while it is ${state}; it can be done when it is ${from.join(' or ')}`
+  if (order.do === 'reboot' && !order.hard && state !== 'running') {
+    return `${cannot} softly while it is ${state}: a soft reboot asks its command to end; reboot it hard`
   }
-  if (order.do === 'reboot' && !order.hard && workload.state !== 'running') {
-    return `Cannot reboot workload ${workload.id} softly while it is ${workload.state}: a soft reboot asks its command to end, so it must be running; reboot it hard`
+  if (order.do === 'delete') return undefined
+  if (state === 'error' && workload.hostName === null && !makesAnew(order)) {
+    return `${cannot}: it has no container, because it could not be built; rebuild or delete it`
   }
-  if (workload.state === 'error' && workload.hostName === null && order.do !== 'delete' && !makesAnew(order)) {
-    return `Cannot '${order.do}' workload ${workload.id}: it has no container, because it could not be built; rebuild or delete it`
-  }
-  if (order.do !== 'delete' && workload.doneGeneration < workload.generation) {
-    return `Cannot '${order.do}' workload ${workload.id} while an earlier order is under way (${workload.step ?? workload.state}); wait for it to end`
+  if (workload.doneGeneration < workload.generation) {
+    return `${cannot} while an earlier order is under way (${workload.step ?? state}); wait for it to end`
   }
   return undefined
 }
