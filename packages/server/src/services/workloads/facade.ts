@@ -2,6 +2,8 @@
 import type { Tx } from '#platform/db/database.ts'
 import type { ContainerMount, ContainerStats, ExecResult } from './ports.ts'
 
+export type { ContainerMount, ContainerStats, ExecResult } from './ports.ts'
+
 /** The versioned container spec. Amounts: vCPUs, MiB, GiB, pids. */
 export interface WorkloadSpec {
   version: 1
