@@ -138,11 +138,6 @@ const endpoints = [
   }),
 ]
 
-const member = (parameter: string, fetch: (api: Managers, id: string) => Promise<unknown>) => ({ parameter, fetch })
+const member = { parameter: 'endpoint_id', fetch: (api: Managers, endpointId: string) => api.catalog.fetchEndpoint(endpointId) }
 
-export const catalogRoutes = [
-  ...memberFirst(regions.filter((route) => route.method !== 'PUT'), member('region_id', (api, key) => api.catalog.fetchRegion(key))),
-  ...regions.filter((route) => route.method === 'PUT'),
-  ...memberFirst(services, member('service_id', (api, key) => api.catalog.fetchService(key))),
-  ...memberFirst(endpoints, member('endpoint_id', (api, key) => api.catalog.fetchEndpoint(key))),
-]
+export const catalogRoutes = [...regions, ...services, ...memberFirst(endpoints, member)]

@@ -7,7 +7,6 @@ import type { Managers } from '../manager/managers.ts'
 import type { NewRegisteredLimit, RegisteredLimitChanges } from '../manager/registered-limits.ts'
 import type { Limit } from '../store/tables.ts'
 import { anyId, closedBody, description, id, nullableId, optional } from './fields.ts'
-import { memberFirst } from './member-first.ts'
 import { collection, filtered, limitView, one, registeredLimitView, type Query } from './views.ts'
 
 const limitMax = 0x7fffffff
@@ -108,7 +107,4 @@ const limits = [
   }),
 ]
 
-const registeredMember = { parameter: 'registered_limit_id', fetch: (api: Managers, limitId: string) => api.registeredLimits.fetch(limitId) }
-const member = { parameter: 'limit_id', fetch: (api: Managers, limitId: string) => api.limits.fetch(limitId) }
-
-export const limitRoutes = [...memberFirst(registeredLimits, registeredMember), ...memberFirst(limits, member)]
+export const limitRoutes = [...registeredLimits, ...limits]

@@ -1,4 +1,4 @@
-/** Upstream looks a thing up before it looks at rights: what does not exist is not found for anybody. Clients rely on it. */
+/** Of some things upstream looks up whether they exist before it looks at rights: 404 for anybody. Clients rely on it. */
 import type { ApiRequest, Route } from '#platform/api-kit/route.ts'
 import type { RequestContext } from '#platform/auth/context.ts'
 import type { Managers } from '../manager/managers.ts'

@@ -4,7 +4,6 @@ import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import type { Managers } from '../manager/managers.ts'
 import type { PolicyUse } from '../manager/policies.ts'
 import { extraOf, openBody, optional, someOf } from './fields.ts'
-import { memberFirst } from './member-first.ts'
 import { collection, endpointView, filtered, policyView } from './views.ts'
 
 const type = T.String({ minLength: 1, maxLength: 255 })
@@ -85,6 +84,4 @@ const lookups = [
   }),
 ]
 
-const member = { parameter: 'policy_id', fetch: (api: Managers, id: string) => api.policies.fetch(id) }
-
-export const policyBlobRoutes: Route[] = [...memberFirst(policies, member), ...families.flatMap(associationRoutes), ...lookups]
+export const policyBlobRoutes: Route[] = [...policies, ...families.flatMap(associationRoutes), ...lookups]

@@ -110,9 +110,9 @@ describe('projects and domains', () => {
     const seen: string[] = []
     let path: string | null = '/projects?limit=3'
     while (path) {
-      const { projects, links } = (await ask('GET', path)).body
+      const { projects, links }: { projects: { id: string }[]; links: { next: string | null } } = (await ask('GET', path)).body
       assert.ok(projects.length <= 3)
-      seen.push(...projects.map((one: any) => one.id))
+      seen.push(...projects.map((one) => one.id))
       path = links.next?.replace('http://cloud.test:5000/identity/v3', '') ?? null
     }
     const all = (await ask('GET', '/projects')).body.projects.map((one: any) => one.id)

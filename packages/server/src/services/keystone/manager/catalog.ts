@@ -3,8 +3,11 @@ import { forbidden } from '#platform/errors/errors.ts'
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { hexId } from '#platform/ids/ids.ts'
 import type { CatalogEntry } from '../facade.ts'
-import { endpoints, limits, projectEndpoints, regions, registeredLimits, services } from '../store/entity-store.ts'
-import type { Endpoint, Extra, Region, Service } from '../store/tables.ts'
+import {
+  endpointGroups, endpoints, limits, projectEndpointGroups, projectEndpoints, regions, registeredLimits, services,
+} from '../store/entity-store.ts'
+import type { Endpoint, EndpointGroup, Extra, ProjectEndpoint, ProjectEndpointGroup, Region, Service } from '../store/tables.ts'
+import { isInGroup } from './endpoint-filters.ts'
 import type { Ground } from './ground.ts'
 import { found, invalid, taken, unlessTaken } from './refusals.ts'
 
@@ -30,7 +33,7 @@ const refuseBadUrl = (url: string): void => {
 
 export class Catalog {
   readonly #ground: Ground
-  #whole: { generation: number; services: Service[]; endpoints: Endpoint[] } | undefined
+  #whole: Whole | undefined
   constructor(ground: Ground) { this.#ground = ground }
 
   get #db() { return this.#ground.db }
@@ -38,8 +41,10 @@ export class Catalog {
   /** As tokens show it: enabled services with their enabled endpoints, for the project or without one. */
   async forToken(scope: { userId: string; projectId?: string; hostUrl: string }): Promise<CatalogService[]> {
     const whole = await this.#read()
-    const byService = Map.groupBy(whole.endpoints.filter((endpoint) => endpoint.enabled), (endpoint) => endpoint.service_id)
-    return whole.services.filter((service) => service.enabled).map(({ id, type, name }) => ({
+    const filter = filterOf(whole, scope.projectId)
+    const shown = whole.endpoints.filter((endpoint) => endpoint.enabled && filter(endpoint))
+    const byService = Map.groupBy(shown, (endpoint) => endpoint.service_id)
+    return whole.services.filter((service) => service.enabled && (filter === everything || byService.has(service.id))).map(({ id, type, name }) => ({
       id, type, name, endpoints: (byService.get(id) ?? []).flatMap((endpoint) => shownTo(endpoint, scope)),
     }))
   }
@@ -175,7 +180,10 @@ export class Catalog {
   async #read() {
     const { generation } = this.#ground.memory
     if (this.#whole?.generation !== generation) {
-      this.#whole = { generation, services: await services.list(this.#db), endpoints: await endpoints.list(this.#db) }
+      this.#whole = {
+        generation, services: await services.list(this.#db), endpoints: await endpoints.list(this.#db),
+        single: await projectEndpoints.list(this.#db), grouped: await projectEndpointGroups.list(this.#db), groups: await endpointGroups.list(this.#db),
+      }
     }
     return this.#whole
   }
@@ -191,6 +199,27 @@ export class Catalog {
       if (at === id) throw invalid(`The specified parent region ${parent} would create a circular region hierarchy.`, 'parent_region_id')
     }
   }
+}
+
+/** All a catalog is made of, as of one generation of changes. */
+interface Whole {
+  generation: number
+  services: Service[]
+  endpoints: Endpoint[]
+  single: ProjectEndpoint[]
+  grouped: ProjectEndpointGroup[]
+  groups: EndpointGroup[]
+}
+
+const everything = () => true
+
+/** What the project's filter lets through; a project without one sees everything. */
+const filterOf = (whole: Whole, projectId: string | undefined): ((endpoint: Endpoint) => boolean) => {
+  const single = whole.single.filter((one) => one.project_id === projectId)
+  const grouped = whole.grouped.filter((one) => one.project_id === projectId)
+  if (projectId === undefined || single.length + grouped.length === 0) return everything
+  const groups = whole.groups.filter((group) => grouped.some((one) => one.endpoint_group_id === group.id))
+  return (endpoint) => single.some((one) => one.endpoint_id === endpoint.id) || groups.some((group) => isInGroup(endpoint, group))
 }
 
 const defined = <T extends object>(changes: T): T =>

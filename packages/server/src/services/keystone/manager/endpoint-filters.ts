@@ -1,5 +1,6 @@
 /** Which endpoints a project's catalog shows, when not all: single ones, and groups chosen by a filter. */
 import { notFound } from '#platform/errors/errors.ts'
+import type { Tx } from '#platform/db/database.ts'
 import { hexId } from '#platform/ids/ids.ts'
 import { endpointGroups, endpoints, projectEndpointGroups, projectEndpoints, projects } from '../store/entity-store.ts'
 import type { Endpoint, EndpointGroup, Project } from '../store/tables.ts'
@@ -15,7 +16,8 @@ const refuseBadFilters = (filters: Record<string, string>): void => {
   if (unknown !== undefined) throw invalid(`Expecting to find valid filter in endpoint group: "${unknown}" is none of ${[...filterKeys].join(', ')}.`, 'filters')
 }
 
-const fits = (endpoint: Endpoint, { filters }: EndpointGroup): boolean =>
+/** Every condition of the group's filter holds. */
+export const isInGroup = (endpoint: Endpoint, { filters }: EndpointGroup): boolean =>
   Object.entries(filters).every(([key, value]) => endpoint[key as 'service_id'] === value)
 
 export class EndpointFilters {
@@ -30,13 +32,13 @@ export class EndpointFilters {
   async create(wanted: EndpointGroupChanges & { name: string; filters: Record<string, string> }): Promise<EndpointGroup> {
     refuseBadFilters(wanted.filters)
     const group: EndpointGroup = { id: hexId(), name: wanted.name, description: wanted.description ?? null, filters: wanted.filters }
-    await endpointGroups.insert(this.#db, group)
+    await this.#change((tx) => endpointGroups.insert(tx, group))
     return group
   }
 
   async update(id: string, changes: EndpointGroupChanges): Promise<EndpointGroup> {
     if (changes.filters) refuseBadFilters(changes.filters)
-    return await this.#db.transaction(async (tx) => {
+    return await this.#change(async (tx) => {
       const before = found(await endpointGroups.fetch(tx, id), 'Endpoint Group', id)
       const after: EndpointGroup = {
         ...before, name: changes.name ?? before.name, description: changes.description === undefined ? before.description : changes.description,
@@ -48,7 +50,7 @@ export class EndpointFilters {
   }
 
   async remove(id: string): Promise<void> {
-    await this.#db.transaction(async (tx) => {
+    await this.#change(async (tx) => {
       if (!await endpointGroups.remove(tx, id)) found(undefined, 'Endpoint Group', id)
       await projectEndpointGroups.removeWhere(tx, { endpoint_group_id: id })
     })
@@ -56,7 +58,7 @@ export class EndpointFilters {
 
   async endpointsOfGroup(id: string): Promise<Endpoint[]> {
     const group = await this.fetch(id)
-    return (await endpoints.list(this.#db)).filter((endpoint) => fits(endpoint, group))
+    return (await endpoints.list(this.#db)).filter((endpoint) => isInGroup(endpoint, group))
   }
 
   async projectsOfGroup(id: string): Promise<Project[]> {
@@ -80,13 +82,13 @@ export class EndpointFilters {
     const single = new Set((await projectEndpoints.list(this.#db, { project_id: projectId })).map((one) => one.endpoint_id))
     const groups = await this.groupsOfProject(projectId)
     if (single.size === 0 && groups.length === 0) return []
-    return (await endpoints.list(this.#db)).filter((endpoint) => single.has(endpoint.id) || groups.some((group) => fits(endpoint, group)))
+    return (await endpoints.list(this.#db)).filter((endpoint) => single.has(endpoint.id) || groups.some((group) => isInGroup(endpoint, group)))
   }
 
   async addEndpoint(projectId: string, endpointId: string): Promise<void> {
     const id = hexId()
     await this.#requireEnds(projectId, endpointId)
-    await this.#db.transaction(async (tx) => {
+    await this.#change(async (tx) => {
       if (await projectEndpoints.find(tx, { project_id: projectId, endpoint_id: endpointId })) return
       await projectEndpoints.insert(tx, { id, project_id: projectId, endpoint_id: endpointId })
     })
@@ -99,7 +101,8 @@ export class EndpointFilters {
   }
 
   async removeEndpoint(projectId: string, endpointId: string): Promise<void> {
-    if (await projectEndpoints.removeWhere(this.#db, { project_id: projectId, endpoint_id: endpointId }) > 0) return
+    const gone = await this.#change((tx) => projectEndpoints.removeWhere(tx, { project_id: projectId, endpoint_id: endpointId }))
+    if (gone > 0) return
     throw notFound(`Endpoint ${endpointId} not found in project ${projectId}`)
   }
 
@@ -107,7 +110,7 @@ export class EndpointFilters {
     const id = hexId()
     await this.fetch(groupId)
     found(await projects.fetch(this.#db, projectId), 'project', projectId)
-    await this.#db.transaction(async (tx) => {
+    await this.#change(async (tx) => {
       if (await projectEndpointGroups.find(tx, { project_id: projectId, endpoint_group_id: groupId })) return
       await projectEndpointGroups.insert(tx, { id, project_id: projectId, endpoint_group_id: groupId })
     })
@@ -120,8 +123,18 @@ export class EndpointFilters {
   }
 
   async removeGroup(projectId: string, groupId: string): Promise<void> {
-    if (await projectEndpointGroups.removeWhere(this.#db, { project_id: projectId, endpoint_group_id: groupId }) > 0) return
+    const gone = await this.#change((tx) => projectEndpointGroups.removeWhere(tx, { project_id: projectId, endpoint_group_id: groupId }))
+    if (gone > 0) return
     throw notFound(`Endpoint Group Project Association not found for ${groupId} in ${projectId}`)
+  }
+
+  /** Every change is news for the catalogs that processes remember. */
+  #change<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#db.transaction(async (tx) => {
+      const result = await work(tx)
+      this.#ground.news.changed(tx, { catalog: true })
+      return result
+    })
   }
 
   async #requireEnds(projectId: string, endpointId: string): Promise<void> {
