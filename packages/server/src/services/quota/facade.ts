@@ -25,16 +25,13 @@ export interface ReserveRequest {
   priority?: number
   /** A reservation that is neither committed nor cancelled by then is given back. Default: ten minutes. */
   ttlMs?: number
-  /** Refuse at once (default), or answer `waiting` and be served in fair order by a `quota.granted` event. */
-  whenFull?: 'refuse' | 'wait'
 }
 
 export interface Reservation {
   subject: string
   projectId: string
   deltas: Amounts
-  /** `waiting` only with `whenFull: 'wait'`: nothing is held yet, do not start the work. */
-  state: 'reserved' | 'committed' | 'waiting'
+  state: 'reserved' | 'committed'
 }
 
 export interface ReleaseRequest {
@@ -81,10 +78,14 @@ export interface SetLimitsRequest {
   force?: boolean
 }
 
+/** Lent capacity that its owner wants back: end what the subject names by the deadline, then `release` it. */
+export interface ReclaimNotice { subject: string; projectId: string; deadlineAt: number }
+
 export interface QuotaFacade {
   /**
    * Takes the amounts for the row that this transaction writes; nothing is held if the transaction rolls back.
-   * Throws `overLimit` with details `{ reason, resource, node, limit, used, reserved, asked, heldBy, remedy, … }`.
+   * Throws `overLimit` with details `{ reason, resource, node, limit, used, reserved, asked, available, remedy, … }`.
+   * Reason `RECLAIMING`: what is lent out is being taken back and kept; ask again after `retryAfterMs`.
    */
   reserve(tx: Tx, request: ReserveRequest): Promise<Reservation>
   /** The row exists: the reservation no longer expires. Idempotent; throws `gone` if it had expired. */
@@ -93,6 +94,11 @@ export interface QuotaFacade {
   cancel(tx: Tx, subject: string): Promise<void>
   /** The row is gone, or shrank. Idempotent without `deltas`. */
   release(tx: Tx, request: ReleaseRequest): Promise<void>
+  /**
+   * Everything that was asked to end and has not, the most urgent first. Look again on `quota.reclaim.notice` and
+   * `quota.reclaim.cancelled` (payload: subject, projectId); a subject that is no longer listed may stay.
+   */
+  notices(): Promise<ReclaimNotice[]>
   /** Every registered resource of one project. */
   usage(projectId: string): Promise<Record<string, ResourceUsage>>
   /** Resource → limit as its clients expect it (−1 unlimited). */

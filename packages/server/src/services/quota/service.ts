@@ -3,6 +3,8 @@ import { defineService } from '#platform/api-kit/service.ts'
 import type { Metrics } from '#platform/metrics/metrics.ts'
 import type { ServiceDeps } from '#services/deps.ts'
 import { routes } from './api/routes.ts'
+import type { Subscription } from '#platform/bus/bus.ts'
+import { endTickets } from './controllers/end-tickets.ts'
 import { expireReservations } from './controllers/expire-reservations.ts'
 import { forgetProjects } from './controllers/forget-projects.ts'
 import { repairNumbers } from './controllers/repair-numbers.ts'
@@ -12,6 +14,7 @@ import { QuotaFront } from './manager/front.ts'
 import { Limits } from './manager/limits.ts'
 import type { QuotaParts } from './manager/parts.ts'
 import { KnownProjects } from './manager/projects.ts'
+import type { Wish } from './manager/reclaim.ts'
 import { policies } from './policies.ts'
 import { migrations } from './store/migrations.ts'
 
@@ -19,18 +22,25 @@ export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
   name: 'quota', about: 'A tree of projects that own, lend, borrow and share every counted resource', level: 1,
   catalog: [{ type: 'quota', name: 'quota', path: '/quota/v1' }],
   prefix: '/quota', versionPath: '/v1', faults: 'plain', adminRule: 'context_is_admin', policies, migrations, routes,
-  create: ({ db, clock, log, metrics, facades, config }) => {
+  create: ({ db, bus, clock, log, metrics, facades, config }) => {
     const parts: QuotaParts = {
       db, clock, log, keystone: facades.keystone, defaults: (config.defaults ?? {}) as Record<string, number>, note: counting(metrics),
+      wish: (wish) => bus.publish(wished, wish),
     }
     const projects = new KnownProjects(parts), limits = new Limits(parts, projects)
     const front = new QuotaFront(parts, projects, limits)
+    let listening: Subscription | undefined
     return {
+      start: async () => { listening = bus.subscribe(wished, (wish) => db.transaction((tx) => front.reclaim.begin(tx, wish as Wish))) },
+      stop: async () => { listening?.unsubscribe() },
       api: new Board(parts, projects, limits), facade: front,
-      controllers: [expireReservations(parts, front), repairNumbers(parts), forgetProjects(parts, projects)],
+      controllers: [expireReservations(parts, front), endTickets(parts, front), repairNumbers(parts), forgetProjects(parts, projects)],
     }
   },
 })
+
+/** A doorbell between the refusal, whose transaction is undone, and the notices, which need one of their own. */
+const wished = 'quota.reclaim.wanted'
 
 const counting = (metrics: Metrics): QuotaParts['note'] => {
   const decisions = metrics.counter({

@@ -9,9 +9,12 @@ import { QuotaFront } from './manager/front.ts'
 import { Limits } from './manager/limits.ts'
 import type { QuotaParts } from './manager/parts.ts'
 import { KnownProjects } from './manager/projects.ts'
+import type { Wish } from './manager/reclaim.ts'
 import { migrations } from './store/migrations.ts'
 
 export interface QuotaBench {
+  /** Wishes that nobody has begun yet. */
+  wishes: Wish[]
   db: Database
   clock: ManualClock
   parts: QuotaParts
@@ -30,9 +33,12 @@ export const openQuota = async (database: Pick<TestDatabase, 'open'>, tree: Reco
 }
 
 export const quotaOver = (db: Database, clock: QuotaParts['clock'], known: Map<string, string | null>) => {
-  const parts: QuotaParts = { db, clock, log: silentLog, keystone: keystoneOf(known), defaults: {}, note: () => undefined }
+  const wishes: Wish[] = []
+  const parts: QuotaParts = {
+    db, clock, log: silentLog, keystone: keystoneOf(known), defaults: {}, note: () => undefined, wish: (wish) => wishes.push(wish),
+  }
   const projects = new KnownProjects(parts), limits = new Limits(parts, projects)
-  return { parts, projects, limits, known, front: new QuotaFront(parts, projects, limits), board: new Board(parts, projects, limits) }
+  return { wishes, parts, projects, limits, known, front: new QuotaFront(parts, projects, limits), board: new Board(parts, projects, limits) }
 }
 
 const domain: ProjectInfo = { id: 'default', name: 'Default', domainId: 'default', parentId: null, enabled: true, isDomain: true }

@@ -4,20 +4,22 @@ import type { Tx } from '#platform/db/database.ts'
 import { isAmount, UNLIMITED } from '#engines/quota/amounts.ts'
 import { emptyRefusal } from '#engines/quota/refusals.ts'
 import type {
-  Amounts, QuotaFacade, ReleaseRequest, Reservation, ReserveRequest, ResourceUsage, SetLimitsRequest,
+  Amounts, QuotaFacade, ReclaimNotice, ReleaseRequest, Reservation, ReserveRequest, ResourceUsage, SetLimitsRequest,
 } from '../facade.ts'
 import { cellCount, cellsOnPath } from '../store/cells.ts'
-import { claimCommit, claimDelete, claimFetch, claimInsert, claimShrink } from '../store/claims.ts'
+import { claimCommit, claimDelete, claimFetch, claimInsert, claimShrink, claimsNoticed } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { resourceFetch, resourcesList, resourceWrite } from '../store/resources.ts'
+import { ticketFetch, ticketWrite } from '../store/tickets.ts'
 import { growTree, writeTree } from './grown-tree.ts'
 import type { Limits } from './limits.ts'
 import type { QuotaParts } from './parts.ts'
 import { PathWalk } from './path-walk.ts'
 import type { KnownProjects } from './projects.ts'
-import { overQuota } from './refusing.ts'
+import { Reclaim, planOf } from './reclaim.ts'
+import { comingBack, overQuota } from './refusing.ts'
 
 const defaultTtlMs = 600_000
 
@@ -25,11 +27,29 @@ export class QuotaFront implements QuotaFacade {
   readonly #parts: QuotaParts
   readonly #projects: KnownProjects
   readonly #limits: Limits
+  readonly reclaim: Reclaim
 
   constructor(parts: QuotaParts, projects: KnownProjects, limits: Limits) {
     this.#parts = parts
     this.#projects = projects
     this.#limits = limits
+    this.reclaim = new Reclaim(parts, {
+      available: (tx, projectId, resources) => this.#available(tx, projectId, resources),
+      take: (tx, projectId, amounts) => this.#take(tx, projectId, amounts),
+      commit: (tx, subject) => this.commit(tx, subject),
+      cancel: (tx, subject) => this.cancel(tx, subject),
+    })
+  }
+
+  async #available(tx: Tx, projectId: string, resources: readonly string[]): Promise<Record<string, number>> {
+    const amounts = Object.fromEntries(resources.map((name) => [name, 0]))
+    const walk = await this.#walk(tx, await this.#projects.ensure(tx, projectId), amounts)
+    return Object.fromEntries(resources.map((name) => [name, walk?.available(name) ?? 0]))
+  }
+
+  async #take(tx: Tx, projectId: string, amounts: Amounts): Promise<void> {
+    const walk = await this.#walk(tx, await this.#projects.ensure(tx, projectId), amounts)
+    if (walk) await this.#count(tx, walk, amounts, 1, true)
   }
 
   async reserve(tx: Tx, request: ReserveRequest): Promise<Reservation> {
@@ -37,9 +57,11 @@ export class QuotaFront implements QuotaFacade {
     if (known) return reservationOf(known)
     const amounts = positiveAmounts(request.deltas)
     const project = await this.#projects.ensure(tx, request.projectId)
+    const held = await this.reclaim.redeem(tx, project.id)
     const walk = await this.#walk(tx, project, amounts)
-    if (walk && !walk.fits(amounts)) await this.#refuse(tx, project, amounts)
+    if (walk && !walk.fits(amounts)) await this.#refuse(tx, project, { ...request, deltas: amounts })
     if (walk) await this.#count(tx, walk, amounts, 1, true)
+    if (held) await this.#settleTicket(tx, project.id, amounts)
     const claim = this.#claimOf(request, amounts)
     await claimInsert(tx, claim)
     this.#parts.note('granted')
@@ -51,6 +73,7 @@ export class QuotaFront implements QuotaFacade {
     return {
       subject: request.subject, projectId: request.projectId, amounts, state: 'reserved', reclaimable: request.reclaimable ?? 'never',
       priority: request.priority ?? 0, startedAt: now, expiresAt: now + (request.ttlMs ?? defaultTtlMs),
+      ticket: null, deadlineAt: null,
     }
   }
 
@@ -71,13 +94,32 @@ export class QuotaFront implements QuotaFacade {
     for (const { before, after } of walk.changes()) await cellCount(tx, before, after)
   }
 
+  /** What a ticket has brought is used; what it still waits for shrinks by it, or the ticket is done. */
+  async #settleTicket(tx: Tx, projectId: string, amounts: Amounts): Promise<void> {
+    const ticket = await ticketFetch(tx, projectId)
+    if (!ticket) return
+    const left = Object.fromEntries(Object.entries(ticket.amounts)
+      .map(([name, amount]) => [name, amount - (amounts[name] ?? 0)] as const).filter(([, amount]) => amount > 0))
+    if (Object.keys(left).length === 0) return this.reclaim.end(tx, projectId)
+    await ticketWrite(tx, { ...ticket, amounts: left })
+    await this.reclaim.gather(tx, projectId)
+  }
+
   /** The explanation looks at the whole tree; the decision did not have to. */
-  async #refuse(tx: Tx, { id, rootId }: StoredProject, amounts: Amounts): Promise<never> {
-    const engine = await growTree(tx, rootId), { tree } = engine
-    const vector = { resources: Object.keys(amounts).map((name) => tree.resourceNumber(name)!), amounts: Object.values(amounts) }
+  async #refuse(tx: Tx, { id, rootId }: StoredProject, request: ReserveRequest): Promise<never> {
+    const engine = await growTree(tx, rootId), { tree } = engine, { deltas } = request
+    const vector = { resources: Object.keys(deltas).map((name) => tree.resourceNumber(name)!), amounts: Object.values(deltas) }
     const refusal = engine.refusalOf(tree.project(id), vector)
     this.#parts.note('refused', refusal.resource)
-    throw overQuota(refusal)
+    const wish = { projectId: id, amounts: { ...deltas }, subject: request.subject }
+    const noticed = await claimsNoticed(tx, id), now = this.#parts.clock.now()
+    if (noticed.length > 0) throw comingBack(refusal, Math.max(...noticed.map((claim) => claim.deadlineAt ?? now)) - now)
+    engine.release(id, now)
+    const plan = planOf(engine, wish, now)
+    if (!plan) throw overQuota(refusal)
+    // The refusal undoes this transaction, so the notices are given in one of their own.
+    this.#parts.wish(wish)
+    throw comingBack(refusal, plan.dueMs - now)
   }
 
   async commit(tx: Tx, subject: string): Promise<void> {
@@ -114,6 +156,7 @@ export class QuotaFront implements QuotaFacade {
     if (walk) await this.#count(tx, walk, back, -1, claim.state === 'reserved')
     if (Object.keys(left).length > 0) await claimShrink(tx, claim.subject, left)
     else await claimDelete(tx, claim.subject)
+    if (claim.ticket) await this.reclaim.gather(tx, claim.ticket)
     this.#parts.note('released')
   }
 
@@ -131,6 +174,11 @@ export class QuotaFront implements QuotaFacade {
 
   ensureProject(tx: Tx, { projectId, parentId }: { projectId: string; parentId: string | null }): Promise<void> {
     return this.#projects.enter(tx, projectId, parentId)
+  }
+
+  async notices(): Promise<ReclaimNotice[]> {
+    const claims = await claimsNoticed(this.#parts.db)
+    return claims.map((claim) => ({ subject: claim.subject, projectId: claim.projectId, deadlineAt: claim.deadlineAt ?? 0 }))
   }
 
   forgetProject(tx: Tx, projectId: string): Promise<void> { return this.#projects.forget(tx, projectId) }

@@ -6,7 +6,7 @@ import { toWire } from '#engines/quota/amounts.ts'
 import { exclusive, selfDefault } from '#engines/quota/settings.ts'
 import type { Holding, SelfHolding } from '#engines/quota/settings.ts'
 import { importState } from '#engines/quota/state.ts'
-import type { ClaimRecord, ProjectState } from '#engines/quota/state.ts'
+import type { ClaimRecord, ProjectState, TicketRecord } from '#engines/quota/state.ts'
 import type { Project, QuotaTree } from '#engines/quota/tree.ts'
 import { cellDelete, cellsOfRoot, cellWrite } from '../store/cells.ts'
 import { claimsOfRoot } from '../store/claims.ts'
@@ -14,18 +14,26 @@ import type { StoredClaim } from '../store/claims.ts'
 import { holdingsOfRoot, projectsOfRoot, projectUpdate } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { resourcesList } from '../store/resources.ts'
+import { ticketsOfRoot } from '../store/tickets.ts'
+import type { StoredTicket } from '../store/tickets.ts'
 import type { CellRow, HoldingRow, ResourceRow } from '../store/tables.ts'
 
 /** The engine over everything below one root, as the tables say now. */
 export const growTree = async (executor: Executor, rootId: string): Promise<QuotaEngine> => {
   const resources = await resourcesList(executor), projects = await projectsOfRoot(executor, rootId)
   const holdings = await holdingsOfRoot(executor, rootId), claims = await claimsOfRoot(executor, rootId)
-  return growFrom({ resources, projects, holdings, claims })
+  return growFrom({ resources, projects, holdings, claims, tickets: await ticketsOfRoot(executor, rootId) })
 }
 
-export interface TreeRows { resources: ResourceRow[]; projects: StoredProject[]; holdings: HoldingRow[]; claims: StoredClaim[] }
+export interface TreeRows {
+  resources: ResourceRow[]
+  projects: StoredProject[]
+  holdings: HoldingRow[]
+  claims: StoredClaim[]
+  tickets: StoredTicket[]
+}
 
-export const growFrom = ({ resources, projects, holdings, claims }: TreeRows): QuotaEngine => {
+export const growFrom = ({ resources, projects, holdings, claims, tickets }: TreeRows): QuotaEngine => {
   const set = new Map(holdings.map((row) => [`${row.project_id} ${row.resource}`, row]))
   const toState = (project: StoredProject): ProjectState => {
     const rows = resources.map((resource) => ({ resource, row: set.get(`${project.id} ${resource.name}`) }))
@@ -37,7 +45,8 @@ export const growFrom = ({ resources, projects, holdings, claims }: TreeRows): Q
   }
   return importState({
     resources: resources.map(({ name }) => name), projects: parentsFirst(projects).map(toState),
-    claims: claims.map(toRecord), tickets: [], histories: [], claimsNumbered: claims.length,
+    claims: claims.map(toRecord), tickets: tickets.map((ticket) => ticketOf(ticket, claims)), histories: [],
+    claimsNumbered: claims.length,
   })
 }
 
@@ -58,10 +67,28 @@ const parentsFirst = (projects: readonly StoredProject[]): StoredProject[] =>
 const depthOf = ({ path }: StoredProject): number => path.filter((node) => !node.endsWith('/self')).length
 
 const toRecord = (claim: StoredClaim, index: number): ClaimRecord => ({
-  id: claim.subject, project: claim.projectId, amounts: claim.amounts, state: claim.state, reclaimable: claim.reclaimable,
+  id: claim.subject, project: claim.projectId, amounts: claim.amounts, state: claim.ticket ? 'reclaiming' : claim.state,
+  reclaimable: claim.reclaimable,
   priority: claim.priority, startedAtMs: claim.startedAt, number: index + 1, lineage: claim.subject, graceMs: -1,
   expiresAtMs: claim.expiresAt ?? -1,
+  ...(claim.ticket && { reclaim: { ticket: claim.ticket, deadlineMs: claim.deadlineAt!, noticeAtMs: claim.startedAt } }),
 })
+
+/** What a project has got of its ticket so far, kept for it as a claim that ends by itself. */
+export const holdSubject = (projectId: string): string => `quota:hold:${projectId}`
+
+const ticketOf = ({ projectId, amounts, createdAt, expiresAt }: StoredTicket, claims: readonly StoredClaim[]): TicketRecord => {
+  const held = claims.find((claim) => claim.subject === holdSubject(projectId))?.amounts ?? {}
+  const missing = Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, amount - (held[name] ?? 0)]))
+  return {
+    claim: {
+      id: projectId, project: projectId, amounts: missing, state: 'reserved', reclaimable: 'never', priority: 0,
+      startedAtMs: createdAt, number: 0, lineage: projectId, graceMs: -1, expiresAtMs: -1,
+    },
+    held: {}, sinceMs: createdAt, expiresAtMs: expiresAt,
+    victims: claims.filter((claim) => claim.ticket === projectId).map((claim) => claim.subject),
+  }
+}
 
 /** Makes the tables' running numbers and paths what the engine says; gives how many cells were otherwise. */
 export const writeTree = async (tx: Tx, rootId: string, engine: QuotaEngine): Promise<number> => {

@@ -50,7 +50,7 @@ export class Limits {
     const isRoot = await this.#projects.isRoot(executor, projectId)
     const stranger = { id: projectId, parentId: null, rootId: projectId, path: [projectId], policy: {} }
     const resources = await resourcesList(executor)
-    return growFrom({ resources: resources.map((row) => ({ ...row, default_limit: isRoot ? row.default_limit : 0 })), projects: [stranger], holdings: [], claims: [] })
+    return growFrom({ resources: resources.map((row) => ({ ...row, default_limit: isRoot ? row.default_limit : 0 })), projects: [stranger], holdings: [], claims: [], tickets: [] })
   }
 
   set({ projectId, limits, force = false }: SetLimitsRequest): Promise<void> {

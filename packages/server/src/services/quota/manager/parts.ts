@@ -3,6 +3,7 @@ import type { Clock } from '#platform/clock/clock.ts'
 import type { Database } from '#platform/db/database.ts'
 import type { Log } from '#platform/log/log.ts'
 import type { KeystoneFacade } from '#services/keystone/facade.ts'
+import type { Wish } from './reclaim.ts'
 
 export interface QuotaParts {
   db: Database
@@ -11,6 +12,8 @@ export interface QuotaParts {
   keystone: Pick<KeystoneFacade, 'projectAncestors' | 'projectsList'>
   /** The operator's own default limits by resource, instead of what services declare. */
   defaults: Readonly<Record<string, number>>
+  /** Hands over a refused request whose project may take back what it lent. Lost if the process dies: it is asked again. */
+  wish(wish: Wish): void
   /** Counts decisions for the metrics. */
   note(decision: 'granted' | 'refused' | 'released' | 'expired' | 'repaired', resource?: string): void
 }

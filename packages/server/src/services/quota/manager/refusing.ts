@@ -19,6 +19,14 @@ export const overQuota = (refusal: QuotaRefusal): Refusal => {
   )
 }
 
+/** Refused for now: borrowers were told to give it back, and it is kept for the project that asked. */
+export const comingBack = ({ resource, project, asked, available, missing }: QuotaRefusal, retryAfterMs: number): Refusal =>
+  overLimit(
+    `Quota exceeded for ${resource}: asked ${asked}; what is missing of project ${project}'s own is being taken back from ` +
+    `those who borrowed it (RECLAIMING). Ask again in ${Math.ceil(Math.max(0, retryAfterMs) / 1000)} s.`,
+    { reason: 'RECLAIMING', resource, asked, available, missing, project, retryAfterMs: Math.max(0, retryAfterMs) },
+  )
+
 /** A broken rule of configuration, in Nova's words where it has some. */
 export const ruleRefusal = (broken: RuleBroken): Refusal => {
   const { code, details, message } = broken, { resource, asked, min, max } = details

@@ -12,11 +12,14 @@ export interface StoredClaim {
   priority: number
   startedAt: number
   expiresAt: number | null
+  /** The project for which it was asked to end, and by when. */
+  ticket: string | null
+  deadlineAt: number | null
 }
 
 const toClaim = (row: ClaimRow): StoredClaim => ({
   subject: row.subject, projectId: row.project_id, amounts: fromJson(row.amounts), state: row.state, reclaimable: row.reclaimable,
-  priority: row.priority, startedAt: row.started_at, expiresAt: row.expires_at,
+  priority: row.priority, startedAt: row.started_at, expiresAt: row.expires_at, ticket: row.ticket, deadlineAt: row.deadline_at,
 })
 
 export async function claimFetch(executor: Executor, subject: string): Promise<StoredClaim | undefined> {
@@ -28,12 +31,26 @@ export async function claimInsert(executor: Executor, claim: StoredClaim): Promi
   await executor.as<QuotaTables>().insertInto('quota_claim').values({
     subject: claim.subject, project_id: claim.projectId, amounts: toJson(claim.amounts), state: claim.state,
     reclaimable: claim.reclaimable, priority: claim.priority, started_at: claim.startedAt, expires_at: claim.expiresAt,
+    ticket: claim.ticket, deadline_at: claim.deadlineAt,
   }).execute()
 }
 
 export async function claimCommit(executor: Executor, subject: string): Promise<void> {
   await executor.as<QuotaTables>().updateTable('quota_claim').set({ state: 'committed', expires_at: null })
     .where('subject', '=', subject).execute()
+}
+
+/** Asks a claim to end for a ticket, or (nothing given) lets it stay. */
+export async function claimNotice(executor: Executor, subject: string, notice?: { ticket: string; deadlineAt: number }): Promise<void> {
+  await executor.as<QuotaTables>().updateTable('quota_claim')
+    .set({ ticket: notice?.ticket ?? null, deadline_at: notice?.deadlineAt ?? null }).where('subject', '=', subject).execute()
+}
+
+/** The claims that were asked to end, the most urgent first; for one ticket, or all. */
+export async function claimsNoticed(executor: Executor, ticket?: string): Promise<StoredClaim[]> {
+  let query = executor.as<QuotaTables>().selectFrom('quota_claim').selectAll().where('ticket', 'is not', null)
+  if (ticket !== undefined) query = query.where('ticket', '=', ticket)
+  return (await query.orderBy('deadline_at').orderBy('subject').execute()).map(toClaim)
 }
 
 export async function claimShrink(executor: Executor, subject: string, amounts: Record<string, number>): Promise<void> {

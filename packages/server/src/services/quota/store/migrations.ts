@@ -35,6 +35,15 @@ async function use(schema: Schema): Promise<void> {
   await schema.schema.createIndex('quota_claim_expiry').on('quota_claim').column('expires_at').execute()
 }
 
+async function reclaim(schema: Schema): Promise<void> {
+  await schema.schema.createTable('quota_ticket')
+    .addColumn('project_id', ...id).addColumn('amounts', ...json).addColumn('created_at', ...time).addColumn('expires_at', ...time)
+    .execute()
+  await schema.schema.alterTable('quota_claim').addColumn('ticket', ...optionalText).execute()
+  await schema.schema.alterTable('quota_claim').addColumn('deadline_at', ...optionalTime).execute()
+  await schema.schema.createIndex('quota_claim_ticket').on('quota_claim').column('ticket').execute()
+}
+
 export const migrations: Migration[] = [
   defineMigration({
     id: '0001-quota',
@@ -43,4 +52,5 @@ export const migrations: Migration[] = [
       await use(schema)
     },
   }),
+  defineMigration({ id: '0002-reclaim', up: reclaim }),
 ]

@@ -48,7 +48,13 @@ export interface ClaimRow {
   priority: number
   started_at: number
   expires_at: number | null
+  /** The project for which it was asked to end, and by when. */
+  ticket: string | null
+  deadline_at: number | null
 }
+
+/** A project that takes back what it has a right to: how much in all. What it has got so far is its hold, a claim. */
+export interface TicketRow { project_id: string; amounts: string; created_at: number; expires_at: number }
 
 export interface QuotaTables {
   quota_resource: ResourceRow
@@ -56,4 +62,5 @@ export interface QuotaTables {
   quota_holding: HoldingRow
   quota_cell: CellRow
   quota_claim: ClaimRow
+  quota_ticket: TicketRow
 }

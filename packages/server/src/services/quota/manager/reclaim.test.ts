@@ -1,0 +1,120 @@
+/** Loans that come back: notices, a hold that nobody else can take, and the owner who finds it there. */
+import assert from 'node:assert/strict'
+import { afterEach, describe, test } from 'node:test'
+import { testDatabases } from '#platform/db/testing.ts'
+import { isRefusal } from '#platform/errors/errors.ts'
+import { openQuota, type QuotaBench } from '../testing.ts'
+import { driftOf } from './audit.ts'
+
+for (const database of testDatabases()) {
+  describe(`reclaim on ${database.name}`, () => {
+    let bench: QuotaBench
+    afterEach(async () => {
+      assert.deepEqual(await driftOf(bench.db, 10), [], 'the running numbers must be what the claims add up to')
+      await bench.db.close()
+    })
+
+    /** The article: 8 and 8 of 16; T2 runs its own eight and four of T1's, one container each. */
+    const article = async () => {
+      bench = await openQuota(database, { org: null, t1: 'org', t2: 'org' })
+      await bench.front.ensureResource({ name: 'instances', service: 'compute', defaultLimit: 16 })
+      for (const projectId of ['t1', 't2']) {
+        await bench.front.setLimits({ projectId, limits: { instances: { own: 8, lend: -1, borrow: projectId === 't2' ? 4 : 0 } } })
+      }
+      await start('t1-0', 't1', 4)
+      for (let index = 0; index < 12; index++) await start(`t2-${index}`, 't2')
+    }
+    const start = (subject: string, projectId: string, instances = 1) => bench.db.transaction(async (tx) => {
+      bench.clock.advance(1)
+      await bench.front.reserve(tx, { projectId, deltas: { instances }, subject, reclaimable: 'yes' })
+      await bench.front.commit(tx, subject)
+    })
+    const stop = (subject: string) => bench.db.transaction((tx) => bench.front.release(tx, { projectId: '', subject }))
+    const reasonOf = (work: Promise<unknown>) => work.then(() => 'granted', (error: unknown) => {
+      if (!isRefusal(error)) throw error
+      return error.details.reason
+    })
+    const wishesBegun = async () => {
+      for (const wish of bench.wishes.splice(0)) await bench.db.transaction((tx) => bench.front.reclaim.begin(tx, wish))
+    }
+    const inUse = async (projectId: string) => (await bench.front.usage(projectId)).instances!.inUse
+    const noticed = async () => (await bench.front.notices()).map(({ subject }) => subject).sort()
+
+    test('T1 is told to ask again, T2’s newest four get notice, and T1 finds what they gave back', async () => {
+      await article()
+      assert.equal(await reasonOf(start('back', 't1', 4)), 'RECLAIMING')
+      assert.equal(await inUse('t2'), 12)
+      await wishesBegun()
+      assert.deepEqual(await noticed(), ['t2-10', 't2-11', 't2-8', 't2-9'])
+      const [first] = await bench.front.notices()
+      assert.equal(first!.deadlineAt, bench.clock.now() + 30_000)
+      for (const subject of await noticed()) {
+        assert.equal(await reasonOf(start('back', 't1', 4)), 'RECLAIMING')
+        await stop(subject)
+        assert.notEqual(await reasonOf(start('slips in', 't2')), 'granted')
+      }
+      assert.equal(await reasonOf(start('back', 't1', 4)), 'granted')
+      assert.deepEqual([await inUse('t1'), await inUse('t2'), await noticed()], [8, 8, []])
+    })
+
+    test('asking again and again gives notice once', async () => {
+      await article()
+      for (let times = 0; times < 3; times++) {
+        assert.equal(await reasonOf(start(`try ${times}`, 't1', 2)), 'RECLAIMING')
+        await wishesBegun()
+      }
+      assert.equal((await noticed()).length, 2)
+    })
+
+    test('one by one: what was gathered serves several smaller requests', async () => {
+      await article()
+      await reasonOf(start('all', 't1', 4))
+      await wishesBegun()
+      for (const subject of await noticed()) await stop(subject)
+      for (let index = 0; index < 4; index++) assert.equal(await reasonOf(start(`one ${index}`, 't1')), 'granted')
+      assert.deepEqual([await inUse('t1'), await inUse('t2')], [8, 8])
+    })
+
+    test('an owner who does not come back loses the hold, and borrowers who still run may stay', async () => {
+      await article()
+      await reasonOf(start('back', 't1', 4))
+      await wishesBegun()
+      await stop('t2-11')
+      bench.clock.advance(30_000 + 300_000)
+      assert.deepEqual(await bench.front.reclaim.expired(10), ['t1'])
+      await bench.db.transaction(async (tx) => {
+        await bench.front.reclaim.redeem(tx, 't1')
+        await bench.front.reclaim.end(tx, 't1')
+      })
+      assert.deepEqual(await noticed(), [])
+      assert.equal(await reasonOf(start('again', 't2')), 'granted')
+    })
+
+    test('who asked for too little first asks for more when it has come', async () => {
+      await article()
+      await reasonOf(start('one', 't1', 1))
+      await wishesBegun()
+      for (const subject of await noticed()) await stop(subject)
+      assert.equal(await reasonOf(start('three', 't1', 3)), 'RECLAIMING')
+      await wishesBegun()
+      for (const subject of await noticed()) await stop(subject)
+      assert.equal(await reasonOf(start('three', 't1', 3)), 'granted')
+    })
+
+    test('beyond its own nobody is told to wait', async () => {
+      await article()
+      assert.equal(await reasonOf(start('more', 't2')), 'CEILING')
+      assert.equal(await reasonOf(start('more', 't1', 5)), 'CEILING')
+      assert.deepEqual(bench.wishes, [])
+    })
+
+    test('under the natural policy nobody gets notice', async () => {
+      await article()
+      await bench.db.transaction((tx) => bench.front.ensureProject(tx, { projectId: 'org', parentId: null }))
+      const ctx = { isAdmin: true, projectId: 'admin' } as Parameters<typeof bench.board.setPolicy>[0]
+      await bench.board.setPolicy(ctx, 't1', { reclaim: 'never' })
+      assert.equal(await reasonOf(start('back', 't1', 1)), 'SHORTAGE')
+      assert.deepEqual([bench.wishes, await noticed()], [[], []])
+    })
+  })
+}

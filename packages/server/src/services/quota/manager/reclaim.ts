@@ -1,0 +1,108 @@
+/**
+ * Taking back what was lent: notices to borrowers, and a hold that gathers for the owner what they release, so that
+ * nobody else can take it. The owner's next request finds it there.
+ */
+import type { Tx } from '#platform/db/database.ts'
+import type { Ask, Notice, QuotaEngine } from '#engines/quota/engine.ts'
+import { claimFetch, claimInsert, claimNotice, claimsNoticed } from '../store/claims.ts'
+import type { StoredClaim } from '../store/claims.ts'
+import { projectFetch } from '../store/projects.ts'
+import { ticketDelete, ticketFetch, ticketsExpired, ticketWrite } from '../store/tickets.ts'
+import { growTree, holdSubject } from './grown-tree.ts'
+import type { QuotaParts } from './parts.ts'
+
+/** How long the gathered capacity waits for its owner to ask again. */
+export const holdMs = 300_000
+
+/** What quota's front lends to this module: counting at a project, in the caller's transaction. */
+export interface Counting {
+  available(tx: Tx, projectId: string, resources: readonly string[]): Promise<Record<string, number>>
+  take(tx: Tx, projectId: string, amounts: Record<string, number>): Promise<void>
+  commit(tx: Tx, subject: string): Promise<void>
+  cancel(tx: Tx, subject: string): Promise<void>
+}
+
+export interface Wish { projectId: string; amounts: Record<string, number>; subject: string }
+
+/** Whom the request would cost, and until when; nothing if it has no right to enough. Changes the engine it is given. */
+export const planOf = (engine: QuotaEngine, wish: Wish, nowMs: number): { notices: Notice[]; dueMs: number } | undefined => {
+  const ask: Ask = { id: wish.projectId, project: wish.projectId, amounts: wish.amounts, whenFull: 'reclaim', lineage: wish.subject }
+  const outcome = engine.claim(ask, nowMs)
+  return outcome.state === 'reclaiming' ? { notices: outcome.notices, dueMs: outcome.dueMs } : undefined
+}
+
+export class Reclaim {
+  readonly #parts: QuotaParts
+  readonly #counting: Counting
+
+  constructor(parts: QuotaParts, counting: Counting) {
+    this.#parts = parts
+    this.#counting = counting
+  }
+
+  /** Gives notice for a wish that was refused for now. Again and again the same wish changes nothing. */
+  async begin(tx: Tx, wish: Wish): Promise<void> {
+    const project = await projectFetch(tx, wish.projectId)
+    if (!project || (await claimsNoticed(tx, wish.projectId)).length > 0) return
+    // A ticket for which nobody has to end any more is as good as it gets; the wish asks for more.
+    if (await this.redeem(tx, wish.projectId)) await this.end(tx, wish.projectId)
+    const now = this.#parts.clock.now()
+    const plan = planOf(await growTree(tx, project.rootId), wish, now)
+    if (!plan) return
+    const expiresAt = Math.max(now, plan.dueMs) + holdMs
+    await ticketWrite(tx, { projectId: wish.projectId, amounts: wish.amounts, createdAt: now, expiresAt })
+    for (const notice of plan.notices) await this.#notify(tx, wish.projectId, notice)
+    await this.gather(tx, wish.projectId)
+  }
+
+  async #notify(tx: Tx, ticket: string, { claim, project, deadlineMs, right }: Notice): Promise<void> {
+    if ((await claimFetch(tx, claim))?.state === 'reserved') await this.#counting.commit(tx, claim)
+    await claimNotice(tx, claim, { ticket, deadlineAt: deadlineMs })
+    tx.emit('quota.reclaim.notice', { subject: claim, projectId: project, deadlineAt: deadlineMs, right })
+  }
+
+  /** Puts what is free now into the hold of a project's ticket. */
+  async gather(tx: Tx, projectId: string): Promise<void> {
+    const ticket = await ticketFetch(tx, projectId)
+    if (!ticket) return
+    const hold = await claimFetch(tx, holdSubject(projectId)), held = hold?.amounts ?? {}
+    const room = await this.#counting.available(tx, projectId, Object.keys(ticket.amounts))
+    const gained = Object.fromEntries(Object.entries(ticket.amounts)
+      .map(([name, amount]) => [name, Math.min(amount - (held[name] ?? 0), room[name] ?? 0)] as const)
+      .filter(([, amount]) => amount > 0))
+    if (Object.keys(gained).length === 0) return
+    if (hold) await this.#counting.cancel(tx, hold.subject)
+    const amounts = { ...held }
+    for (const [name, amount] of Object.entries(gained)) amounts[name] = (amounts[name] ?? 0) + amount
+    await this.#counting.take(tx, projectId, amounts)
+    await claimInsert(tx, this.#holdOf(projectId, amounts, ticket.expiresAt))
+    if (Object.entries(ticket.amounts).every(([name, amount]) => amounts[name] === amount)) {
+      tx.emit('quota.reclaim.gathered', { projectId, amounts })
+    }
+  }
+
+  #holdOf(projectId: string, amounts: Record<string, number>, expiresAt: number): StoredClaim {
+    return {
+      subject: holdSubject(projectId), projectId, amounts, state: 'reserved', reclaimable: 'never', priority: 0,
+      startedAt: this.#parts.clock.now(), expiresAt, ticket: null, deadlineAt: null,
+    }
+  }
+
+  /** The project asks again: what was gathered for it is free for it, in this transaction and before anybody else. */
+  async redeem(tx: Tx, projectId: string): Promise<boolean> {
+    const hold = await claimFetch(tx, holdSubject(projectId))
+    if (hold) await this.#counting.cancel(tx, hold.subject)
+    return hold !== undefined
+  }
+
+  /** The ticket is served, or given up: who has not ended yet may stay. */
+  async end(tx: Tx, projectId: string): Promise<void> {
+    await ticketDelete(tx, projectId)
+    for (const claim of await claimsNoticed(tx, projectId)) {
+      await claimNotice(tx, claim.subject)
+      tx.emit('quota.reclaim.cancelled', { subject: claim.subject, projectId: claim.projectId })
+    }
+  }
+
+  expired(limit: number): Promise<string[]> { return ticketsExpired(this.#parts.db, this.#parts.clock.now(), limit) }
+}
