@@ -58,6 +58,7 @@ export async function readFacts(cloudsFile: string): Promise<CloudFacts> {
       ?.endpoints.find((one) => one.interface === 'public')?.url
     if (url === undefined) return []
     const reply = await fetch(`${url.replace(/\/$/, '')}${path}`, { headers: { 'x-auth-token': token } })
+    if (reply.status === 404) return [] // the service is there, without this collection
     if (!reply.ok) throw new Error(`${type} answers ${path} with ${reply.status}.`)
     return Object.values((await reply.json()) as Record<string, T[]>).find(Array.isArray) ?? []
   }

@@ -93,7 +93,7 @@ function sections(facts: CloudFacts, lockPath: string): Record<string, Section> 
     service_available: services(facts),
     compute: compute(facts),
     'compute-feature-enabled': computeFeatures,
-    image: { http_image: '', disk_formats: 'raw,qcow2', container_formats: 'bare' },
+    image: { http_image: facts.authUrl, disk_formats: 'raw,qcow2', container_formats: 'bare' },
     'image-feature-enabled': { import_image: true },
     network: {
       public_network_id: external?.id ?? '',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Cloud } from '../support/cloud.ts'
-import { readLists } from './lists.ts'
+import { readPass } from './lists.ts'
 import { Tempest, type TestResult } from './run.ts'
 
 const usage = `Usage: node contract/tempest/try.ts REGEX [--clouds FILE] [--grow SERVICE] [--full]
@@ -24,7 +24,7 @@ function show({ name, status, detail }: TestResult, full: boolean): void {
 }
 
 function grow(service: string, results: readonly TestResult[]): void {
-  const listed = new Set(readLists().flatMap((list) => list.pass))
+  const listed = new Set(readPass(service))
   const fresh = results
     .filter(({ name, status }) => status === 'success' && !listed.has(name))
     .map(({ name }) => name)
