@@ -15,7 +15,7 @@ import { randomOf } from './quota/forest.ts'
 import { eachAtATime } from './support/statistics.ts'
 
 const name = 'quota-durable'
-const branch = 3
+const branch = 2
 const depth = 5
 const resources = ['instances', 'cores', 'ram']
 const amounts = { instances: 1, cores: 2, ram: 512 }

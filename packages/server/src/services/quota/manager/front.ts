@@ -6,7 +6,7 @@ import { emptyRefusal } from '#engines/quota/refusals.ts'
 import type {
   Amounts, QuotaFacade, ReclaimNotice, ReleaseRequest, Reservation, ReserveRequest, ResourceUsage, SetLimitsRequest,
 } from '../facade.ts'
-import { cellCount, cellsOnPath } from '../store/cells.ts'
+import { cellCount, cellsOnPath, readByKeys } from '../store/cells.ts'
 import { claimCommit, claimDelete, claimFetch, claimInsert, claimShrink, claimsNoticed } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
@@ -53,17 +53,15 @@ export class QuotaFront implements QuotaFacade {
   }
 
   async reserve(tx: Tx, request: ReserveRequest): Promise<Reservation> {
-    const known = await claimFetch(tx, request.subject)
-    if (known) return reservationOf(known)
-    const amounts = positiveAmounts(request.deltas)
+    const amounts = positiveAmounts(request.deltas), claim = this.#claimOf(request, amounts)
+    await readByKeys(tx)
     const project = await this.#projects.ensure(tx, request.projectId)
+    if (!(await claimInsert(tx, claim))) return reservationOf((await claimFetch(tx, request.subject))!)
     const held = await this.reclaim.redeem(tx, project.id)
-    const walk = await this.#walk(tx, project, amounts)
+    const walk = await this.#walk(tx, project, amounts, request.subject)
     if (walk && !walk.fits(amounts)) await this.#refuse(tx, project, { ...request, deltas: amounts })
     if (walk) await this.#count(tx, walk, amounts, 1, true)
     if (held) await this.#settleTicket(tx, project.id, amounts)
-    const claim = this.#claimOf(request, amounts)
-    await claimInsert(tx, claim)
     this.#parts.note('granted')
     return reservationOf(claim)
   }
@@ -77,14 +75,17 @@ export class QuotaFront implements QuotaFacade {
     }
   }
 
-  /** The stored numbers along the project's path; made anew where a resource or a project is new to them. */
-  async #walk(tx: Tx, project: StoredProject, amounts: Amounts): Promise<PathWalk | undefined> {
+  /**
+   * The stored numbers along the project's path; made anew where a resource or a project is new to them, without the
+   * claim that is about to be counted.
+   */
+  async #walk(tx: Tx, project: StoredProject, amounts: Amounts, uncounted?: string): Promise<PathWalk | undefined> {
     const names = Object.keys(amounts)
     if (names.length === 0) return undefined
     const cells = await cellsOnPath(tx, project.path, names)
     if (cells.length === project.path.length * names.length) return new PathWalk(project.path, cells)
     for (const name of names) if (!(await resourceFetch(tx, name))) throw unregistered(project.id, name, amounts[name]!)
-    await writeTree(tx, project.rootId, await growTree(tx, project.rootId))
+    await writeTree(tx, project.rootId, await growTree(tx, project.rootId, uncounted))
     const { path } = (await projectFetch(tx, project.id))!
     return new PathWalk(path, await cellsOnPath(tx, path, names))
   }
@@ -107,7 +108,7 @@ export class QuotaFront implements QuotaFacade {
 
   /** The explanation looks at the whole tree; the decision did not have to. */
   async #refuse(tx: Tx, { id, rootId }: StoredProject, request: ReserveRequest): Promise<never> {
-    const engine = await growTree(tx, rootId), { tree } = engine, { deltas } = request
+    const engine = await growTree(tx, rootId, request.subject), { tree } = engine, { deltas } = request
     const vector = { resources: Object.keys(deltas).map((name) => tree.resourceNumber(name)!), amounts: Object.values(deltas) }
     const refusal = engine.refusalOf(tree.project(id), vector)
     this.#parts.note('refused', refusal.resource)

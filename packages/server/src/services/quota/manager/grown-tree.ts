@@ -18,10 +18,11 @@ import { ticketsOfRoot } from '../store/tickets.ts'
 import type { StoredTicket } from '../store/tickets.ts'
 import type { CellRow, HoldingRow, ResourceRow } from '../store/tables.ts'
 
-/** The engine over everything below one root, as the tables say now. */
-export const growTree = async (executor: Executor, rootId: string): Promise<QuotaEngine> => {
+/** The engine over everything below one root, as the tables say now; less one claim that is not counted yet. */
+export const growTree = async (executor: Executor, rootId: string, uncounted?: string): Promise<QuotaEngine> => {
   const resources = await resourcesList(executor), projects = await projectsOfRoot(executor, rootId)
-  const holdings = await holdingsOfRoot(executor, rootId), claims = await claimsOfRoot(executor, rootId)
+  const holdings = await holdingsOfRoot(executor, rootId)
+  const claims = (await claimsOfRoot(executor, rootId)).filter((claim) => claim.subject !== uncounted)
   return growFrom({ resources, projects, holdings, claims, tickets: await ticketsOfRoot(executor, rootId) })
 }
 

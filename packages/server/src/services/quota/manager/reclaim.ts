@@ -90,9 +90,10 @@ export class Reclaim {
 
   /** The project asks again: what was gathered for it is free for it, in this transaction and before anybody else. */
   async redeem(tx: Tx, projectId: string): Promise<boolean> {
+    if (!(await ticketFetch(tx, projectId))) return false
     const hold = await claimFetch(tx, holdSubject(projectId))
     if (hold) await this.#counting.cancel(tx, hold.subject)
-    return hold !== undefined
+    return true
   }
 
   /** The ticket is served, or given up: who has not ended yet may stay. */

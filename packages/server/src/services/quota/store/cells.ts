@@ -1,7 +1,16 @@
 /** The running numbers: read along one path, changed with a guard, replaced where settings change. */
 import { conflict } from '#platform/errors/errors.ts'
-import type { Executor } from '#platform/db/database.ts'
+import { sql } from 'kysely'
+import type { Executor, Tx } from '#platform/db/database.ts'
 import type { CellRow, QuotaTables } from './tables.ts'
+
+/**
+ * On PostgreSQL, for the rest of the transaction: find rows by their keys even where the tables are so small that
+ * reading them whole is cheaper. Whoever reads a table whole is in conflict with everybody who writes any row of it.
+ */
+export async function readByKeys(tx: Tx): Promise<void> {
+  if (tx.dialect === 'postgresql') await sql`set local enable_seqscan = off`.execute(tx.as<QuotaTables>())
+}
 
 export const cellsOnPath = (executor: Executor, path: readonly string[], resources: readonly string[]): Promise<CellRow[]> =>
   executor.as<QuotaTables>().selectFrom('quota_cell').selectAll()

@@ -27,12 +27,17 @@ export async function claimFetch(executor: Executor, subject: string): Promise<S
   return row && toClaim(row)
 }
 
-export async function claimInsert(executor: Executor, claim: StoredClaim): Promise<void> {
-  await executor.as<QuotaTables>().insertInto('quota_claim').values({
+/**
+ * False when the subject has a claim already. Inserting before looking reads nothing that is not there, for which a
+ * serializable PostgreSQL would let unrelated transactions fail.
+ */
+export async function claimInsert(executor: Executor, claim: StoredClaim): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await executor.as<QuotaTables>().insertInto('quota_claim').values({
     subject: claim.subject, project_id: claim.projectId, amounts: toJson(claim.amounts), state: claim.state,
     reclaimable: claim.reclaimable, priority: claim.priority, started_at: claim.startedAt, expires_at: claim.expiresAt,
     ticket: claim.ticket, deadline_at: claim.deadlineAt,
-  }).execute()
+  }).onConflict((conflict) => conflict.doNothing()).executeTakeFirst()
+  return (numInsertedOrUpdatedRows ?? 0n) > 0n
 }
 
 export async function claimCommit(executor: Executor, subject: string): Promise<void> {
