@@ -74,12 +74,23 @@ export interface WantedRouter {
   interfaces: { portId: string; networkId: string; mac: string; addresses: string[] }[]
   gateway?: { portId: string; networkId: string; mac: string; addresses: string[]; gatewayIps: string[]; snat: boolean }
   floatingIps: { address: string; fixedIp: string }[]
-  portForwardings: { address: string; protocol: 'tcp' | 'udp'; externalPort: number; internalIp: string; internalPort: number }[]
+  portForwardings: {
+    address: string
+    protocol: 'tcp' | 'udp'
+    externalPort: number
+    internalIp: string
+    internalPort: number
+  }[]
   routes: { destination: string; nexthop: string }[]
 }
 
-/** `memberIps`: fixed IPs and allowed address pairs of the group's ports on any host; groups named as `remoteGroupId` too. */
-export interface WantedSecurityGroup { id: string; stateful: boolean; rules: WantedRule[]; memberIps: string[] }
+/** `memberIps`: fixed IPs and allowed address pairs of the group's ports on any host. Remote groups are given too. */
+export interface WantedSecurityGroup {
+  id: string
+  stateful: boolean
+  rules: WantedRule[]
+  memberIps: string[]
+}
 
 export interface WantedRule {
   id: string
@@ -106,7 +117,11 @@ export interface HostNetworkReport {
   tookMs: number
 }
 
-export interface HostLeak { kind: 'bridge' | 'link' | 'netns' | 'nft' | 'vxlan' | 'route'; name: string; mark: string }
+export interface HostLeak {
+  kind: 'bridge' | 'link' | 'netns' | 'nft' | 'vxlan' | 'route'
+  name: string
+  mark: string
+}
 
 /** One host's network stack. Everything it makes carries the cloud's mark. */
 export interface HostNetwork {

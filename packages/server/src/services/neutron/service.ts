@@ -3,19 +3,20 @@ import { readFileSync } from 'node:fs'
 import { defineService } from '#platform/api-kit/service.ts'
 import type { ServiceDeps } from '#services/deps.ts'
 import type { NeutronApi } from './api/neutron-api.ts'
+import { floatingIpRoutes } from './api/floating-ips.ts'
 import { networkRoutes } from './api/networks.ts'
 import { portRoutes } from './api/ports.ts'
+import { routerRoutes } from './api/routers.ts'
+import { securityGroupRoutes } from './api/security-groups.ts'
 import { subnetRoutes } from './api/subnets.ts'
 import { versionRoutes } from './api/versions.ts'
 import { SyncMemory, syncHost, watchHosts } from './controllers/sync-host.ts'
 import type { NeutronFacade } from './facade.ts'
 import { Topology } from './manager/auto-topology.ts'
-import { Networks } from './manager/networks.ts'
+import { createManagers } from './manager/managers.ts'
 import { NeutronFront } from './manager/neutron-facade.ts'
 import type { NeutronParts } from './manager/parts.ts'
-import { Ports } from './manager/ports.ts'
 import { seed } from './manager/seed.ts'
-import { Subnets } from './manager/subnets.ts'
 import { policies } from './policies.ts'
 import { neutronMigrations } from './store/migrations.ts'
 
@@ -40,14 +41,13 @@ export const neutron = defineService<NeutronApi, NeutronFacade, ServiceDeps>({
   name: 'neutron', about: 'Networks, their addresses, and what may pass between them', level: 3,
   catalog: [{ type: 'network', name: 'neutron', path: '/network' }],
   prefix: '/network', versionPath: '/v2.0', faults: 'neutron', adminRule: 'context_is_admin', policies, migrations: neutronMigrations,
-  routes: [...versionRoutes, ...networkRoutes, ...subnetRoutes, ...portRoutes],
+  routes: [...versionRoutes, ...networkRoutes, ...subnetRoutes, ...portRoutes, ...securityGroupRoutes, ...routerRoutes, ...floatingIpRoutes],
   create: (deps) => {
     const parts = partsOf(deps)
-    const networks = new Networks(parts)
     const watching = new AbortController()
     const memory = new SyncMemory(deps.clock)
     return {
-      api: { networks, subnets: new Subnets(parts, networks.collection), ports: new Ports(parts, networks.collection) },
+      api: createManagers(parts),
       facade: new NeutronFront(parts, new Topology(parts)),
       controllers: [syncHost(parts, memory)],
       seed: () => seed(parts, deps.facades.keystone),

@@ -6,6 +6,8 @@ import { equals, list } from '../store/records.ts'
 import type { Network } from '../store/tables.ts'
 import { networkMake } from './networks.ts'
 import type { NeutronParts } from './parts.ts'
+import { interfaceMake } from './router-interfaces.ts'
+import { gatewaySet, routerMake } from './routers.ts'
 import { subnetMake } from './subnets.ts'
 
 export const autoNetworkName = 'auto_allocated_network'
@@ -24,9 +26,13 @@ export class Topology {
 
   async #make(tx: Tx, projectId: string): Promise<Network> {
     const network = await networkMake(this.#parts, tx, { project_id: projectId, name: autoNetworkName })
-    await subnetMake(this.#parts, tx, network, {
+    const subnet = await subnetMake(this.#parts, tx, network, {
       project_id: projectId, network_id: network.id, name: 'auto_allocated_subnet_v4', ip_version: 4, cidr: await this.#freeCidr(tx),
     })
+    const [outside] = await list(tx, networkKind, { conditions: [equals('is_default', 1), equals('external', 1)], limit: 1 })
+    if (!outside) throw conflict('No default router:external network: an operator must make one with is_default.', { type: 'AutoAllocationFailure' })
+    const plain = await routerMake(this.#parts, tx, { project_id: projectId, name: 'auto_allocated_router' })
+    await interfaceMake(this.#parts, tx, await gatewaySet(this.#parts, tx, plain, { ask: { network_id: outside.id }, network: outside }), subnet)
     return network
   }
 

@@ -176,7 +176,7 @@ export class NeutronFront implements NeutronFacade {
     if (namesOrIds.includes('default')) await defaultGroupEnsure(this.#parts, tx, projectId)
     const visible = ownOrOpened({ projectId, isAdmin: false }, 'security_group')!
     const found = await list(tx, securityGroupKind, {
-      conditions: [visible, (where) => where.or([where('id', 'in', namesOrIds), where('name', 'in', namesOrIds)])],
+      conditions: [visible, (where) => where.or([isIn('id', namesOrIds)(where), isIn('name', namesOrIds)(where)])],
     })
     return namesOrIds.map((asked) => oneGroup(asked, found.filter(({ id, name }) => id === asked || name === asked), projectId))
   }

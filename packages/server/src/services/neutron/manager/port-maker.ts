@@ -76,18 +76,25 @@ const readdress = async (tx: Tx, port: Port, before: FixedIp[], asks: AddressAsk
     return at < 0 ? undefined : free.splice(at, 1)[0]
   })
   await addressesRelease(tx, port.id, free)
+  await floatingLetGo(tx, port.id, free.map(({ ip_address }) => ip_address))
   const taker = { portId: port.id, networkId: port.network_id, mac: port.mac_address, deviceOwner: port.device_owner }
   const result: FixedIp[] = []
   for (const [at, ask] of asks.entries()) result.push(kept[at] ?? (await addressesAllocate(tx, taker, [ask], subnets))[0]!)
   return result
 }
 
-/** Idempotent. Floating IPs and forwardings that end at the port let go of it. */
-export const portDrop = async (parts: NeutronParts, tx: Tx, port: Port): Promise<void> => {
+/** Floating IPs and forwardings that end at an address lose their end with it. */
+const floatingLetGo = async (tx: Tx, portId: string, addresses: string[]): Promise<void> => {
+  if (addresses.length === 0) return
   const db = tx.as<any>()
   await db.updateTable('neutron_floatingip').set({ port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN' })
-    .where('port_id', '=', port.id).execute()
-  await db.deleteFrom('neutron_port_forwarding').where('internal_port_id', '=', port.id).execute()
+    .where('port_id', '=', portId).where('fixed_ip_address', 'in', addresses).execute()
+  await db.deleteFrom('neutron_port_forwarding').where('internal_port_id', '=', portId).where('internal_ip_address', 'in', addresses).execute()
+}
+
+/** Idempotent. Floating IPs and forwardings that end at the port let go of it. */
+export const portDrop = async (parts: NeutronParts, tx: Tx, port: Port): Promise<void> => {
+  await floatingLetGo(tx, port.id, port.fixed_ips.map(({ ip_address }) => ip_address))
   if (!await remove(tx, portKind, port.id)) return
   if (isCounted(port)) await refund(parts, tx, 'ports', port)
   portChanged(tx, port)

@@ -5,6 +5,8 @@ import { seedClaim } from '../store/memberships.ts'
 import type { Network } from '../store/tables.ts'
 import { networkMake } from './networks.ts'
 import type { NeutronParts } from './parts.ts'
+import { interfaceMake } from './router-interfaces.ts'
+import { gatewaySet, routerMake } from './routers.ts'
 import { subnetMake } from './subnets.ts'
 
 /** What is counted, and what a root project may have of it: upstream's numbers. */
@@ -35,5 +37,7 @@ const networksMake = async (parts: NeutronParts, tx: Tx, { adminId, demoId }: { 
     project_id: adminId, network_id: outside.id, name: 'public-subnet', ip_version: 4, cidr: publicCidr, enable_dhcp: false,
   })
   const inside: Network = await networkMake(parts, tx, { project_id: demoId, name: 'private', description: 'The first network of containers', shared: true })
-  await subnetMake(parts, tx, inside, { project_id: demoId, network_id: inside.id, name: 'private-subnet', ip_version: 4, cidr: privateCidr })
+  const subnet = await subnetMake(parts, tx, inside, { project_id: demoId, network_id: inside.id, name: 'private-subnet', ip_version: 4, cidr: privateCidr })
+  const router = await gatewaySet(parts, tx, await routerMake(parts, tx, { project_id: demoId, name: 'router1' }), { ask: { network_id: outside.id }, network: outside })
+  await interfaceMake(parts, tx, router, subnet)
 }

@@ -6,7 +6,7 @@ import { defaultGateway, defaultPools } from '#engines/cidr/pools.ts'
 import { formatPrefix, parsePrefix, type Prefix } from '#engines/cidr/prefix.ts'
 import { conflict } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
-import { ownOrOpened } from '../store/access.ts'
+import { ownOrShared } from '../store/access.ts'
 import { addressHolder, addressesOfSubnet } from '../store/allocations.ts'
 import { networkKind, portKind, subnetKind } from '../store/kinds.ts'
 import { equals, fetch, fetchMany, insert, list, remove, update } from '../store/records.ts'
@@ -36,7 +36,7 @@ export class Subnets {
     this.#parts = parts
     this.#networks = networks
     this.collection = new Collection(parts, subnetKind, (viewer) => {
-      const ofNetworks = ownOrOpened(viewer, 'network')
+      const ofNetworks = ownOrShared(viewer, 'network')
       return ofNetworks && ((where) => where.or([
         where('project_id', '=', viewer.projectId),
         where('network_id', 'in', where.selectFrom('neutron_network').select('id').where(ofNetworks)),

@@ -17,6 +17,12 @@ export const ownOrOpened = (viewer: Viewer, objectType: string, column = 'id'): 
     expression(column, 'in', opened(expression, viewer, objectType, ['access_as_shared', 'access_as_external'])),
   ])
 
+/** The owner's, and what is shared: an external network may be used from outside, but not looked into. */
+export const ownOrShared = (viewer: Viewer, objectType: string): Condition | undefined => viewer.isAdmin ? undefined
+  : (expression) => expression.or([
+    expression('project_id', '=', viewer.projectId), expression('id', 'in', opened(expression, viewer, objectType, ['access_as_shared'])),
+  ])
+
 export const own = (viewer: Viewer): Condition | undefined =>
   viewer.isAdmin ? undefined : (expression) => expression('project_id', '=', viewer.projectId)
 

@@ -1,4 +1,5 @@
 /** Records of every kind in SQL: one way to write, read, list and delete them. */
+import { sql } from 'kysely'
 import type { Executor } from '#platform/db/database.ts'
 import { fromFlag, fromJson, toFlag, toJson } from '#platform/db/json.ts'
 import { paged, type SortKey } from '#platform/api-kit/paging.ts'
@@ -78,7 +79,10 @@ export const list = async <R extends Standard>(executor: Executor, kind: Kind<R>
 }
 
 export const equals = (column: string, value: string | number): Condition => (where) => where(column, '=', value)
-export const isIn = (column: string, values: readonly (string | number)[]): Condition => (where) => where(column, 'in', values)
+/** An empty list holds nothing; PostgreSQL has no `in ()`. */
+export const isIn = (column: string, values: readonly (string | number)[]): Condition => (where) =>
+  (values.length === 0 ? nothing : where(column, 'in', values))
+const nothing = sql<boolean>`1 = 0`
 
 export const count = async <R extends Standard>(executor: Executor, kind: Kind<R>, conditions: Condition[]): Promise<number> => {
   let query: any = db(executor).selectFrom(kind.table).select((select) => select.fn.countAll<number>().as('all'))
