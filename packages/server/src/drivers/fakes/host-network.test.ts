@@ -7,15 +7,36 @@ import { createFakeHostNetwork } from './host-network.ts'
 
 const group: WantedSecurityGroup = { id: randomUUID(), stateful: true, rules: [], memberIps: [] }
 const network = (): WantedNetwork => ({
-  id: randomUUID(), segmentationId: 7, mtu: 1450, external: false, subnets: [], hostAddresses: [], remotes: [], names: [],
+  id: randomUUID(),
+  segmentationId: 7,
+  mtu: 1450,
+  external: false,
+  subnets: [],
+  hostAddresses: [],
+  remotes: [],
+  names: [],
 })
 const portOn = (on: WantedNetwork, change: Partial<WantedPort> = {}): WantedPort => ({
-  id: randomUUID(), networkId: on.id, mac: 'fa:16:3e:00:00:01', addresses: [{ ip: '10.0.0.5', subnetId: 's', prefixLength: 24 }],
-  mtu: 1450, adminUp: true, portSecurity: true, allowedAddressPairs: [], securityGroupIds: [group.id], device: 'eth0', primary: true,
-  sandbox: { workloadId: 'w', pid: 42, netns: '/proc/42/ns/net' }, ...change,
+  id: randomUUID(),
+  networkId: on.id,
+  mac: 'fa:16:3e:00:00:01',
+  addresses: [{ ip: '10.0.0.5', subnetId: 's', prefixLength: 24 }],
+  mtu: 1450,
+  adminUp: true,
+  portSecurity: true,
+  allowedAddressPairs: [],
+  securityGroupIds: [group.id],
+  device: 'eth0',
+  primary: true,
+  sandbox: { workloadId: 'w', pid: 42, netns: '/proc/42/ns/net' },
+  ...change,
 })
-const state = (networks: WantedNetwork[], ports: WantedPort[]): HostNetworkState =>
-  ({ networks, ports, routers: [], securityGroups: [group] })
+const state = (networks: WantedNetwork[], ports: WantedPort[]): HostNetworkState => ({
+  networks,
+  ports,
+  routers: [],
+  securityGroups: [group],
+})
 
 test('a plugged port is there, twice is once, and unplug removes it', async () => {
   const host = createFakeHostNetwork()
@@ -37,7 +58,10 @@ test('sync makes the wanted state, and a second sync does nothing', async () => 
   assert.deepEqual(report.portsUp, [wanted.ports[0]?.id])
   assert.equal((await host.sync(wanted)).commands, 0)
   assert.deepEqual(await host.leaks(wanted), [])
-  assert.deepEqual((await host.leaks(state([], []))).map((leak) => leak.name).sort(), [net.id, ...wanted.ports.map((port) => port.id)].sort())
+  assert.deepEqual(
+    (await host.leaks(state([], []))).map((leak) => leak.name).sort(),
+    [net.id, ...wanted.ports.map((port) => port.id)].sort(),
+  )
   await host.sync({ networks: [], ports: [], routers: [], securityGroups: [] })
   assert.deepEqual([host.networks.size, host.ports.size, host.securityGroups.size], [0, 0, 0])
 })
@@ -58,7 +82,10 @@ test('what the real driver refuses is refused: bad MAC, bad address, missing gro
   const host = createFakeHostNetwork()
   const net = network()
   await assert.rejects(host.plug(net, portOn(net, { mac: 'ff:ff:ff:ff:ff:ff' }), [group]), /is not a MAC address/)
-  await assert.rejects(host.plug(net, portOn(net, { addresses: [{ ip: '10.0.0.256', subnetId: 's', prefixLength: 24 }] }), [group]), /is not an IP/)
+  await assert.rejects(
+    host.plug(net, portOn(net, { addresses: [{ ip: '10.0.0.256', subnetId: 's', prefixLength: 24 }] }), [group]),
+    /is not an IP/,
+  )
   await assert.rejects(host.plug(net, portOn(net), []), /security group .* is not given/)
   await assert.rejects(host.plug(network(), portOn(net), [group]), /network .* is not given/)
   assert.equal(host.ports.size, 0)
@@ -70,7 +97,9 @@ test('a lost sandbox takes its ports along and wakes the watcher until it is tol
   await host.plug(net, portOn(net), [group])
   const stop = new AbortController()
   let wakes = 0
-  const watching = host.watch(() => { wakes++ }, stop.signal)
+  const watching = host.watch(() => {
+    wakes++
+  }, stop.signal)
   host.loseSandbox('w')
   assert.deepEqual([host.ports.size, wakes], [0, 1])
   stop.abort()

@@ -2,7 +2,13 @@
 import { parseAddress } from '#engines/cidr/address.ts'
 import { isMac } from '#engines/cidr/mac.ts'
 import type {
-  HostLeak, HostNetwork, HostNetworkReport, HostNetworkState, WantedNetwork, WantedPort, WantedSecurityGroup,
+  HostLeak,
+  HostNetwork,
+  HostNetworkReport,
+  HostNetworkState,
+  WantedNetwork,
+  WantedPort,
+  WantedSecurityGroup,
 } from '#services/neutron/ports.ts'
 
 /** What exists on the pretended host, and the handles by which a test meddles with it. */
@@ -36,7 +42,9 @@ class MemoryHostNetwork implements FakeHostNetwork {
   readonly #listeners = new Set<() => void>()
   readonly #cloud: string
 
-  constructor(cloud: string) { this.#cloud = cloud }
+  constructor(cloud: string) {
+    this.#cloud = cloud
+  }
 
   async plug(network: WantedNetwork, port: WantedPort, securityGroups: WantedSecurityGroup[]): Promise<void> {
     this.calls.push(`plug ${port.id}`)
@@ -83,15 +91,25 @@ class MemoryHostNetwork implements FakeHostNetwork {
   watch(listener: () => void, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.resolve()
     this.#listeners.add(listener)
-    return new Promise((resolve) => signal.addEventListener('abort', () => {
-      this.#listeners.delete(listener)
-      resolve()
-    }, { once: true }))
+    return new Promise((resolve) =>
+      signal.addEventListener(
+        'abort',
+        () => {
+          this.#listeners.delete(listener)
+          resolve()
+        },
+        { once: true },
+      ),
+    )
   }
 
-  namespaceOf(networkId: string): string { return `/run/netns/qnt-${this.#cloud}-${networkId}` }
+  namespaceOf(networkId: string): string {
+    return `/run/netns/qnt-${this.#cloud}-${networkId}`
+  }
 
-  failPort(portId: string, reason: string, times = 1): void { this.#failures.set(portId, { reason, left: times }) }
+  failPort(portId: string, reason: string, times = 1): void {
+    this.#failures.set(portId, { reason, left: times })
+  }
 
   loseSandbox(workloadId: string): void {
     for (const port of this.ports.values()) if (port.sandbox?.workloadId === workloadId) this.ports.delete(port.id)
@@ -104,7 +122,9 @@ class MemoryHostNetwork implements FakeHostNetwork {
     this.#tell()
   }
 
-  #tell(): void { for (const listener of this.#listeners) listener() }
+  #tell(): void {
+    for (const listener of this.#listeners) listener()
+  }
 
   #throwIfTold(portId: string): void {
     const reason = this.#failure(portId)
@@ -121,7 +141,8 @@ class MemoryHostNetwork implements FakeHostNetwork {
 
 /** The refusals of the real driver that need no packets: the same words, so that callers may test on them. */
 function refusalOf(port: WantedPort, networks: WantedNetwork[], groups: WantedSecurityGroup[]): string | undefined {
-  if (!networks.some((network) => network.id === port.networkId)) return `port ${port.id}: network ${port.networkId} is not given`
+  if (!networks.some((network) => network.id === port.networkId))
+    return `port ${port.id}: network ${port.networkId} is not given`
   if (!isMac(port.mac)) return `port ${port.id}: ${port.mac} is not a MAC address`
   const address = port.addresses.find((given) => !parseAddress(given.ip))
   if (address) return `port ${port.id}: ${address.ip} is not an IP address`

@@ -1,6 +1,5 @@
-/**
- * The part of a network's filter that does not depend on its ports.
- *
+/** The part of a network's filter that does not depend on its ports: the way of a frame through our hooks. */
+/*
  * A frame meets it in this order. Bridge prerouting: anti-spoofing by device, and a mark that says which list of
  * security groups the port has. Inet prerouting (br_netfilter hands the frame over, after connection tracking):
  * the egress rules of that list. Bridge forward: the mark of the port where the frame leaves. Inet forward: the
@@ -20,9 +19,17 @@ export const hostLegAddress = '169.254.255.254'
 export const networkLegAddress = '169.254.255.253'
 
 export const sets = {
-  marks: 'bridge/marks', macs: 'bridge/macs', pairs4: 'bridge/pairs4', pairs6: 'bridge/pairs6',
-  ranges4: 'bridge/ranges4', ranges6: 'bridge/ranges6', targets6: 'bridge/targets6',
-  egress: 'inet/egress', ingress: 'inet/ingress', local4: 'inet/local4', local6: 'inet/local6',
+  marks: 'bridge/marks',
+  macs: 'bridge/macs',
+  pairs4: 'bridge/pairs4',
+  pairs6: 'bridge/pairs6',
+  ranges4: 'bridge/ranges4',
+  ranges6: 'bridge/ranges6',
+  targets6: 'bridge/targets6',
+  egress: 'inet/egress',
+  ingress: 'inet/ingress',
+  local4: 'inet/local4',
+  local6: 'inet/local6',
 } as const
 
 export function baseFilter(): Filter {
@@ -53,6 +60,9 @@ function declareSets(filter: Filter): void {
   }
 }
 
+/** What a host may ask before it has an address. */
+const withoutSource = 'nd-neighbor-solicit, nd-router-solicit, mld-listener-report, mld2-listener-report'
+
 type BaseChain = [name: string, hook: string, rules: string[]]
 
 const markFrom = (direction: 'iifname' | 'oifname'): string[] => [
@@ -63,52 +73,70 @@ const markFrom = (direction: 'iifname' | 'oifname'): string[] => [
 ]
 
 const bridgeChains: BaseChain[] = [
-  ['prerouting', 'type filter hook prerouting priority -300; policy accept;', [
-    ...markFrom('iifname'),
-    `meta mark ${markOfUnfiltered} accept`,
-    'iifname . ether saddr != @macs drop',
-    'ether type arp arp operation { request, reply } arp saddr ip 0.0.0.0 accept',
-    'ether type arp iifname . arp saddr ether . arp saddr ip @pairs4 accept',
-    'ether type arp iifname . arp saddr ether . arp saddr ip @ranges4 accept',
-    'ether type ip ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept',
-    'ether type ip iifname . ether saddr . ip saddr @pairs4 accept',
-    'ether type ip iifname . ether saddr . ip saddr @ranges4 accept',
-    // A container is no router for its neighbours, and answers for no address but its own.
-    'ether type ip6 icmpv6 type { nd-router-advert, nd-redirect } drop',
-    'ether type ip6 icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @targets6 drop',
-    'ether type ip6 ip6 saddr :: icmpv6 type { nd-neighbor-solicit, nd-router-solicit, mld-listener-report, mld2-listener-report } accept',
-    'ether type ip6 iifname . ether saddr . ip6 saddr @pairs6 accept',
-    'ether type ip6 iifname . ether saddr . ip6 saddr @ranges6 accept',
-    'drop',
-  ]],
+  [
+    'prerouting',
+    'type filter hook prerouting priority -300; policy accept;',
+    [
+      ...markFrom('iifname'),
+      `meta mark ${markOfUnfiltered} accept`,
+      'iifname . ether saddr != @macs drop',
+      'ether type arp arp operation { request, reply } arp saddr ip 0.0.0.0 accept',
+      'ether type arp iifname . arp saddr ether . arp saddr ip @pairs4 accept',
+      'ether type arp iifname . arp saddr ether . arp saddr ip @ranges4 accept',
+      'ether type ip ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept',
+      'ether type ip iifname . ether saddr . ip saddr @pairs4 accept',
+      'ether type ip iifname . ether saddr . ip saddr @ranges4 accept',
+      // A container is no router for its neighbours, and answers for no address but its own.
+      'ether type ip6 icmpv6 type { nd-router-advert, nd-redirect } drop',
+      'ether type ip6 icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @targets6 drop',
+      `ether type ip6 ip6 saddr :: icmpv6 type { ${withoutSource} } accept`,
+      'ether type ip6 iifname . ether saddr . ip6 saddr @pairs6 accept',
+      'ether type ip6 iifname . ether saddr . ip6 saddr @ranges6 accept',
+      'drop',
+    ],
+  ],
   ['forward', 'type filter hook forward priority -100; policy accept;', markFrom('oifname')],
   ['input', 'type filter hook input priority -100; policy accept;', [`meta mark set ${markOfLocal}`]],
 ]
 
 const inetChains: BaseChain[] = [
-  ['prerouting', 'type filter hook prerouting priority -150; policy accept;', [
-    // Resolver and metadata of the network are in reach whatever the groups say; chain input has the last word.
-    'ip daddr @local4 accept',
-    'ip6 daddr @local6 accept',
-    'meta mark vmap @egress',
-  ]],
-  ['forward', 'type filter hook forward priority 0; policy drop;', [
-    `meta mark ${markOfLocal} oifname "${legDevice}" ct direction reply ct state established,related accept`,
-    `meta mark ${markOfLocal} drop`,
-    `iifname "${legDevice}" ip saddr ${hostLegAddress} oifname "${bridgeDevice}" accept`,
-    `iifname "${legDevice}" drop`,
-    'meta mark vmap @ingress',
-    `iifname "${bridgeDevice}" oifname "${bridgeDevice}" accept`,
-  ]],
-  ['input', 'type filter hook input priority 0; policy drop;', [
-    `iifname { "lo", "${legDevice}" } accept`,
-    'ct state established,related accept',
-    'meta l4proto icmp icmp type { echo-request, destination-unreachable } accept',
-    'meta l4proto ipv6-icmp accept',
-    'udp dport { 53, 67, 547 } accept',
-    'tcp dport { 53, 80 } accept',
-  ]],
-  ['postrouting', 'type nat hook postrouting priority 100; policy accept;', [
-    `ip saddr ${hostLegAddress} oifname "${bridgeDevice}" masquerade`,
-  ]],
+  [
+    'prerouting',
+    'type filter hook prerouting priority -150; policy accept;',
+    [
+      // Resolver and metadata of the network are in reach whatever the groups say; chain input has the last word.
+      'ip daddr @local4 accept',
+      'ip6 daddr @local6 accept',
+      'meta mark vmap @egress',
+    ],
+  ],
+  [
+    'forward',
+    'type filter hook forward priority 0; policy drop;',
+    [
+      `meta mark ${markOfLocal} oifname "${legDevice}" ct direction reply ct state established,related accept`,
+      `meta mark ${markOfLocal} drop`,
+      `iifname "${legDevice}" ip saddr ${hostLegAddress} oifname "${bridgeDevice}" accept`,
+      `iifname "${legDevice}" drop`,
+      'meta mark vmap @ingress',
+      `iifname "${bridgeDevice}" oifname "${bridgeDevice}" accept`,
+    ],
+  ],
+  [
+    'input',
+    'type filter hook input priority 0; policy drop;',
+    [
+      `iifname { "lo", "${legDevice}" } accept`,
+      'ct state established,related accept',
+      'meta l4proto icmp icmp type { echo-request, destination-unreachable } accept',
+      'meta l4proto ipv6-icmp accept',
+      'udp dport { 53, 67, 547 } accept',
+      'tcp dport { 53, 80 } accept',
+    ],
+  ],
+  [
+    'postrouting',
+    'type nat hook postrouting priority 100; policy accept;',
+    [`ip saddr ${hostLegAddress} oifname "${bridgeDevice}" masquerade`],
+  ],
 ]

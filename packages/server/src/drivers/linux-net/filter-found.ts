@@ -12,7 +12,11 @@ export function foundFilter(listing: unknown, table: string): FoundFilter {
   return found
 }
 
-interface Named { family: string; name: string; table: string }
+interface Named {
+  family: string
+  name: string
+  table: string
+}
 interface Item {
   table?: { family: string; name: string }
   chain?: Named
@@ -24,16 +28,21 @@ interface Item {
 function readItem(found: FoundFilter, item: Item, table: string): void {
   if (item.table?.name === table) found.tables.add(item.table.family as Family)
   if (item.chain?.table === table) chainOf(found, `${item.chain.family}/${item.chain.name}`)
-  if (item.rule?.table === table) {
-    const chain = chainOf(found, `${item.rule.family}/${item.rule.chain}`)
-    chain.rules++
-    // Only the last rule's comment counts: a rule that a stranger appends makes the print stale.
-    chain.print = item.rule.comment?.startsWith(printMark) ? item.rule.comment.slice(printMark.length) : ''
-  }
-  const set = item.set ?? item.map
-  if (set?.table !== table) return
+  if (item.rule?.table === table) readRule(found, item.rule)
+  if (item.set?.table === table) readElements(found, item.set, false)
+  if (item.map?.table === table) readElements(found, item.map, true)
+}
+
+/** Only the last rule's comment counts: a rule that a stranger appends makes the print stale. */
+function readRule(found: FoundFilter, rule: NonNullable<Item['rule']>): void {
+  const chain = chainOf(found, `${rule.family}/${rule.chain}`)
+  chain.rules++
+  chain.print = rule.comment?.startsWith(printMark) ? rule.comment.slice(printMark.length) : ''
+}
+
+function readElements(found: FoundFilter, set: Named & { elem?: unknown[] }, isMap: boolean): void {
   const elements = new Map<string, Set<string>>()
-  for (const element of set.elem ?? []) put(elements, elementText(element, item.map !== undefined))
+  for (const element of set.elem ?? []) put(elements, elementText(element, isMap))
   found.sets.set(`${set.family}/${set.name}`, elements)
 }
 
@@ -55,7 +64,11 @@ function elementText(element: unknown, isMap: boolean): string {
 function keyText(key: unknown): string {
   if (typeof key === 'number') return markText(key)
   if (typeof key === 'string') return canonicalAddress(key) ?? (isDevice(key) ? `"${key}"` : key)
-  const { elem, concat, prefix } = key as { elem?: { val: unknown }; concat?: unknown[]; prefix?: { addr: string; len: number } }
+  const { elem, concat, prefix } = key as {
+    elem?: { val: unknown }
+    concat?: unknown[]
+    prefix?: { addr: string; len: number }
+  }
   if (elem) return keyText(elem.val)
   if (concat) return concat.map(keyText).join(' . ')
   return prefix ? `${canonicalAddress(prefix.addr) ?? prefix.addr}/${prefix.len}` : JSON.stringify(key)
@@ -63,4 +76,5 @@ function keyText(key: unknown): string {
 
 const isDevice = (text: string): boolean => text.startsWith('qtp')
 const markText = (mark: number): string => `0x${mark.toString(16).padStart(8, '0')}`
-const verdictText = (verdict: unknown): string => `jump ${(verdict as { jump?: { target: string } }).jump?.target ?? '?'}`
+const verdictText = (verdict: unknown): string =>
+  `jump ${(verdict as { jump?: { target: string } }).jump?.target ?? '?'}`

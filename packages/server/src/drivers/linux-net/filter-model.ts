@@ -4,9 +4,14 @@ import { digest } from './names.ts'
 export type Family = 'bridge' | 'inet'
 
 /** `hook` is the text of a base chain's declaration; without it the chain is only jumped to. */
-export interface Chain { family: Family; name: string; hook?: string; rules: string[] }
+export interface Chain {
+  family: Family
+  name: string
+  hook?: string
+  rules: string[]
+}
 
-/** Elements are grouped by owner (a device, an address), so that one owner's are replaced without a look at the rest. */
+/** Elements are grouped by owner (a device, an address): one owner's are replaced without a look at the rest. */
 export interface ElementSet {
   family: Family
   kind: 'set' | 'map'
@@ -19,7 +24,10 @@ export interface ElementSet {
 }
 
 /** What should be. Keys are `family/name`. */
-export interface Filter { chains: Map<string, Chain>; sets: Map<string, ElementSet> }
+export interface Filter {
+  chains: Map<string, Chain>
+  sets: Map<string, ElementSet>
+}
 
 /** What is: of a chain only the print of its text and the number of its rules are needed. */
 export interface FoundFilter {
@@ -35,7 +43,9 @@ export const keyOf = (item: { family: Family; name: string }): string => `${item
 export const familyOf = (key: string): Family => (key.startsWith('bridge/') ? 'bridge' : 'inet')
 export const nameOf = (key: string): string => key.slice(key.indexOf('/') + 1)
 
-export function addChain(filter: Filter, chain: Chain): void { filter.chains.set(keyOf(chain), chain) }
+export function addChain(filter: Filter, chain: Chain): void {
+  filter.chains.set(keyOf(chain), chain)
+}
 
 export function addSet(filter: Filter, set: Omit<ElementSet, 'elements'>): void {
   if (!filter.sets.has(keyOf(set))) filter.sets.set(keyOf(set), { ...set, elements: new Map() })
@@ -59,7 +69,8 @@ export function put(elements: Map<string, Set<string>>, element: string): void {
 /** `"qtp1" . fa:… . 10.0.0.5` and `"qtp1" : 0x5` belong to `"qtp1"`. */
 export const ownerOf = (element: string): string => element.split(/ [.:] /, 1)[0] ?? element
 
-export const without = (have: ReadonlySet<string>, gone: ReadonlySet<string>): string[] => [...have].filter((item) => !gone.has(item))
+export const without = (have: ReadonlySet<string>, gone: ReadonlySet<string>): string[] =>
+  [...have].filter((item) => !gone.has(item))
 
 /** The print of a chain: of everything that we wrote in it. */
 export const printOf = (chain: Chain): string => digest([chain.hook ?? '', ...chain.rules].join('\n'))

@@ -1,6 +1,14 @@
 /** From the filter that is to the filter that should be: the lines of one atomic `nft -f`. Pure. */
 import {
-  familyOf, nameOf, printOf, without, type Chain, type ElementSet, type Family, type Filter, type FoundFilter,
+  familyOf,
+  nameOf,
+  printOf,
+  without,
+  type Chain,
+  type ElementSet,
+  type Family,
+  type Filter,
+  type FoundFilter,
 } from './filter-model.ts'
 import { printMark } from './filter-found.ts'
 
@@ -26,7 +34,8 @@ export function planAddition(found: FoundFilter, part: Filter, table: string): s
 /** Takes a device's elements out of every set: what unplug leaves to do. */
 export function planRemoval(found: FoundFilter, owner: string, table: string): string[] {
   return [...found.sets].flatMap(([key, elements]) =>
-    elementLines('delete', key, [...(elements.get(owner) ?? [])], table))
+    elementLines('delete', key, [...(elements.get(owner) ?? [])], table),
+  )
 }
 
 /** Applies a plan's effect to what is known, so that the next port need not look again. */
@@ -63,7 +72,11 @@ const isSame = (found: { rules: number; print: string } | undefined, chain: Chai
 
 function rebuild(wanted: Filter, table: string): string[] {
   return [
-    ...familiesOf(wanted).flatMap((family) => [`add table ${family} ${table}`, `delete table ${family} ${table}`, `add table ${family} ${table}`]),
+    ...familiesOf(wanted).flatMap((family) => [
+      `add table ${family} ${table}`,
+      `delete table ${family} ${table}`,
+      `add table ${family} ${table}`,
+    ]),
     ...[...wanted.sets.values()].map((set) => declareSet(set, table)),
     ...[...wanted.chains.values()].map((chain) => declareChain(chain, table)),
     ...[...wanted.chains.values()].flatMap((chain) => fillChain(chain, table)),
@@ -72,7 +85,9 @@ function rebuild(wanted: Filter, table: string): string[] {
 }
 
 function additions(found: FoundFilter, wanted: Filter, table: string): string[] {
-  const chains = [...wanted.chains].filter(([key, chain]) => !isSame(found.chains.get(key), chain)).map(([, chain]) => chain)
+  const chains = [...wanted.chains]
+    .filter(([key, chain]) => !isSame(found.chains.get(key), chain))
+    .map(([, chain]) => chain)
   return [
     ...[...wanted.sets].filter(([key]) => !found.sets.has(key)).map(([, set]) => declareSet(set, table)),
     ...chains.map((chain) => declareChain(chain, table)),
@@ -91,7 +106,12 @@ function removals(found: FoundFilter, wanted: Filter, table: string): string[] {
 }
 
 /** @param whole owners that are not wanted lose their elements. */
-function elementChanges(found: Map<string, Set<string>> | undefined, set: ElementSet, table: string, whole: boolean): string[] {
+function elementChanges(
+  found: Map<string, Set<string>> | undefined,
+  set: ElementSet,
+  table: string,
+  whole: boolean,
+): string[] {
   const key = `${set.family}/${set.name}`
   const have = found ?? new Map<string, Set<string>>()
   const owners = whole ? new Set([...have.keys(), ...set.elements.keys()]) : new Set(set.elements.keys())

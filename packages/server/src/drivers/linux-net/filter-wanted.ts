@@ -5,7 +5,16 @@ import { formatPrefix } from '#engines/cidr/prefix.ts'
 import type { WantedNetwork, WantedPort, WantedSecurityGroup } from '#services/neutron/ports.ts'
 import { baseFilter, markOfUnfiltered, sets } from './filter-base.ts'
 import { addChain, addElement, addSet, emptyFilter, type Filter } from './filter-model.ts'
-import { asPrefix, groupChain, groupRules, memberElements, memberSet, outermost, remoteGroupIds, type Direction } from './group-rules.ts'
+import {
+  asPrefix,
+  groupChain,
+  groupRules,
+  memberElements,
+  memberSet,
+  outermost,
+  remoteGroupIds,
+  type Direction,
+} from './group-rules.ts'
 import { digest, portDevice } from './names.ts'
 
 export type Groups = ReadonlyMap<string, WantedSecurityGroup>
@@ -46,7 +55,8 @@ function addPort(filter: Filter, port: WantedPort, groups: Groups): void {
 function addAllowedPairs(filter: Filter, device: string, port: WantedPort): void {
   const own = canonicalMac(port.mac)
   const pairs = [
-    ...port.addresses.map((address) => ({ ip: address.ip, mac: own })), { ip: linkLocalAddress(own), mac: own },
+    ...port.addresses.map((address) => ({ ip: address.ip, mac: own })),
+    { ip: linkLocalAddress(own), mac: own },
     ...port.allowedAddressPairs.map((pair) => ({ ip: pair.ip, mac: canonicalMac(pair.mac || own) })),
   ]
   const byMac = Map.groupBy(pairs, (pair) => pair.mac)
@@ -59,7 +69,8 @@ function addAllowedPairs(filter: Filter, device: string, port: WantedPort): void
 
 function addSources(filter: Filter, prefix: string, ips: string[]): void {
   const blocks = ips.map(asPrefix).filter((block) => block !== undefined)
-  const whole = (block: { version: 4 | 6; length: number }): boolean => block.length === (block.version === 4 ? 32 : 128)
+  const whole = (block: { version: 4 | 6; length: number }): boolean =>
+    block.length === (block.version === 4 ? 32 : 128)
   for (const block of blocks.filter(whole)) {
     const text = formatAddress({ version: block.version, value: block.first })
     addElement(filter, block.version === 4 ? sets.pairs4 : sets.pairs6, `${prefix} . ${text}`)
@@ -69,7 +80,7 @@ function addSources(filter: Filter, prefix: string, ips: string[]): void {
   }
 }
 
-/** Neighbour advertisements name single addresses; a prefix pair may advertise none of its own, and uses its addresses. */
+/** Neighbour advertisements name single addresses; a prefix pair may advertise none of its own. */
 function addTarget(filter: Filter, device: string, ip: string): void {
   const address = parseAddress(ip)
   if (address?.version !== 6) return
@@ -87,13 +98,19 @@ const groupList = (port: WantedPort): string[] => [...new Set(port.securityGroup
 
 function addGroupList(filter: Filter, port: WantedPort, groups: Groups): void {
   const mark = groupListMark(port)
-  const listed = groupList(port).map((id) => groups.get(id)).filter((group) => group !== undefined)
+  const listed = groupList(port)
+    .map((id) => groups.get(id))
+    .filter((group) => group !== undefined)
   for (const group of listed) addGroup(filter, group, groups)
   const stateful = listed.length === 0 || listed.some((group) => group.stateful)
   for (const direction of ['egress', 'ingress'] as const) {
     const name = `${direction}_${digest(groupList(port).join(','), 16)}`
     const jumps = listed.map((group) => `jump ${groupChain(group.id, direction)}`)
-    addChain(filter, { family: 'inet', name, rules: [...always[direction], ...(stateful ? replies : []), ...jumps, 'drop'] })
+    addChain(filter, {
+      family: 'inet',
+      name,
+      rules: [...always[direction], ...(stateful ? replies : []), ...jumps, 'drop'],
+    })
     addElement(filter, sets[direction], `${mark} : jump ${name}`)
   }
 }
@@ -109,7 +126,12 @@ function addMembers(filter: Filter, id: string, group: WantedSecurityGroup | und
   for (const version of [4, 6] as const) {
     const type = `type ipv${version}_addr`
     const address = { family: 'inet', kind: 'set', name: memberSet(id, version, 'address'), spec: type } as const
-    const prefix = { family: 'inet', kind: 'set', name: memberSet(id, version, 'prefix'), spec: `${type}; flags interval` } as const
+    const prefix = {
+      family: 'inet',
+      kind: 'set',
+      name: memberSet(id, version, 'prefix'),
+      spec: `${type}; flags interval`,
+    } as const
     addSet(filter, { ...address, unknown: group === undefined })
     addSet(filter, { ...prefix, unknown: group === undefined })
     const members = group ? memberElements(group, version) : { addresses: [], prefixes: [] }
@@ -122,17 +144,27 @@ function addMembers(filter: Filter, id: string, group: WantedSecurityGroup | und
  * Replies are let in by direction, not by state alone: the first direction of an established connection still has to
  * pass the rules, so a rule that is taken away ends the connections it had allowed, as in Neutron.
  */
-const replies = ['ct state invalid drop', 'ct direction reply ct state established,related accept', 'ct state related accept']
+const replies = [
+  'ct state invalid drop',
+  'ct direction reply ct state established,related accept',
+  'ct state related accept',
+]
+
+const neighbours = 'nd-neighbor-solicit, nd-neighbor-advert'
+const listeners = 'mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report'
 
 /** What a container needs to be on a network at all, and what it may never offer to its neighbours. */
 const always: Record<Direction, string[]> = {
   egress: [
-    'udp sport 68 udp dport 67 accept', 'udp sport 546 udp dport 547 accept',
-    'udp sport 67 udp dport 68 drop', 'udp sport 547 udp dport 546 drop',
-    'icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept',
+    'udp sport 68 udp dport 67 accept',
+    'udp sport 546 udp dport 547 accept',
+    'udp sport 67 udp dport 68 drop',
+    'udp sport 547 udp dport 546 drop',
+    `icmpv6 type { nd-router-solicit, ${neighbours}, ${listeners} } accept`,
   ],
   ingress: [
-    'udp sport 67 udp dport 68 accept', 'udp sport 547 udp dport 546 accept',
-    'icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept',
+    'udp sport 67 udp dport 68 accept',
+    'udp sport 547 udp dport 546 accept',
+    `icmpv6 type { nd-router-advert, ${neighbours}, ${listeners} } accept`,
   ],
 }

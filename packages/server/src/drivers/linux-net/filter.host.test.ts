@@ -2,7 +2,18 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { WantedPort, WantedRule, WantedSecurityGroup } from '#services/neutron/ports.ts'
-import { allEgress, inSandbox, Lab, labGroup, labIsMissing, labNetwork, labPort, noState, openGroup, type Sandbox } from './lab.ts'
+import {
+  allEgress,
+  inSandbox,
+  Lab,
+  labGroup,
+  labIsMissing,
+  labNetwork,
+  labPort,
+  noState,
+  openGroup,
+  type Sandbox,
+} from './lab.ts'
 
 describe('the filter of a port', { skip: labIsMissing }, () => {
   let lab: Lab
@@ -29,37 +40,119 @@ describe('the filter of a port', { skip: labIsMissing }, () => {
   let serverPort: WantedPort
 
   /** Puts the server's port under these groups, beside the client's open one. */
-  const apply = async (groups: WantedSecurityGroup[], change: Partial<WantedPort> = {}, others: WantedSecurityGroup[] = []) => {
+  const apply = async (
+    groups: WantedSecurityGroup[],
+    change: Partial<WantedPort> = {},
+    others: WantedSecurityGroup[] = [],
+  ) => {
     const port = { ...serverPort, securityGroupIds: groups.map((group) => group.id), ...change }
     const report = await lab.host.sync({
-      ...noState(), networks: [network], ports: [clientPort, port], securityGroups: [open, ...groups, ...others],
+      ...noState(),
+      networks: [network],
+      ports: [clientPort, port],
+      securityGroups: [open, ...groups, ...others],
     })
     assert.deepEqual([report.portsFailed, report.problems], [[], []])
   }
   const web = (port: number, address = '10.9.0.12') => lab.asks(client, address, port)
 
-  const matrix: { name: string; rules: Partial<WantedRule>[]; tcp80: boolean; tcp81: boolean; ping: boolean; ping6: boolean }[] = [
+  const matrix: {
+    name: string
+    rules: Partial<WantedRule>[]
+    tcp80: boolean
+    tcp81: boolean
+    ping: boolean
+    ping6: boolean
+  }[] = [
     { name: 'nothing', rules: [], tcp80: false, tcp81: false, ping: false, ping6: false },
     { name: 'all of IPv4', rules: [{}], tcp80: true, tcp81: true, ping: true, ping6: false },
     { name: 'all of IPv6', rules: [{ etherType: 'IPv6' }], tcp80: false, tcp81: false, ping: false, ping6: true },
     { name: 'TCP', rules: [{ protocol: 'tcp' }], tcp80: true, tcp81: true, ping: false, ping6: false },
-    { name: 'one port', rules: [{ protocol: '6', portMin: 81, portMax: 81 }], tcp80: false, tcp81: true, ping: false, ping6: false },
-    { name: 'a range', rules: [{ protocol: 'tcp', portMin: 79, portMax: 80 }], tcp80: true, tcp81: false, ping: false, ping6: false },
+    {
+      name: 'one port',
+      rules: [{ protocol: '6', portMin: 81, portMax: 81 }],
+      tcp80: false,
+      tcp81: true,
+      ping: false,
+      ping6: false,
+    },
+    {
+      name: 'a range',
+      rules: [{ protocol: 'tcp', portMin: 79, portMax: 80 }],
+      tcp80: true,
+      tcp81: false,
+      ping: false,
+      ping6: false,
+    },
     { name: 'UDP', rules: [{ protocol: 'udp' }], tcp80: false, tcp81: false, ping: false, ping6: false },
     { name: 'ICMP', rules: [{ protocol: 'icmp' }], tcp80: false, tcp81: false, ping: true, ping6: false },
-    { name: 'echo request', rules: [{ protocol: 'icmp', portMin: 8, portMax: 0 }], tcp80: false, tcp81: false, ping: true, ping6: false },
-    { name: 'another ICMP type', rules: [{ protocol: 'icmp', portMin: 13 }], tcp80: false, tcp81: false, ping: false, ping6: false },
-    { name: 'ICMP of IPv6', rules: [{ protocol: 'icmp', etherType: 'IPv6', portMin: 128 }], tcp80: false, tcp81: false, ping: false, ping6: true },
-    { name: 'the client as a prefix', rules: [{ remoteCidr: '10.9.0.11/32' }], tcp80: true, tcp81: true, ping: true, ping6: false },
-    { name: 'somebody else', rules: [{ remoteCidr: '10.9.0.64/26' }], tcp80: false, tcp81: false, ping: false, ping6: false },
-    { name: 'an address group', rules: [{ remoteAddresses: ['10.9.0.0/28', '10.9.0.11', 'fd00:9::11'] }], tcp80: true, tcp81: true, ping: true, ping6: false },
-    { name: 'an empty address group', rules: [{ remoteAddresses: [] }], tcp80: false, tcp81: false, ping: false, ping6: false },
+    {
+      name: 'echo request',
+      rules: [{ protocol: 'icmp', portMin: 8, portMax: 0 }],
+      tcp80: false,
+      tcp81: false,
+      ping: true,
+      ping6: false,
+    },
+    {
+      name: 'another ICMP type',
+      rules: [{ protocol: 'icmp', portMin: 13 }],
+      tcp80: false,
+      tcp81: false,
+      ping: false,
+      ping6: false,
+    },
+    {
+      name: 'ICMP of IPv6',
+      rules: [{ protocol: 'icmp', etherType: 'IPv6', portMin: 128 }],
+      tcp80: false,
+      tcp81: false,
+      ping: false,
+      ping6: true,
+    },
+    {
+      name: 'the client as a prefix',
+      rules: [{ remoteCidr: '10.9.0.11/32' }],
+      tcp80: true,
+      tcp81: true,
+      ping: true,
+      ping6: false,
+    },
+    {
+      name: 'somebody else',
+      rules: [{ remoteCidr: '10.9.0.64/26' }],
+      tcp80: false,
+      tcp81: false,
+      ping: false,
+      ping6: false,
+    },
+    {
+      name: 'an address group',
+      rules: [{ remoteAddresses: ['10.9.0.0/28', '10.9.0.11', 'fd00:9::11'] }],
+      tcp80: true,
+      tcp81: true,
+      ping: true,
+      ping6: false,
+    },
+    {
+      name: 'an empty address group',
+      rules: [{ remoteAddresses: [] }],
+      tcp80: false,
+      tcp81: false,
+      ping: false,
+      ping6: false,
+    },
     { name: 'egress only', rules: allEgress, tcp80: false, tcp81: false, ping: false, ping6: false },
   ]
   for (const { name, rules, ...expected } of matrix) {
     test(`a group that allows ${name}`, async () => {
       await apply([labGroup(rules)])
-      const [tcp80, tcp81, ping, ping6] = await Promise.all([web(80), web(81), lab.pings(client, '10.9.0.12'), lab.pings(client, `${v6}12`)])
+      const [tcp80, tcp81, ping, ping6] = await Promise.all([
+        web(80),
+        web(81),
+        lab.pings(client, '10.9.0.12'),
+        lab.pings(client, `${v6}12`),
+      ])
       assert.deepEqual({ tcp80: tcp80 !== '', tcp81: tcp81 !== '', ping, ping6 }, expected)
     })
   }
@@ -107,7 +200,12 @@ describe('the filter of a port', { skip: labIsMissing }, () => {
     assert.equal(await lab.pings(client, '10.9.0.13'), false, 'ARP')
     await inServer('ip', 'addr', 'add', `${v6}13/64`, 'dev', 'eth0', 'nodad')
     assert.equal(await lab.pings(client, `${v6}13`), false, 'neighbour advertisement')
-    await apply([open], { allowedAddressPairs: [{ ip: '10.9.0.13', mac: '' }, { ip: `${v6}13`, mac: serverPort.mac }] })
+    await apply([open], {
+      allowedAddressPairs: [
+        { ip: '10.9.0.13', mac: '' },
+        { ip: `${v6}13`, mac: serverPort.mac },
+      ],
+    })
     assert.match((await inServer('ip', 'addr')).output, /10\.9\.0\.13/)
     await lab.in(client.netns, 'ip', 'neigh', 'flush', 'all')
     assert.equal(await lab.pings(client, '10.9.0.13'), true, 'an allowed address pair')

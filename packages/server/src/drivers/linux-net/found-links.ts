@@ -41,7 +41,8 @@ function readLink(link: RawLink): FoundLink {
     mac: link.address ?? '',
     mtu: link.mtu ?? 0,
     up: link.flags?.includes('UP') ?? false,
-    addresses: (link.addr_info ?? []).filter((address) => !address.local?.startsWith('fe80:'))
+    addresses: (link.addr_info ?? [])
+      .filter((address) => !address.local?.startsWith('fe80:'))
       .map((address) => `${canonicalAddress(address.local ?? '') ?? address.local}/${address.prefixlen}`),
   }
 }

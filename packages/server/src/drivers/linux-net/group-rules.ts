@@ -19,11 +19,15 @@ export function groupRules(group: WantedSecurityGroup, direction: Direction): st
 }
 
 /** The groups whose members a group's rules name. */
-export const remoteGroupIds = (group: WantedSecurityGroup): string[] =>
-  [...new Set(group.rules.flatMap((rule) => rule.remoteGroupId ?? []))]
+export const remoteGroupIds = (group: WantedSecurityGroup): string[] => [
+  ...new Set(group.rules.flatMap((rule) => rule.remoteGroupId ?? [])),
+]
 
 /** A group's members as set elements: canonical addresses and prefixes of one version. */
-export function memberElements(group: WantedSecurityGroup, version: 4 | 6): { addresses: string[]; prefixes: string[] } {
+export function memberElements(
+  group: WantedSecurityGroup,
+  version: 4 | 6,
+): { addresses: string[]; prefixes: string[] } {
   const blocks = group.memberIps.map(asPrefix).filter((block) => block?.version === version) as Prefix[]
   const whole = version === 4 ? 32 : 128
   return {
@@ -46,12 +50,18 @@ function remoteMatches(rule: WantedRule): string[] {
     return kinds.map((kind) => `${field} @${memberSet(rule.remoteGroupId ?? '', version, kind)}`)
   }
   if (rule.remoteAddresses !== undefined) {
-    const blocks = outermost(rule.remoteAddresses.map(asPrefix).filter((block) => block?.version === version) as Prefix[])
+    const blocks = outermost(
+      rule.remoteAddresses.map(asPrefix).filter((block) => block?.version === version) as Prefix[],
+    )
     return blocks.length === 0 ? [] : [`${field} { ${blocks.map(textOf).join(', ')} }`]
   }
   const remote = rule.remoteCidr === undefined ? undefined : asPrefix(rule.remoteCidr)
   if (remote !== undefined && remote.version !== version) return []
-  return [remote === undefined || remote.length === 0 ? `meta nfproto ${version === 4 ? 'ipv4' : 'ipv6'}` : `${field} ${textOf(remote)}`]
+  return [
+    remote === undefined || remote.length === 0
+      ? `meta nfproto ${version === 4 ? 'ipv4' : 'ipv6'}`
+      : `${field} ${textOf(remote)}`,
+  ]
 }
 
 function protocolMatch(rule: WantedRule): string {

@@ -13,7 +13,8 @@ describe('one sync heals', { skip: labIsMissing }, () => {
   const network = labNetwork()
   const group = openGroup()
   const inside = () => lab.host.namespaceOf(network.id)
-  const portIn = (sandbox: Sandbox, last: number) => inSandbox(labPort(network, last, { securityGroupIds: [group.id] }), sandbox)
+  const portIn = (sandbox: Sandbox, last: number) =>
+    inSandbox(labPort(network, last, { securityGroupIds: [group.id] }), sandbox)
 
   before(async () => {
     lab = await Lab.create()
@@ -45,12 +46,15 @@ describe('one sync heals', { skip: labIsMissing }, () => {
     ['one lost table', () => ['nft', 'delete', 'table', 'bridge', lab.names.table]],
     ['a rule that was added', () => ['nft', 'add', 'rule', 'inet', lab.names.table, 'forward', 'drop']],
     ['a chain that was emptied', () => ['nft', 'flush', 'chain', 'inet', lab.names.table, 'prerouting']],
-    ['an element that was removed', () => ['nft', 'delete', 'element', 'bridge', lab.names.table, 'marks', `{ "${device()}" }`]],
+    [
+      'an element that was removed',
+      () => ['nft', 'delete', 'element', 'bridge', lab.names.table, 'marks', `{ "${device()}" }`],
+    ],
     ['a veth that is gone', () => ['ip', 'link', 'del', 'dev', device()]],
     ['a veth that left its bridge', () => ['ip', 'link', 'set', 'dev', device(), 'nomaster']],
     ['a veth that is down', () => ['ip', 'link', 'set', 'dev', device(), 'down']],
     ['a switch that was turned', () => ['sh', '-c', 'echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables']],
-    ['the host\'s leg', () => ['ip', 'link', 'del', 'dev', 'host']],
+    ["the host's leg", () => ['ip', 'link', 'del', 'dev', 'host']],
   ]
   for (const [name, command] of damages) {
     test(name, async () => {
@@ -82,7 +86,10 @@ describe('one sync heals', { skip: labIsMissing }, () => {
     const port = portIn(dead, 13)
     await lab.kill(dead)
     const report = await lab.host.sync({ ...wanted, ports: [...wanted.ports, port] })
-    assert.deepEqual(report.portsUp, wanted.ports.map((each) => each.id))
+    assert.deepEqual(
+      report.portsUp,
+      wanted.ports.map((each) => each.id),
+    )
     assert.match(report.portsFailed[0]?.reason ?? '', /the sandbox of workload .* is gone/)
   })
 
@@ -90,9 +97,15 @@ describe('one sync heals', { skip: labIsMissing }, () => {
     const taken = await lab.sandbox()
     await lab.in(taken.netns, 'ip', 'link', 'add', 'name', 'eth0', 'type', 'bridge')
     const port = portIn(taken, 14)
-    await assert.rejects(lab.host.plug(network, port, [group]), /could not plug port .*: RTNETLINK answers: File exists/)
+    await assert.rejects(
+      lab.host.plug(network, port, [group]),
+      /could not plug port .*: RTNETLINK answers: File exists/,
+    )
     const report = await lab.host.sync({ ...wanted, ports: [...wanted.ports, port] })
-    assert.deepEqual(report.portsFailed.map((failure) => failure.portId), [port.id])
+    assert.deepEqual(
+      report.portsFailed.map((failure) => failure.portId),
+      [port.id],
+    )
     assert.equal(await lab.pings(a, '10.9.0.12'), true)
     await lab.host.sync(wanted)
   })
@@ -114,14 +127,23 @@ describe('one sync heals', { skip: labIsMissing }, () => {
     await lab.host.sync({ ...wanted, networks: [network, stranger] })
     const leaks = await lab.open().leaks(wanted)
     assert.deepEqual(leaks.map((leak) => [leak.kind, leak.name]).sort(), [
-      ['link', lab.names.hostLeg(stranger.id)], ['netns', lab.names.networkNamespace(stranger.id)],
+      ['link', lab.names.hostLeg(stranger.id)],
+      ['netns', lab.names.networkNamespace(stranger.id)],
     ])
     await lab.open().sync(wanted)
     assert.deepEqual(await lab.host.leaks(wanted), [])
-    assert.equal((await lab.in(lab.namespace(), 'ip', '-br', 'link', 'show', 'type', 'veth')).output.includes(lab.names.hostLeg(stranger.id)), false)
+    assert.equal(
+      (await lab.in(lab.namespace(), 'ip', '-br', 'link', 'show', 'type', 'veth')).output.includes(
+        lab.names.hostLeg(stranger.id),
+      ),
+      false,
+    )
   })
 
   test('one stray port is a leak too', async () => {
-    assert.deepEqual((await lab.host.leaks({ ...wanted, ports: wanted.ports.slice(1) })).map((leak) => leak.name), [device()])
+    assert.deepEqual(
+      (await lab.host.leaks({ ...wanted, ports: wanted.ports.slice(1) })).map((leak) => leak.name),
+      [device()],
+    )
   })
 })

@@ -52,7 +52,10 @@ export class HostKeeper {
     const key = `${networkId} ${cidr}`
     if (this.#told.has(key)) return
     this.#told.add(key)
-    this.#log.info({ networkId, cidr, because }, 'the host does not reach this network: its prefix has another meaning here')
+    this.#log.info(
+      { networkId, cidr, because },
+      'the host does not reach this network: its prefix has another meaning here',
+    )
   }
 }
 

@@ -1,7 +1,4 @@
-/**
- * The host's own side of the networks: legs by which the host reaches tenants, the gateway of external networks, and
- * their way out. Pure: from the host as found and the wanted networks to steps.
- */
+/** The host's own side of its networks: legs into tenants' ones, gateways and ways out of external ones. Pure. */
 import { parseAddress } from '#engines/cidr/address.ts'
 import { canonicalCidr, cidrContains, cidrsOverlap } from '#engines/cidr/prefix.ts'
 import type { WantedNetwork } from '#services/neutron/ports.ts'
@@ -10,9 +7,10 @@ import type { FoundFilter } from './filter-model.ts'
 import { planFilter } from './filter-plan.ts'
 import type { FoundLinks } from './found-links.ts'
 import { forwardLines, hostFilter } from './host-filter.ts'
-import { bridgeDevice, derivedMac, digest, distinctIndex, legDevice, namespacePath, type Names } from './names.ts'
+import { bridgeDevice, derivedMac, digest, legDevice, namespacePath, type Names } from './names.ts'
 import { addressLines, type FoundRoute } from './namespace.ts'
 import type { Step } from './shell.ts'
+import { vethLine } from './veth.ts'
 
 export interface FoundHostSide {
   links: FoundLinks
@@ -25,9 +23,17 @@ export interface FoundHostSide {
 }
 
 /** A network's leg into the host: which prefixes the host will reach through it. */
-export interface Leg { network: WantedNetwork; device: string; cidrs: string[]; alias: string }
+export interface Leg {
+  network: WantedNetwork
+  device: string
+  cidrs: string[]
+  alias: string
+}
 
-export interface HostPlan { steps: Step[]; refused: { networkId: string; cidr: string; because: string }[] }
+export interface HostPlan {
+  steps: Step[]
+  refused: { networkId: string; cidr: string; because: string }[]
+}
 
 export interface HostGoal {
   networks: WantedNetwork[]
@@ -38,22 +44,39 @@ export interface HostGoal {
 }
 
 export function planHostSide(names: Names, found: FoundHostSide, { networks, reap, suspects }: HostGoal): HostPlan {
-  const standing = [...found.links.values()].filter((link) => link.alias.startsWith(`${names.aliasPrefix}leg:`)).map((link) => link.name)
+  const standing = [...found.links.values()]
+    .filter((link) => link.alias.startsWith(`${names.aliasPrefix}leg:`))
+    .map((link) => link.name)
   const { legs, refused } = chooseLegs(names, found, networks, reap ? standing : [])
   const wanted = new Set(legs.map((leg) => leg.device))
   const external = legs.filter((leg) => leg.network.external)
   const about = 'connect the host with its networks'
   // Each on its own: a leg whose network is gone may vanish under our hands.
-  const deletions = standing.filter((device) => !wanted.has(device))
+  const deletions = standing
+    .filter((device) => !wanted.has(device))
     .map((device): Step => ({ about, tool: 'ip', lines: [`link del dev ${device}`], mayFail: true }))
   return {
     refused,
     steps: [
       ...(reap ? deletions : []),
-      ...legs.filter((leg) => suspects.has(leg.network.id) || !isComplete(found, leg)).flatMap((leg) => legSteps(names, leg)),
-      { about, tool: 'sh', lines: found.forwards || external.length === 0 ? [] : ['echo 1 > /proc/sys/net/ipv4/ip_forward'] },
-      { about: 'masquerade what leaves the host', tool: 'nft', lines: filterLines(names, found.filter, external, reap) },
-      { about: 'let the host forward for its external networks', tool: 'sh', lines: forwardLines(names, found.iptables, external, reap) },
+      ...legs
+        .filter((leg) => suspects.has(leg.network.id) || !isComplete(found, leg))
+        .flatMap((leg) => legSteps(names, leg)),
+      {
+        about,
+        tool: 'sh',
+        lines: found.forwards || external.length === 0 ? [] : ['echo 1 > /proc/sys/net/ipv4/ip_forward'],
+      },
+      {
+        about: 'masquerade what leaves the host',
+        tool: 'nft',
+        lines: filterLines(names, found.filter, external, reap),
+      },
+      {
+        about: 'let the host forward for its external networks',
+        tool: 'sh',
+        lines: forwardLines(names, found.iptables, external, reap),
+      },
     ],
   }
 }
@@ -65,7 +88,12 @@ function filterLines(names: Names, found: FoundFilter, external: Leg[], reap: bo
 }
 
 /** Existing legs keep their prefixes; then first come, first served: the host never has two meanings of an address. */
-function chooseLegs(names: Names, found: FoundHostSide, networks: WantedNetwork[], leaving: string[]): { legs: Leg[]; refused: HostPlan['refused'] } {
+function chooseLegs(
+  names: Names,
+  found: FoundHostSide,
+  networks: WantedNetwork[],
+  leaving: string[],
+): { legs: Leg[]; refused: HostPlan['refused'] } {
   const claimed = foreignPrefixes(found, new Set([...leaving, ...networks.map((network) => names.hostLeg(network.id))]))
   const refused: HostPlan['refused'] = []
   const legs: Leg[] = []
@@ -89,7 +117,9 @@ const standingFirst = (names: Names, found: FoundHostSide, networks: WantedNetwo
 
 /** What the host means by its addresses without us: routes and addresses on devices that are not our legs. */
 function foreignPrefixes(found: FoundHostSide, ours: Set<string>): { cidr: string; device: string }[] {
-  const addresses = [...found.links.values()].flatMap((link) => link.addresses.map((cidr) => ({ cidr: wholeCidr(cidr), device: link.name })))
+  const addresses = [...found.links.values()].flatMap((link) =>
+    link.addresses.map((cidr) => ({ cidr: wholeCidr(cidr), device: link.name })),
+  )
   const routes = found.routes.map((route) => ({ cidr: wholeCidr(route.destination), device: route.device }))
   return [...routes, ...addresses].filter(({ cidr, device }) => cidr !== '' && !ours.has(device))
 }
@@ -99,11 +129,13 @@ const wholeCidr = (text: string): string => {
   return canonicalCidr(address ? `${text}/${address.version === 4 ? 32 : 128}` : text) ?? ''
 }
 
-/** Subnets in which the host, or the network's namespace on its behalf, owns an address. IPv6 of tenants stays inside. */
+/** Subnets in which the host, or the namespace on its behalf, owns an address. IPv6 of tenants stays inside. */
 function reachableCidrs(network: WantedNetwork): string[] {
   if (!network.external && network.reachableFromHost === false) return []
   const cidrs = network.subnets.map((subnet) => subnet.cidr).filter((cidr) => network.external || !cidr.includes(':'))
-  return cidrs.filter((cidr) => network.hostAddresses.some((owned) => cidrContains(cidr, owned.cidr.split('/')[0] ?? '')))
+  return cidrs.filter((cidr) =>
+    network.hostAddresses.some((owned) => cidrContains(cidr, owned.cidr.split('/')[0] ?? '')),
+  )
 }
 
 const legAlias = (names: Names, network: WantedNetwork, cidrs: string[]): string =>
@@ -111,41 +143,65 @@ const legAlias = (names: Names, network: WantedNetwork, cidrs: string[]): string
 
 /** The addresses of the host's end. */
 const legAddresses = (network: WantedNetwork): string[] =>
-  network.external ? network.hostAddresses.map(({ cidr }) => cidr).filter((cidr) => !cidr.startsWith('169.254.169.254')) : [`${hostLegAddress}/32`]
+  network.external
+    ? network.hostAddresses.map(({ cidr }) => cidr).filter((cidr) => !cidr.startsWith('169.254.169.254'))
+    : [`${hostLegAddress}/32`]
 
 function legSteps(names: Names, leg: Leg): Step[] {
   const about = `reach network ${leg.network.id} from the host`
   const netns = namespacePath(names.networkNamespace(leg.network.id))
   return [
     { about, tool: 'ip', lines: [`link del dev ${leg.device}`], mayFail: true },
-    { about, tool: 'ip', lines: [createLeg(names, leg), `link set dev ${leg.device} alias ${names.alias('leg', leg.network.id, 'half-made')}`] },
+    {
+      about,
+      tool: 'ip',
+      lines: [
+        createLeg(names, leg),
+        `link set dev ${leg.device} alias ${names.alias('leg', leg.network.id, 'half-made')}`,
+      ],
+    },
     { about, tool: 'ip', netns, lines: farEndLines(leg.network) },
-    { about, tool: 'ip', lines: [...addressLines(undefined, legAddresses(leg.network), leg.device), `link set dev ${leg.device} up`, ...legRoutes(leg)] },
+    {
+      about,
+      tool: 'ip',
+      lines: [
+        ...addressLines(undefined, legAddresses(leg.network), leg.device),
+        `link set dev ${leg.device} up`,
+        ...legRoutes(leg),
+      ],
+    },
     { about, tool: 'ip', lines: [`link set dev ${leg.device} alias ${leg.alias}`] },
   ]
 }
 
 function isComplete(found: FoundHostSide, leg: Leg): boolean {
   const link = found.links.get(leg.device)
-  const hasRoutes = leg.cidrs.every((cidr) => found.routes.some((route) => route.device === leg.device && canonicalCidr(route.destination) === cidr))
+  const hasRoutes = leg.cidrs.every((cidr) =>
+    found.routes.some((route) => route.device === leg.device && canonicalCidr(route.destination) === cidr),
+  )
   const hasAddresses = addressLines(link, legAddresses(leg.network), leg.device).length === 0
   return link?.up === true && link.alias === leg.alias && hasRoutes && hasAddresses
 }
 
 function createLeg(names: Names, { network, device }: Leg): string {
   const mac = (end: string): string => derivedMac(`${names.tag}\0${network.id}\0${end}`)
-  const far = `peer name ${legDevice} address ${mac('far leg')} mtu ${network.mtu} netns ${namespacePath(names.networkNamespace(network.id))}`
-  return `link add name ${device} index ${distinctIndex(device)} address ${mac('leg')} mtu ${network.mtu} type veth ${far}`
+  const far = { name: legDevice, mac: mac('far leg'), namespace: names.networkNamespace(network.id) }
+  return vethLine({ near: { name: device, mac: mac('leg') }, far, mtu: network.mtu })
 }
 
-/** An external network's leg is a port of its bridge. A tenant's is routed: the host is no neighbour of its containers. */
-const farEndLines = (network: WantedNetwork): string[] => (network.external
-  ? [`link set dev ${legDevice} addrgenmode none master ${bridgeDevice} up`]
-  : [
-      `addr add ${networkLegAddress}/32 dev ${legDevice}`, `link set dev ${legDevice} up`,
-      `route add ${hostLegAddress}/32 dev ${legDevice}`,
-    ])
+/** An external network's leg is a port of its bridge; a tenant's is routed: the host is no neighbour there. */
+const farEndLines = (network: WantedNetwork): string[] =>
+  network.external
+    ? [`link set dev ${legDevice} addrgenmode none master ${bridgeDevice} up`]
+    : [
+        `addr add ${networkLegAddress}/32 dev ${legDevice}`,
+        `link set dev ${legDevice} up`,
+        `route add ${hostLegAddress}/32 dev ${legDevice}`,
+      ]
 
-const legRoutes = (leg: Leg): string[] => (leg.network.external
-  ? []
-  : leg.cidrs.map((cidr) => `route add ${cidr} via ${networkLegAddress} dev ${leg.device} onlink src ${hostLegAddress}`))
+const legRoutes = (leg: Leg): string[] =>
+  leg.network.external
+    ? []
+    : leg.cidrs.map(
+        (cidr) => `route add ${cidr} via ${networkLegAddress} dev ${leg.device} onlink src ${hostLegAddress}`,
+      )

@@ -29,8 +29,14 @@ test('of two networks with one prefix the host reaches the first, and they never
   const group = openGroup()
   const list = { securityGroupIds: [group.id] }
   const wanted = {
-    ...noState(), networks: [netA, netB], securityGroups: [group],
-    ports: [inSandbox(labPort(netA, 11, list), a), inSandbox(labPort(netB, 11, list), b), inSandbox(labPort(netB, 12, list), b2)],
+    ...noState(),
+    networks: [netA, netB],
+    securityGroups: [group],
+    ports: [
+      inSandbox(labPort(netA, 11, list), a),
+      inSandbox(labPort(netB, 11, list), b),
+      inSandbox(labPort(netB, 12, list), b2),
+    ],
   }
   assert.deepEqual((await lab.host.sync(wanted)).problems, [])
   await lab.listen(a, 80, 'tenant a')

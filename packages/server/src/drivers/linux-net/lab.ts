@@ -6,18 +6,33 @@ import { promisify } from 'node:util'
 import { macFromBytes } from '#engines/cidr/mac.ts'
 import { systemClock } from '#platform/clock/clock.ts'
 import { silentLog } from '#platform/log/log.ts'
-import type { HostNetwork, HostNetworkState, WantedNetwork, WantedPort, WantedRule, WantedSecurityGroup } from '#services/neutron/ports.ts'
+import type {
+  HostNetwork,
+  HostNetworkState,
+  WantedNetwork,
+  WantedPort,
+  WantedRule,
+  WantedSecurityGroup,
+} from '#services/neutron/ports.ts'
 import { createLinuxNet } from './linux-net.ts'
 import type { Underlay } from './vxlan-plan.ts'
 import { namesOf, namespacePath, type Names } from './names.ts'
 
 const run = promisify(execFile)
 
-export interface Sandbox { id: string; pid: number; netns: string }
-export interface Answer { ok: boolean; output: string }
+export interface Sandbox {
+  id: string
+  pid: number
+  netns: string
+}
+export interface Answer {
+  ok: boolean
+  output: string
+}
 
 /** Why these tests cannot run here, or false. */
-export const labIsMissing: string | false = process.getuid?.() === 0 && process.platform === 'linux' ? false : 'needs root on Linux'
+export const labIsMissing: string | false =
+  process.getuid?.() === 0 && process.platform === 'linux' ? false : 'needs root on Linux'
 
 export class Lab {
   readonly cloud: string
@@ -44,7 +59,12 @@ export class Lab {
   /** Another driver over the same host, as after a restart of the process: it remembers nothing. */
   open(hostId = 'h1', underlay?: Underlay): HostNetwork {
     return createLinuxNet({
-      cloudId: this.cloud, hostId, log: silentLog, clock: systemClock, hostNamespace: namespacePath(this.hostName), ...(underlay ? { underlay } : {}),
+      cloudId: this.cloud,
+      hostId,
+      log: silentLog,
+      clock: systemClock,
+      hostNamespace: namespacePath(this.hostName),
+      ...(underlay ? { underlay } : {}),
     })
   }
 
@@ -75,25 +95,28 @@ export class Lab {
     }
   }
 
-  namespace(): string { return namespacePath(this.hostName) }
+  namespace(): string {
+    return namespacePath(this.hostName)
+  }
 
   async pings(from: Sandbox | string, address: string): Promise<boolean> {
     const netns = typeof from === 'string' ? from : from.netns
     return (await this.in(netns, 'ping', '-n', '-c1', '-W1', address)).ok
   }
 
-  /** Listens in a sandbox until the lab closes; answers each TCP connection, or any UDP datagram, with `text`. */
+  /** Listens in a sandbox until the lab closes; answers each TCP connection with `text`. */
   async listen(at: Sandbox | string, port: number, text = 'hello'): Promise<void> {
-    const netns = typeof at === 'string' ? at : at.netns
-    const child = spawn('nsenter', [`--net=${netns}`, process.execPath, '-e', listener, String(port), text], { stdio: ['ignore', 'pipe', 'inherit'] })
-    this.#children.push(child)
-    await new Promise((resolve) => child.stdout?.once('data', resolve))
+    await this.#serve(typeof at === 'string' ? at : at.netns, serverScript(`s.end(${JSON.stringify(text)})`, port))
   }
 
   /** Answers each TCP connection with the address it came from. */
   async listenForPeer(at: Sandbox, port: number): Promise<void> {
-    const script = `require('net').createServer((s) => { s.on('error', () => {}); s.end(s.remoteAddress) }).listen({ port: ${port}, host: '::' }, () => console.log('up'))`
-    const child = spawn('nsenter', [`--net=${at.netns}`, process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await this.#serve(at.netns, serverScript('s.end(s.remoteAddress)', port))
+  }
+
+  async #serve(netns: string, script: string): Promise<void> {
+    const command = [`--net=${netns}`, process.execPath, '-e', script]
+    const child = spawn('nsenter', command, { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#children.push(child)
     await new Promise((resolve) => child.stdout?.once('data', resolve))
   }
@@ -101,7 +124,21 @@ export class Lab {
   /** A cable between two namespaces. */
   async wire(left: string, leftCidr: string, right: string, rightCidr: string): Promise<void> {
     const name = `w${randomBytes(4).toString('hex')}`
-    await this.in(left, 'ip', 'link', 'add', 'name', `${name}l`, 'type', 'veth', 'peer', 'name', `${name}r`, 'netns', right)
+    await this.in(
+      left,
+      'ip',
+      'link',
+      'add',
+      'name',
+      `${name}l`,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      `${name}r`,
+      'netns',
+      right,
+    )
     await this.in(left, 'ip', 'addr', 'add', leftCidr, 'dev', `${name}l`)
     await this.in(right, 'ip', 'addr', 'add', rightCidr, 'dev', `${name}r`)
     await this.in(left, 'ip', 'link', 'set', 'dev', `${name}l`, 'up')
@@ -111,7 +148,23 @@ export class Lab {
   /** A cable from this host to a bridge in another namespace: its way to the other hosts. */
   async uplink(fabric: string, bridge: string, cidr: string): Promise<void> {
     const far = `u${randomBytes(4).toString('hex')}`
-    await this.in(this.namespace(), 'ip', 'link', 'add', 'name', 'up0', 'index', '9999', 'type', 'veth', 'peer', 'name', far, 'netns', fabric)
+    await this.in(
+      this.namespace(),
+      'ip',
+      'link',
+      'add',
+      'name',
+      'up0',
+      'index',
+      '9999',
+      'type',
+      'veth',
+      'peer',
+      'name',
+      far,
+      'netns',
+      fabric,
+    )
     await this.in(this.namespace(), 'ip', 'addr', 'add', cidr, 'dev', 'up0')
     await this.in(this.namespace(), 'ip', 'link', 'set', 'dev', 'up0', 'up')
     await this.in(fabric, 'ip', 'link', 'set', 'dev', far, 'master', bridge, 'up')
@@ -124,25 +177,41 @@ export class Lab {
   }
 
   /** A TCP connection that ticks: says when bytes flow and when they no longer do. */
-  stream(from: Sandbox, to: Sandbox, address: string, port: number): { flowing(): Promise<void>; stalled(): Promise<void> } {
+  stream(
+    from: Sandbox,
+    to: Sandbox,
+    address: string,
+    port: number,
+  ): { flowing(): Promise<void>; stalled(): Promise<void> } {
     const spawnIn = (sandbox: Sandbox, script: string): ChildProcess => {
-      const child = spawn('nsenter', [`--net=${sandbox.netns}`, process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+      const child = spawn('nsenter', [`--net=${sandbox.netns}`, process.execPath, '-e', script], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
       this.#children.push(child)
       return child
     }
-    const server = spawnIn(to, `require('net').createServer((s) => { s.on('error', () => {}); setInterval(() => s.write('x'), 20) }).listen(${port}, () => console.log('up'))`)
+    const server = spawnIn(
+      to,
+      serverScript("setInterval(() => s.write('x'), 20)", port),
+    )
     let received = 0
     server.stdout?.once('data', () => {
-      const client = spawnIn(from, `require('net').connect(${port}, '${address}').on('error', () => {}).pipe(process.stdout)`)
-      client.stdout?.on('data', (chunk: Buffer) => { received += chunk.length })
+      const client = spawnIn(
+        from,
+        `require('net').connect(${port}, '${address}').on('error', () => {}).pipe(process.stdout)`,
+      )
+      client.stdout?.on('data', (chunk: Buffer) => {
+        received += chunk.length
+      })
     })
     return {
       flowing: () => until(() => received > 5),
-      stalled: () => until(async () => {
-        const before = received
-        await systemClock.sleep(300)
-        return received === before
-      }),
+      stalled: () =>
+        until(async () => {
+          const before = received
+          await systemClock.sleep(300)
+          return received === before
+        }),
     }
   }
 
@@ -154,10 +223,18 @@ export class Lab {
   }
 }
 
-const listener = `const [port, text] = process.argv.slice(1)
-require('net').createServer((socket) => { socket.on('error', () => {}); socket.end(text) }).listen({ port: Number(port), host: '::' }, () => console.log('up'))`
+/** A TCP server in one line: what it does with each connection `s`. It says when it listens. */
+const serverScript = (work: string, port: number): string =>
+  `const server = require('net').createServer((s) => { s.on('error', () => {}); ${work} })
+   server.listen({ port: ${port}, host: '::' }, () => console.log('up'))`
 
-const readNamespace = (pid: number): string => { try { return readlinkSync(`/proc/${pid}/ns/net`) } catch { return '' } }
+const readNamespace = (pid: number): string => {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`)
+  } catch {
+    return ''
+  }
+}
 
 /** Waits for a state, looking every few milliseconds. */
 export async function until(condition: () => boolean | Promise<boolean>, withinMs = 5000): Promise<void> {
@@ -174,9 +251,15 @@ export const noState = (): HostNetworkState => ({ networks: [], ports: [], route
 export function labNetwork(change: Partial<WantedNetwork> = {}, cidr = '10.9.0.0/24'): WantedNetwork {
   const base = cidr.split('.').slice(0, 3).join('.')
   return {
-    id: randomUUID(), segmentationId: 100 + randomBytes(2).readUInt16BE(), mtu: 1450, external: false,
+    id: randomUUID(),
+    segmentationId: 100 + randomBytes(2).readUInt16BE(),
+    mtu: 1450,
+    external: false,
     subnets: [{ id: randomUUID(), cidr, gatewayIp: `${base}.1`, dnsNameservers: [], hostRoutes: [], enableDhcp: true }],
-    hostAddresses: [{ cidr: `${base}.2/24` }, { cidr: '169.254.169.254/32' }], remotes: [], names: [], ...change,
+    hostAddresses: [{ cidr: `${base}.2/24` }, { cidr: '169.254.169.254/32' }],
+    remotes: [],
+    names: [],
+    ...change,
   }
 }
 
@@ -185,18 +268,31 @@ export function labPort(network: WantedNetwork, last: number, change: Partial<Wa
   const subnet = network.subnets[0]
   const base = subnet?.cidr.split('.').slice(0, 3).join('.')
   return {
-    id: randomUUID(), networkId: network.id, mac: macFromBytes(randomBytes(3)),
+    id: randomUUID(),
+    networkId: network.id,
+    mac: macFromBytes(randomBytes(3)),
     addresses: [{ ip: `${base}.${last}`, subnetId: subnet?.id ?? '', prefixLength: 24 }],
-    mtu: network.mtu, adminUp: true, portSecurity: true, allowedAddressPairs: [], securityGroupIds: [], device: 'eth0', primary: true, ...change,
+    mtu: network.mtu,
+    adminUp: true,
+    portSecurity: true,
+    allowedAddressPairs: [],
+    securityGroupIds: [],
+    device: 'eth0',
+    primary: true,
+    ...change,
   }
 }
 
-export const inSandbox = (port: WantedPort, sandbox: Sandbox): WantedPort =>
-  ({ ...port, sandbox: { workloadId: sandbox.id, pid: sandbox.pid, netns: sandbox.netns } })
+export const inSandbox = (port: WantedPort, sandbox: Sandbox): WantedPort => ({
+  ...port,
+  sandbox: { workloadId: sandbox.id, pid: sandbox.pid, netns: sandbox.netns },
+})
 
 export function labGroup(rules: Partial<WantedRule>[], memberIps: string[] = []): WantedSecurityGroup {
   return {
-    id: randomUUID(), stateful: true, memberIps,
+    id: randomUUID(),
+    stateful: true,
+    memberIps,
     rules: rules.map((rule) => ({ id: randomUUID(), direction: 'ingress', etherType: 'IPv4', ...rule })),
   }
 }

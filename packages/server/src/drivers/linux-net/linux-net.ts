@@ -1,8 +1,15 @@
-/** The real host network: namespaces, bridges, veths and nft rules of this machine, kept by `ip`, `nft` and `nsenter`. */
+/** The real host network: namespaces, bridges, veths and rules of this machine, kept by `ip`, `nft`, `nsenter`. */
 import type { Clock } from '#platform/clock/clock.ts'
 import type { Log } from '#platform/log/log.ts'
 import type {
-  HostLeak, HostNetwork, HostNetworkReport, HostNetworkState, WantedNetwork, WantedPort, WantedRouter, WantedSecurityGroup,
+  HostLeak,
+  HostNetwork,
+  HostNetworkReport,
+  HostNetworkState,
+  WantedNetwork,
+  WantedPort,
+  WantedRouter,
+  WantedSecurityGroup,
 } from '#services/neutron/ports.ts'
 import { HostKeeper } from './host-keeper.ts'
 import { leaksOf } from './leaks.ts'
@@ -35,7 +42,9 @@ export interface LinuxNetOptions {
 
 type Found = Map<string, FoundNamespace>
 
-export function createLinuxNet(options: LinuxNetOptions): HostNetwork { return new LinuxNet(options) }
+export function createLinuxNet(options: LinuxNetOptions): HostNetwork {
+  return new LinuxNet(options)
+}
 
 class LinuxNet implements HostNetwork {
   readonly #options: LinuxNetOptions
@@ -61,7 +70,11 @@ class LinuxNet implements HostNetwork {
 
   async plug(network: WantedNetwork, port: WantedPort, securityGroups: WantedSecurityGroup[]): Promise<void> {
     await this.#prepare()
-    checkPort(port, port.networkId === network.id ? network : undefined, new Set(securityGroups.map((group) => group.id)))
+    checkPort(
+      port,
+      port.networkId === network.id ? network : undefined,
+      new Set(securityGroups.map((group) => group.id)),
+    )
     const placed = await placePort(network, port)
     this.#recent.plugged(placed, securityGroups)
     const isNew = await this.#networks.plug(placed, securityGroups)
@@ -81,7 +94,8 @@ class LinuxNet implements HostNetwork {
       const report: HostNetworkReport = { portsUp: [], portsFailed: [], problems: [], commands: 0, tookMs: 0 }
       await this.#syncAll(wanted, report)
       report.tookMs = this.#options.clock.now() - startedMs
-      if (report.commands > 0) this.#options.log.info({ commands: report.commands, tookMs: report.tookMs }, 'the host network was repaired')
+      if (report.commands > 0)
+        this.#options.log.info({ commands: report.commands, tookMs: report.tookMs }, 'the host network was repaired')
       return report
     })
   }
@@ -98,12 +112,16 @@ class LinuxNet implements HostNetwork {
     await watchHost(listener, { clock, signal, ...(hostNamespace ? { hostNamespace } : {}) })
   }
 
-  namespaceOf(networkId: string): string { return namespacePath(this.#names.networkNamespace(networkId)) }
+  namespaceOf(networkId: string): string {
+    return namespacePath(this.#names.networkNamespace(networkId))
+  }
 
   async #syncAll(wanted: HostNetworkState, report: HostNetworkReport): Promise<void> {
     this.#recent.syncStarts()
     const found = await observeNamespaces(this.#shell, this.#names)
-    const networks = new Map([...this.#recent.networksBeside(wanted), ...wanted.networks].map((network) => [network.id, network]))
+    const networks = new Map(
+      [...this.#recent.networksBeside(wanted), ...wanted.networks].map((network) => [network.id, network]),
+    )
     const fresh = await this.#syncNetworks([...networks.values()], wanted, found, report)
     await this.#syncRouters(wanted.routers, networks, found, fresh, report)
     await this.#removeOthers(found, [...networks.keys()], wanted.routers, report)
@@ -111,7 +129,12 @@ class LinuxNet implements HostNetwork {
   }
 
   /** Answers the ids of networks whose namespace had to be made. */
-  async #syncNetworks(networks: WantedNetwork[], wanted: HostNetworkState, found: Found, report: HostNetworkReport): Promise<Set<string>> {
+  async #syncNetworks(
+    networks: WantedNetwork[],
+    wanted: HostNetworkState,
+    found: Found,
+    report: HostNetworkReport,
+  ): Promise<Set<string>> {
     const placed = await this.#placeAll(wanted, report)
     const byNetwork = Map.groupBy(placed, (each) => each.port.networkId)
     const groups = new Map([...this.#recent.groups(), ...wanted.securityGroups].map((group) => [group.id, group]))
@@ -119,31 +142,49 @@ class LinuxNet implements HostNetwork {
     for (const network of networks) {
       const ports = this.#recent.correct(network.id, byNetwork.get(network.id) ?? [])
       const goal = { network, ports, groups }
-      if (await this.#syncNetwork(goal, found.get(this.#names.networkNamespace(network.id)), report)) fresh.add(network.id)
+      if (await this.#syncNetwork(goal, found.get(this.#names.networkNamespace(network.id)), report))
+        fresh.add(network.id)
     }
     return fresh
   }
 
   async #syncRouters(
-    routers: WantedRouter[], networks: ReadonlyMap<string, WantedNetwork>, found: Found, fresh: Set<string>, report: HostNetworkReport,
+    routers: WantedRouter[],
+    networks: ReadonlyMap<string, WantedNetwork>,
+    found: Found,
+    fresh: Set<string>,
+    report: HostNetworkReport,
   ): Promise<void> {
     const standing = [...networks.keys()].filter((id) => !fresh.has(id))
-    const networkLinks = new Map(standing.map((id) => [id, found.get(this.#names.networkNamespace(id))?.links ?? new Map()]))
+    const networkLinks = new Map(
+      standing.map((id) => [id, found.get(this.#names.networkNamespace(id))?.links ?? new Map()]),
+    )
     for (const router of routers) {
       try {
-        report.commands += await this.#routers.sync(router, found.get(this.#names.routerNamespace(router.id)), { networks, networkLinks })
+        report.commands += await this.#routers.sync(router, found.get(this.#names.routerNamespace(router.id)), {
+          networks,
+          networkLinks,
+        })
       } catch (error) {
         report.problems.push({ kind: 'router', id: router.id, reason: (error as Error).message })
       }
     }
   }
 
-  async #removeOthers(found: Found, networkIds: string[], routers: WantedRouter[], report: HostNetworkReport): Promise<void> {
+  async #removeOthers(
+    found: Found,
+    networkIds: string[],
+    routers: WantedRouter[],
+    report: HostNetworkReport,
+  ): Promise<void> {
     const kept = new Set([
-      ...networkIds.map((id) => this.#names.networkNamespace(id)), ...routers.map((router) => this.#names.routerNamespace(router.id)),
+      ...networkIds.map((id) => this.#names.networkNamespace(id)),
+      ...routers.map((router) => this.#names.routerNamespace(router.id)),
     ])
     for (const name of [...found.keys()].filter((each) => !kept.has(each))) {
-      await (name.startsWith(this.#names.routerNamespacePrefix) ? this.#routers.remove(name) : this.#networks.remove(name))
+      await (name.startsWith(this.#names.routerNamespacePrefix)
+        ? this.#routers.remove(name)
+        : this.#networks.remove(name))
       report.commands++
     }
   }
@@ -174,7 +215,11 @@ class LinuxNet implements HostNetwork {
   }
 
   /** True: the namespace had to be made. One network's failure is its own. */
-  async #syncNetwork(goal: Parameters<NetworkKeeper['sync']>[0], found: FoundNamespace | undefined, report: HostNetworkReport): Promise<boolean> {
+  async #syncNetwork(
+    goal: Parameters<NetworkKeeper['sync']>[0],
+    found: FoundNamespace | undefined,
+    report: HostNetworkReport,
+  ): Promise<boolean> {
     try {
       const outcome = await this.#networks.sync(goal, found)
       report.commands += outcome.commands
@@ -217,4 +262,5 @@ class LinuxNet implements HostNetwork {
   }
 }
 
-const reachKey = (network: WantedNetwork): string => JSON.stringify([network.id, network.subnets.map((subnet) => subnet.cidr), network.hostAddresses])
+const reachKey = (network: WantedNetwork): string =>
+  JSON.stringify([network.id, network.subnets.map((subnet) => subnet.cidr), network.hostAddresses])

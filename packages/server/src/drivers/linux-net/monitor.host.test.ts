@@ -12,8 +12,15 @@ test('a deleted bridge, a flushed rule set and a lost namespace wake the watcher
   await lab.host.sync(wanted)
   const stop = new AbortController()
   let wakes = 0
-  const watching = lab.host.watch(() => { wakes++ }, stop.signal)
-  await using _ = { async [Symbol.asyncDispose]() { stop.abort(); await watching } }
+  const watching = lab.host.watch(() => {
+    wakes++
+  }, stop.signal)
+  await using _ = {
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await watching
+    },
+  }
   // The monitors need a moment to listen: knock until they hear.
   let knocks = 0
   await until(async () => {
@@ -21,7 +28,11 @@ test('a deleted bridge, a flushed rule set and a lost namespace wake the watcher
     return wakes > 0
   })
   const wakesAfter = async (netns: string, ...command: string[]) => {
-    await until(async () => { const before = wakes; await lab.pings(lab.namespace(), '127.0.0.1'); return wakes === before })
+    await until(async () => {
+      const before = wakes
+      await lab.pings(lab.namespace(), '127.0.0.1')
+      return wakes === before
+    })
     const before = wakes
     const done = await lab.in(netns, ...command)
     assert.equal(done.ok, true, done.output)

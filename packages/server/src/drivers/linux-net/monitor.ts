@@ -9,7 +9,10 @@ const settleMs = 100
 const restartMs = 1000
 
 /** Resolves after the abort. Link events come from every namespace that the host's one knows by number. */
-export async function watchHost(listener: () => void, options: { clock: Clock; signal: AbortSignal; hostNamespace?: string }): Promise<void> {
+export async function watchHost(
+  listener: () => void,
+  options: { clock: Clock; signal: AbortSignal; hostNamespace?: string },
+): Promise<void> {
   const { clock, signal, hostNamespace } = options
   let isPending = false
   const ring = async (): Promise<void> => {
@@ -27,7 +30,11 @@ export async function watchHost(listener: () => void, options: { clock: Clock; s
   ])
 }
 
-async function keepRunning(command: string[], ring: () => Promise<void>, { clock, signal }: { clock: Clock; signal: AbortSignal }): Promise<void> {
+async function keepRunning(
+  command: string[],
+  ring: () => Promise<void>,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+): Promise<void> {
   while (!signal.aborted) {
     await runOnce(command, ring, signal)
     await clock.sleep(restartMs, signal)
@@ -39,16 +46,30 @@ async function keepRunning(command: string[], ring: () => Promise<void>, { clock
 function runOnce([tool = '', ...args]: string[], ring: () => Promise<void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const child: ChildProcess = spawn(tool, args, { stdio: ['ignore', 'pipe', 'ignore'] })
-    const stop = (): void => { child.kill() }
+    const stop = (): void => {
+      child.kill()
+    }
     signal.addEventListener('abort', stop, { once: true })
     child.stdout?.on('data', () => void ring())
     child.once('error', () => resolve())
-    child.once('close', () => { signal.removeEventListener('abort', stop); resolve() })
+    child.once('close', () => {
+      signal.removeEventListener('abort', stop)
+      resolve()
+    })
   })
 }
 
 function watchNames(ring: () => Promise<void>, signal: AbortSignal): Promise<void> {
   mkdirSync('/run/netns', { recursive: true })
   const watcher = watch('/run/netns', () => void ring())
-  return new Promise((resolve) => signal.addEventListener('abort', () => { watcher.close(); resolve() }, { once: true }))
+  return new Promise((resolve) =>
+    signal.addEventListener(
+      'abort',
+      () => {
+        watcher.close()
+        resolve()
+      },
+      { once: true },
+    ),
+  )
 }

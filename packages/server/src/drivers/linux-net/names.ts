@@ -2,7 +2,10 @@
 import { createHash } from 'node:crypto'
 
 /** Who owns a thing on this machine: the cloud, and the host when several pretend to share one machine. */
-export interface Owner { cloud: string; host?: string }
+export interface Owner {
+  cloud: string
+  host?: string
+}
 
 /** The names of one owner. Device names hold 15 characters at most; namespaces and tables may be longer. */
 export interface Names {
@@ -55,7 +58,8 @@ export const routerGatewayDevice = (portId: string): string => `qg-${short(portI
 export const identifier = (id: string): string => safe(id).replaceAll('-', '')
 
 /** The first `length` hexadecimal digits of a SHA-256: the short form of anything. */
-export const digest = (text: string, length = 10): string => createHash('sha256').update(text).digest('hex').slice(0, length)
+export const digest = (text: string, length = 10): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, length)
 
 /** A bridge or leg keeps its MAC over re-creation, so that nobody's neighbour table goes stale. */
 export function derivedMac(seed: string): string {

@@ -13,10 +13,19 @@ import type { Underlay } from './vxlan-plan.ts'
 import { countLines, ownFailures, runSteps, type Shell, type Step } from './shell.ts'
 
 /** What became of a network: ports that failed by id, the number of commands, and whether its namespace is new. */
-export interface NetworkOutcome { failed: Map<string, string>; commands: number; isNew: boolean }
+export interface NetworkOutcome {
+  failed: Map<string, string>
+  commands: number
+  isNew: boolean
+}
 
 /** What this process knows of a network without looking. `print` is empty once a command has failed: look again. */
-interface Known { print: string; filter: FoundFilter; ports: Map<string, PlacedPort>; groups: Map<string, WantedSecurityGroup> }
+interface Known {
+  print: string
+  filter: FoundFilter
+  ports: Map<string, PlacedPort>
+  groups: Map<string, WantedSecurityGroup>
+}
 
 export class NetworkKeeper {
   readonly #known = new Map<string, Known>()
@@ -32,7 +41,7 @@ export class NetworkKeeper {
     this.#underlay = underlay
   }
 
-  /** One port, without a look at the others when nothing was disturbed since the last time. True: the namespace is new. */
+  /** One port, without a look at the others when nothing was disturbed since. True: the namespace is new. */
   plug(placed: PlacedPort, groups: WantedSecurityGroup[]): Promise<boolean> {
     const byId = new Map(groups.map((group) => [group.id, group]))
     return this.#locks.run(placed.network.id, async () => {
@@ -43,21 +52,35 @@ export class NetworkKeeper {
 
   async unplug(portId: string, networkId?: string): Promise<void> {
     const namespaces = networkId ? [this.#names.networkNamespace(networkId)] : await this.#namespacesOf(portId)
-    for (const namespace of namespaces) await this.#locks.run(this.#idOf(namespace), () => this.#unplugFrom(namespace, portId))
+    for (const namespace of namespaces)
+      await this.#locks.run(this.#idOf(namespace), () => this.#unplugFrom(namespace, portId))
   }
 
   /** The whole network. `found` was read without a lock: a difference is looked at again before anything is done. */
-  async sync(wanted: Omit<NetworkGoal, 'neighbours' | 'reap' | 'underlay'>, found: FoundNamespace | undefined): Promise<NetworkOutcome> {
-    const goal: NetworkGoal = { ...wanted, neighbours: [], reap: true, ...(this.#underlay ? { underlay: this.#underlay } : {}) }
+  async sync(
+    wanted: Omit<NetworkGoal, 'neighbours' | 'reap' | 'underlay'>,
+    found: FoundNamespace | undefined,
+  ): Promise<NetworkOutcome> {
+    const goal: NetworkGoal = {
+      ...wanted,
+      neighbours: [],
+      reap: true,
+      ...(this.#underlay ? { underlay: this.#underlay } : {}),
+    }
     if (found && isEmpty(planNetwork(this.#names, found, goal))) return { failed: new Map(), commands: 0, isNew: false }
-    return await this.#locks.run(goal.network.id, async () => await this.#repair(goal, await this.#look(goal.network.id)))
+    return await this.#locks.run(
+      goal.network.id,
+      async () => await this.#repair(goal, await this.#look(goal.network.id)),
+    )
   }
 
   /** A network that nobody wants: its namespace and everything in it. */
   async remove(namespace: string): Promise<void> {
     await this.#locks.run(this.#idOf(namespace), async () => {
       this.#known.delete(this.#idOf(namespace))
-      await runSteps(this.#shell, [{ about: `remove namespace ${namespace}`, tool: 'sh', lines: [removeNamespace(namespace)] }])
+      await runSteps(this.#shell, [
+        { about: `remove namespace ${namespace}`, tool: 'sh', lines: [removeNamespace(namespace)] },
+      ])
     })
   }
 
@@ -69,7 +92,12 @@ export class NetworkKeeper {
     const part = portFilter(placed.port, groups)
     const netns = namespacePath(this.#names.networkNamespace(placed.network.id))
     const steps: Step[] = [
-      { about: `filter port ${placed.port.id}`, tool: 'nft', netns, lines: planAddition(known.filter, part, this.#names.table) },
+      {
+        about: `filter port ${placed.port.id}`,
+        tool: 'nft',
+        netns,
+        lines: planAddition(known.filter, part, this.#names.table),
+      },
       ...sandboxSteps(this.#names, placed),
       { about: `connect port ${placed.port.id}`, tool: 'ip', netns, lines: [hostSideLine(this.#names, placed)] },
     ]
@@ -89,9 +117,19 @@ export class NetworkKeeper {
   async #plugCarefully(placed: PlacedPort, given: Groups): Promise<boolean> {
     const found = await this.#look(placed.network.id)
     const known = this.#known.get(placed.network.id)
-    const neighbours = [...known?.ports.values() ?? []].filter((each) => each.port.id !== placed.port.id)
-    const groups = new Map([...known?.groups ?? [], ...given])
-    const outcome = await this.#repair({ network: placed.network, ports: [placed], neighbours, groups, reap: false, ...(this.#underlay ? { underlay: this.#underlay } : {}) }, found)
+    const neighbours = [...(known?.ports.values() ?? [])].filter((each) => each.port.id !== placed.port.id)
+    const groups = new Map([...(known?.groups ?? []), ...given])
+    const outcome = await this.#repair(
+      {
+        network: placed.network,
+        ports: [placed],
+        neighbours,
+        groups,
+        reap: false,
+        ...(this.#underlay ? { underlay: this.#underlay } : {}),
+      },
+      found,
+    )
     const reason = outcome.failed.get(placed.port.id)
     if (reason === undefined) return outcome.isNew
     await this.#unplugFrom(this.#names.networkNamespace(placed.network.id), placed.port.id)
@@ -112,7 +150,8 @@ export class NetworkKeeper {
   async #plugAll(goal: NetworkGoal, plan: NetworkPlan): Promise<Map<string, string>> {
     const failed = new Map<string, string>()
     for (let start = 0; start < plan.plugs.length; start += portsPerScript) {
-      const steps = plan.plugs.slice(start, start + portsPerScript)
+      const steps = plan.plugs
+        .slice(start, start + portsPerScript)
         .flatMap(({ placed, steps }) => steps.map((step): Step => ({ ...step, ownFailure: placed.port.id })))
       for (const [id, words] of ownFailures(await runSteps(this.#shell, steps))) failed.set(id, words)
     }
@@ -126,10 +165,19 @@ export class NetworkKeeper {
   #remember(goal: NetworkGoal, found: FoundNamespace | undefined, failed: Map<string, string>): void {
     const filter = goal.reap || !found || found.broken ? emptyFound() : found.filter
     const ports = [...goal.ports, ...goal.neighbours]
-    merge(filter, wantedFilter(goal.network, ports.map((placed) => placed.port), goal.groups))
+    merge(
+      filter,
+      wantedFilter(
+        goal.network,
+        ports.map((placed) => placed.port),
+        goal.groups,
+      ),
+    )
     const plugged = ports.filter((placed) => !failed.has(placed.port.id))
     this.#known.set(goal.network.id, {
-      print: printOfNetwork(goal.network), filter, groups: new Map(goal.groups),
+      print: printOfNetwork(goal.network),
+      filter,
+      groups: new Map(goal.groups),
       ports: new Map(plugged.map((placed) => [placed.port.id, placed])),
     })
   }
@@ -161,13 +209,20 @@ export class NetworkKeeper {
     const device = portDevice(portId)
     return [
       { about: `unplug port ${portId}`, tool: 'ip', netns, lines: [`link del dev ${device}`], mayFail: true },
-      { about: `forget port ${portId}`, tool: 'nft', netns, lines: planRemoval(filter, `"${device}"`, this.#names.table) },
+      {
+        about: `forget port ${portId}`,
+        tool: 'nft',
+        netns,
+        lines: planRemoval(filter, `"${device}"`, this.#names.table),
+      },
     ]
   }
 
   /** After a restart nobody remembers where a port was: its device name says it. */
   async #namespacesOf(portId: string): Promise<string[]> {
-    const ids = [...this.#known].filter(([, known]) => known.ports.has(portId)).map(([id]) => this.#names.networkNamespace(id))
+    const ids = [...this.#known]
+      .filter(([, known]) => known.ports.has(portId))
+      .map(([id]) => this.#names.networkNamespace(id))
     if (ids.length > 0) return ids
     const all = await observeNamespaces(this.#shell, this.#names)
     const device = portDevice(portId)
@@ -181,7 +236,9 @@ export class NetworkKeeper {
     return (await observeNamespaces(this.#shell, this.#names, [name])).get(name)
   }
 
-  #idOf(namespace: string): string { return namespace.slice(this.#names.networkNamespacePrefix.length) }
+  #idOf(namespace: string): string {
+    return namespace.slice(this.#names.networkNamespacePrefix.length)
+  }
 }
 
 const portsPerScript = 50
@@ -193,5 +250,12 @@ const deviceOf = (line: string): string => line.split(' ')[3] ?? ''
 
 /** What of a network decides its namespace, bridge and local addresses. */
 const printOfNetwork = (network: WantedNetwork): string =>
-  digest(JSON.stringify([network.mtu, network.external, network.hostAddresses, network.reachableFromHost, network.subnets.map((subnet) => subnet.cidr)]))
-
+  digest(
+    JSON.stringify([
+      network.mtu,
+      network.external,
+      network.hostAddresses,
+      network.reachableFromHost,
+      network.subnets.map((subnet) => subnet.cidr),
+    ]),
+  )

@@ -5,11 +5,17 @@ import { isBroken, planAddition, planFilter } from './filter-plan.ts'
 import { wantedFilter, type Groups } from './filter-wanted.ts'
 import type { FoundLinks } from './found-links.ts'
 import { bridgeDevice, derivedMac, namespacePath, portDevice, type Names } from './names.ts'
-import { addressLines, namespaceSteps, networkSwitches, nothingFound, switchSteps, type FoundNamespace } from './namespace.ts'
+import {
+  addressLines,
+  namespaceSteps,
+  networkSwitches,
+  nothingFound,
+  switchSteps,
+  type FoundNamespace,
+} from './namespace.ts'
 import { hostSideLine, portAlias, sandboxSteps, type PlacedPort } from './port-plan.ts'
 import type { Step } from './shell.ts'
 import { vxlanSteps, type Underlay } from './vxlan-plan.ts'
-
 
 export interface NetworkPlan {
   /** The namespace, its switches, filter and bridge: without them nothing else makes sense. */
@@ -50,24 +56,49 @@ export function planNetwork(names: Names, found: FoundNamespace | undefined, goa
 }
 
 /** Without `reap` only what the ports add, unless the filter is broken: a whole one then has to serve everybody. */
-function filterLines(names: Names, found: FoundFilter, { network, ports, neighbours, groups, reap }: NetworkGoal): string[] {
-  const wanted = wantedFilter(network, ports.map((placed) => placed.port), groups)
+function filterLines(
+  names: Names,
+  found: FoundFilter,
+  { network, ports, neighbours, groups, reap }: NetworkGoal,
+): string[] {
+  const wanted = wantedFilter(
+    network,
+    ports.map((placed) => placed.port),
+    groups,
+  )
   if (reap) return planFilter(found, wanted, names.table)
   if (!isBroken(found, wanted)) return planAddition(found, wanted, names.table)
-  return planFilter(found, wantedFilter(network, [...ports, ...neighbours].map((placed) => placed.port), groups), names.table)
+  return planFilter(
+    found,
+    wantedFilter(
+      network,
+      [...ports, ...neighbours].map((placed) => placed.port),
+      groups,
+    ),
+    names.table,
+  )
 }
 
 /** Ports only: missing and stale ones are plugged anew, unwanted ones deleted. */
-function planPorts(names: Names, links: FoundLinks, { ports, reap }: NetworkGoal): Pick<NetworkPlan, 'plugs' | 'finish'> {
+function planPorts(
+  names: Names,
+  links: FoundLinks,
+  { ports, reap }: NetworkGoal,
+): Pick<NetworkPlan, 'plugs' | 'finish'> {
   const stale = ports.filter((placed) => !isPlugged(names, links, placed))
   const wanted = new Set(ports.map((placed) => portDevice(placed.port.id)))
   const unwanted = [...links.values()].filter((link) => link.name.startsWith('qtp') && !wanted.has(link.name))
   return {
-    plugs: stale.map((placed) => ({ placed, steps: [...deletion(names, links, placed), ...sandboxSteps(names, placed)] })),
+    plugs: stale.map((placed) => ({
+      placed,
+      steps: [...deletion(names, links, placed), ...sandboxSteps(names, placed)],
+    })),
     finish: [
       ...(reap ? unwanted : []).map((link) => `link del dev ${link.name}`),
       ...stale.map((placed) => hostSideLine(names, placed)),
-      ...ports.filter((placed) => isPlugged(names, links, placed) && hasDrifted(links, placed)).map((placed) => hostSideLine(names, placed)),
+      ...ports
+        .filter((placed) => isPlugged(names, links, placed) && hasDrifted(links, placed))
+        .map((placed) => hostSideLine(names, placed)),
     ],
   }
 }
@@ -84,7 +115,15 @@ function hasDrifted(links: FoundLinks, { port }: PlacedPort): boolean {
 function deletion(names: Names, links: FoundLinks, { port, network }: PlacedPort): Step[] {
   if (!links.has(portDevice(port.id))) return []
   const netns = namespacePath(names.networkNamespace(network.id))
-  return [{ about: `unplug port ${port.id}`, tool: 'ip', netns, lines: [`link del dev ${portDevice(port.id)}`], mayFail: true }]
+  return [
+    {
+      about: `unplug port ${port.id}`,
+      tool: 'ip',
+      netns,
+      lines: [`link del dev ${portDevice(port.id)}`],
+      mayFail: true,
+    },
+  ]
 }
 
 function bridgeLines(names: Names, links: FoundLinks, network: WantedNetwork): string[] {

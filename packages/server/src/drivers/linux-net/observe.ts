@@ -2,12 +2,16 @@
 import { canonicalAddress } from '#engines/cidr/address.ts'
 import { foundFilter } from './filter-found.ts'
 import { foundLinks } from './found-links.ts'
-import { namespacePath, type Names } from './names.ts'
+import { namespacePath, vxlanDevice, type Names } from './names.ts'
 import { nothingFound, switchReader, type FoundNamespace, type FoundRoute } from './namespace.ts'
 import type { Shell } from './shell.ts'
 
 /** By name. @param only names of namespaces to look into; undefined: every one that bears our tag. */
-export async function observeNamespaces(shell: Shell, names: Names, only?: string[]): Promise<Map<string, FoundNamespace>> {
+export async function observeNamespaces(
+  shell: Shell,
+  names: Names,
+  only?: string[],
+): Promise<Map<string, FoundNamespace>> {
   const prefixes = [names.networkNamespacePrefix, names.routerNamespacePrefix]
   const paths = only?.map(namespacePath) ?? prefixes.map((prefix) => `${namespacePath(prefix)}*`)
   const found = new Map<string, FoundNamespace>()
@@ -26,7 +30,10 @@ export const ofKind = (found: Map<string, FoundNamespace>, prefix: string): Map<
   new Map([...found].filter(([name]) => name.startsWith(prefix)))
 
 function readSection(namespace: FoundNamespace, kind: string, text: string, names: Names): void {
-  if (kind === 'links') { namespace.links = foundLinks(JSON.parse(text)); namespace.broken = false }
+  if (kind === 'links') {
+    namespace.links = foundLinks(JSON.parse(text))
+    namespace.broken = false
+  }
   if (kind === 'filter') namespace.filter = foundFilter(JSON.parse(text), names.table)
   if (kind === 'routes') namespace.routes.push(...readRoutes(text))
   if (kind === 'switches') namespace.switches = text
@@ -42,7 +49,8 @@ for path in ${paths}; do
 echo "@@ links $1"; ip -j -d addr
 echo; echo "@@ filter $1"; nft -j list ruleset
 echo; echo "@@ switches $1"; ${switchReader}
-case "$1" in */qnt-*) if [ -e /proc/sys/net/ipv4/conf/vx ]; then echo "@@ remotes $1"; bridge -j fdb show dev vx; echo; fi;; esac
+if [ -e /proc/sys/net/ipv4/conf/${vxlanDevice} ]
+then echo "@@ remotes $1"; bridge -j fdb show dev ${vxlanDevice}; echo; fi
 case "$1" in */qrt-*) echo "@@ routes $1"; ip -j route; echo; echo "@@ routes $1"; ip -j -6 route;; esac
 INSIDE
 done
@@ -50,26 +58,42 @@ done
 
 /** Splits output at lines that begin with `@@ `. */
 export function sectionsOf(output: string): [title: string, text: string][] {
-  return output.split(/^@@ /m).slice(1).map((part) => {
-    const end = part.indexOf('\n')
-    return end < 0 ? [part, ''] : [part.slice(0, end), part.slice(end + 1)]
-  })
+  return output
+    .split(/^@@ /m)
+    .slice(1)
+    .map((part) => {
+      const end = part.indexOf('\n')
+      return end < 0 ? [part, ''] : [part.slice(0, end), part.slice(end + 1)]
+    })
 }
 
-interface RawRemote { mac?: string; dst?: string }
+interface RawRemote {
+  mac?: string
+  dst?: string
+}
 
 function readRemotes(text: string): string[] {
-  return (JSON.parse(text) as RawRemote[]).filter((entry) => entry.dst !== undefined)
+  return (JSON.parse(text) as RawRemote[])
+    .filter((entry) => entry.dst !== undefined)
     .map((entry) => `${entry.mac} ${canonicalAddress(entry.dst ?? '') ?? entry.dst}`)
 }
 
-interface RawRoute { dst?: string; dev?: string; gateway?: string; protocol?: string }
+interface RawRoute {
+  dst?: string
+  dev?: string
+  gateway?: string
+  protocol?: string
+}
 
 /** `ip -j route`. The link-local ones are the kernel's own business. */
 export function readRoutes(text: string): FoundRoute[] {
   const raw = (text.trim() === '' ? [] : JSON.parse(text)) as RawRoute[]
-  return raw.filter((route) => route.dst !== undefined && !route.dst.startsWith('fe80:')).map((route) => ({
-    destination: route.dst ?? '', device: route.dev ?? '', protocol: route.protocol ?? '',
-    gateway: canonicalAddress(route.gateway ?? '') ?? '',
-  }))
+  return raw
+    .filter((route) => route.dst !== undefined && !route.dst.startsWith('fe80:'))
+    .map((route) => ({
+      destination: route.dst ?? '',
+      device: route.dev ?? '',
+      protocol: route.protocol ?? '',
+      gateway: canonicalAddress(route.gateway ?? '') ?? '',
+    }))
 }

@@ -10,7 +10,10 @@ test('two plugged ports reach each other, with address, MTU, MAC and default rou
   const [a, b] = [await lab.sandbox(), await lab.sandbox()]
   const network = labNetwork()
   const group = openGroup()
-  const [portA, portB] = [inSandbox(labPort(network, 11, { securityGroupIds: [group.id] }), a), inSandbox(labPort(network, 12, { securityGroupIds: [group.id] }), b)]
+  const [portA, portB] = [
+    inSandbox(labPort(network, 11, { securityGroupIds: [group.id] }), a),
+    inSandbox(labPort(network, 12, { securityGroupIds: [group.id] }), b),
+  ]
   await lab.host.plug(network, portA, [group])
   await lab.host.plug(network, portB, [group])
   await lab.host.plug(network, portB, [group])
@@ -18,7 +21,10 @@ test('two plugged ports reach each other, with address, MTU, MAC and default rou
   assert.match(device, /inet 10\.9\.0\.11\/24/)
   assert.match(device, new RegExp(portA.mac))
   assert.match(device, /mtu 1450/)
-  assert.match((await lab.in(a.netns, 'ip', 'route')).output, /default via 10\.9\.0\.1 dev eth0[\s\S]*169\.254\.169\.254 dev eth0/)
+  assert.match(
+    (await lab.in(a.netns, 'ip', 'route')).output,
+    /default via 10\.9\.0\.1 dev eth0[\s\S]*169\.254\.169\.254 dev eth0/,
+  )
   assert.equal(await lab.pings(a, '10.9.0.12'), true)
   await lab.listen(b, 8080, 'from b')
   assert.equal(await lab.asks(a, '10.9.0.12', 8080), 'from b')
@@ -46,11 +52,17 @@ test('a sync of the same state runs nothing, and of no state leaves nothing', op
   const [a, b] = [await lab.sandbox(), await lab.sandbox()]
   const network = labNetwork()
   const group = openGroup()
-  const ports = [inSandbox(labPort(network, 11, { securityGroupIds: [group.id] }), a), inSandbox(labPort(network, 12, { securityGroupIds: [group.id] }), b)]
+  const ports = [
+    inSandbox(labPort(network, 11, { securityGroupIds: [group.id] }), a),
+    inSandbox(labPort(network, 12, { securityGroupIds: [group.id] }), b),
+  ]
   const wanted = { ...noState(), networks: [network], ports, securityGroups: [group] }
   const first = await lab.host.sync(wanted)
   assert.deepEqual(first.portsFailed, [])
-  assert.deepEqual(first.portsUp, ports.map((port) => port.id))
+  assert.deepEqual(
+    first.portsUp,
+    ports.map((port) => port.id),
+  )
   assert.equal(await lab.pings(a, '10.9.0.12'), true)
   assert.equal((await lab.host.sync(wanted)).commands, 0)
   assert.equal((await lab.open().sync(wanted)).commands, 0, 'a restarted process finds everything in place')

@@ -4,27 +4,40 @@ import { isMac } from '#engines/cidr/mac.ts'
 import { cidrContains } from '#engines/cidr/prefix.ts'
 import { badRequest } from '#platform/errors/errors.ts'
 import type { WantedNetwork, WantedPort, WantedSubnet } from '#services/neutron/ports.ts'
-import { bridgeDevice, digest, distinctIndex, namespacePath, portDevice, type Names } from './names.ts'
+import { bridgeDevice, digest, portDevice, type Names } from './names.ts'
 import type { Step } from './shell.ts'
+import { vethLine } from './veth.ts'
 
 /** A port with the identity of the namespace it is plugged into. A restarted container has another one. */
-export interface PlacedPort { port: WantedPort; network: WantedNetwork; sandboxPath: string; sandboxIdentity: string }
+export interface PlacedPort {
+  port: WantedPort
+  network: WantedNetwork
+  sandboxPath: string
+  sandboxIdentity: string
+}
 
 /** The mark of a port that is plugged completely: written last, so a half-made port does not have it. */
 export function portAlias(names: Names, placed: PlacedPort): string {
   const { port, network, sandboxIdentity } = placed
-  const inside = [sandboxIdentity, port.device, port.mac, mtuOf(placed), ...addressLines(port), ...routeLines(network, port)]
+  const inside = [
+    sandboxIdentity,
+    port.device,
+    port.mac,
+    mtuOf(placed),
+    ...addressLines(port),
+    ...routeLines(network, port),
+  ]
   return names.alias('port', port.id, digest(inside.join('\n')))
 }
 
 /** Inside the container's namespace: the veth with its far end already in the network's, then addresses and routes. */
 export function sandboxSteps(names: Names, placed: PlacedPort): Step[] {
   const { port, network, sandboxPath } = placed
-  const far = `peer name ${portDevice(port.id)} mtu ${mtuOf(placed)} netns ${namespacePath(names.networkNamespace(network.id))}`
+  const far = { name: portDevice(port.id), namespace: names.networkNamespace(network.id) }
   const about = `plug port ${port.id} as ${port.device}`
   const lines = [
     'link set lo up',
-    `link add name ${port.device} index ${distinctIndex(port.id)} address ${port.mac} mtu ${mtuOf(placed)} type veth ${far}`,
+    vethLine({ near: { name: port.device, mac: port.mac }, far, mtu: mtuOf(placed) }),
     ...addressLines(port),
     `link set dev ${port.device} up`,
     ...routeLines(network, port),
@@ -37,12 +50,15 @@ export function sandboxSteps(names: Names, placed: PlacedPort): Step[] {
 export function hostSideLine(names: Names, placed: PlacedPort): string {
   const { port } = placed
   const state = port.adminUp ? 'up' : 'down'
-  return `link set dev ${portDevice(port.id)} alias ${portAlias(names, placed)} addrgenmode none master ${bridgeDevice} ${state}`
+  const alias = portAlias(names, placed)
+  return `link set dev ${portDevice(port.id)} alias ${alias} addrgenmode none master ${bridgeDevice} ${state}`
 }
 
 /** Says what is wrong with a port before anything is made. */
 export function checkPort(port: WantedPort, network: WantedNetwork | undefined, groupIds: ReadonlySet<string>): void {
-  const refuse = (what: string): never => { throw badRequest(`port ${port.id}: ${what}`) }
+  const refuse = (what: string): never => {
+    throw badRequest(`port ${port.id}: ${what}`)
+  }
   if (!network) refuse(`network ${port.networkId} is not given`)
   if (!isMac(port.mac)) refuse(`${port.mac} is not a MAC address`)
   if (!/^[a-z][a-z0-9_.-]{0,14}$/.test(port.device)) refuse(`${port.device} is not a device name`)
@@ -54,12 +70,17 @@ export function checkPort(port: WantedPort, network: WantedNetwork | undefined, 
 const mtuOf = ({ port, network }: PlacedPort): number => port.mtu || network.mtu
 
 /** The kernel's duplicate detection would hold an address back for a second; the control plane knows better. */
-const addressLines = (port: WantedPort): string[] => port.addresses.map(({ ip, prefixLength }) =>
-  `addr add ${ip}/${prefixLength} dev ${port.device}${ip.includes(':') ? ' nodad' : ''}`)
+const addressLines = (port: WantedPort): string[] =>
+  port.addresses.map(
+    ({ ip, prefixLength }) => `addr add ${ip}/${prefixLength} dev ${port.device}${ip.includes(':') ? ' nodad' : ''}`,
+  )
 
 /** Docker switches IPv6 off in namespaces that it leaves without an IPv6 address. */
 const enableIpv6 = ({ port, sandboxPath }: PlacedPort): Step => ({
-  about: `switch on IPv6 for port ${port.id}`, tool: 'sh', netns: sandboxPath, lines: [
+  about: `switch on IPv6 for port ${port.id}`,
+  tool: 'sh',
+  netns: sandboxPath,
+  lines: [
     'cd /proc/sys/net/ipv6/conf || { echo "this kernel has no IPv6" >&2; exit 1; }',
     'for key in all/disable_ipv6 default/disable_ipv6 default/accept_dad default/accept_ra; do echo 0 > $key; done',
   ],
@@ -80,9 +101,13 @@ function subnetsOf(network: WantedNetwork, port: WantedPort): WantedSubnet[] {
 }
 
 /** Link-local services answer on the network itself, with or without a router. */
-const metadataLines = (network: WantedNetwork, port: WantedPort): string[] => network.hostAddresses
-  .filter(({ cidr }) => cidr.startsWith('169.254.') && cidr.endsWith('/32') && port.addresses.some(({ ip }) => !ip.includes(':')))
-  .map(({ cidr }) => `route replace ${cidr} dev ${port.device}`)
+const metadataLines = (network: WantedNetwork, port: WantedPort): string[] =>
+  network.hostAddresses
+    .filter(
+      ({ cidr }) =>
+        cidr.startsWith('169.254.') && cidr.endsWith('/32') && port.addresses.some(({ ip }) => !ip.includes(':')),
+    )
+    .map(({ cidr }) => `route replace ${cidr} dev ${port.device}`)
 
 function hostRouteLine(subnet: WantedSubnet, route: { destination: string; nexthop: string }, device: string): string {
   // A next hop of zero is Neutron's word for "on the link itself".
@@ -91,9 +116,13 @@ function hostRouteLine(subnet: WantedSubnet, route: { destination: string; nexth
 }
 
 function defaultLines(subnets: WantedSubnet[], device: string): string[] {
-  const first = (version: 4 | 6) => subnets.find((subnet) => subnet.gatewayIp?.includes(':') === (version === 6) && subnet.gatewayIp)
-  return [first(4), first(6)].filter((subnet) => subnet !== undefined)
-    .map((subnet) => `route replace default via ${subnet.gatewayIp} dev ${device}${reach(subnet, subnet.gatewayIp ?? '')}`)
+  const first = (version: 4 | 6) =>
+    subnets.find((subnet) => subnet.gatewayIp?.includes(':') === (version === 6) && subnet.gatewayIp)
+  return [first(4), first(6)]
+    .filter((subnet) => subnet !== undefined)
+    .map(
+      (subnet) => `route replace default via ${subnet.gatewayIp} dev ${device}${reach(subnet, subnet.gatewayIp ?? '')}`,
+    )
 }
 
 /** A next hop outside the subnet is on the link all the same. */

@@ -1,4 +1,4 @@
-/** Random histories on a real host: after each step the host is what is wanted, no more, no less; at the end it is clean. */
+/** Random histories on a real host: after each step it is what is wanted, no more, no less; at the end it is clean. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -12,28 +12,47 @@ const open = openGroup()
 const closed = labGroup([{ direction: 'egress' }])
 
 type Move =
-  | { kind: 'network'; at: number } | { kind: 'router' } | { kind: 'floating'; at: number }
+  | { kind: 'network'; at: number }
+  | { kind: 'router' }
+  | { kind: 'floating'; at: number }
   | { kind: 'port'; box: number; network: number; isOpen: boolean; how: 'plug' | 'sync' }
-  | { kind: 'remove'; box: number; how: 'unplug' | 'sync' } | { kind: 'restart'; box: number }
-  | { kind: 'damage'; at: number; what: 'bridge' | 'filter' | 'namespace' | 'veth' } | { kind: 'forget' }
+  | { kind: 'remove'; box: number; how: 'unplug' | 'sync' }
+  | { kind: 'restart'; box: number }
+  | { kind: 'damage'; at: number; what: 'bridge' | 'filter' | 'namespace' | 'veth' }
+  | { kind: 'forget' }
 
 const index = (below: number) => fc.integer({ min: 0, max: below - 1 })
 const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('network' as const), at: index(networkCount) }) },
-  { weight: 6, arbitrary: fc.record({
-    kind: fc.constant('port' as const), box: index(boxCount), network: index(networkCount), isOpen: fc.boolean(),
-    how: fc.constantFrom('plug' as const, 'sync' as const),
-  }) },
-  { weight: 2, arbitrary: fc.record({
-    kind: fc.constant('remove' as const), box: index(boxCount), how: fc.constantFrom('unplug' as const, 'sync' as const),
-  }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('port' as const),
+      box: index(boxCount),
+      network: index(networkCount),
+      isOpen: fc.boolean(),
+      how: fc.constantFrom('plug' as const, 'sync' as const),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('remove' as const),
+      box: index(boxCount),
+      how: fc.constantFrom('unplug' as const, 'sync' as const),
+    }),
+  },
   fc.record({ kind: fc.constant('router' as const) }),
   fc.record({ kind: fc.constant('floating' as const), at: index(boxCount) }),
   fc.record({ kind: fc.constant('restart' as const), box: index(boxCount) }),
-  { weight: 2, arbitrary: fc.record({
-    kind: fc.constant('damage' as const), at: index(networkCount),
-    what: fc.constantFrom('bridge' as const, 'filter' as const, 'namespace' as const, 'veth' as const),
-  }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('damage' as const),
+      at: index(networkCount),
+      what: fc.constantFrom('bridge' as const, 'filter' as const, 'namespace' as const, 'veth' as const),
+    }),
+  },
   fc.record({ kind: fc.constant('forget' as const) }),
 )
 
@@ -59,8 +78,10 @@ class History {
   wanted(): HostNetworkState {
     const networks = [...this.#alive].sort().map((at) => this.#network(at))
     return {
-      networks: this.#hasRouter ? [this.#outside, ...networks] : networks, ports: [...this.#ports.values()],
-      routers: this.#hasRouter ? [this.#router(networks)] : [], securityGroups: [open, closed],
+      networks: this.#hasRouter ? [this.#outside, ...networks] : networks,
+      ports: [...this.#ports.values()],
+      routers: this.#hasRouter ? [this.#router(networks)] : [],
+      securityGroups: [open, closed],
     }
   }
 
@@ -97,28 +118,53 @@ class History {
     if (!sharesAddress) assert.equal(await this.#lab.pings(box, to.addresses[0]?.ip ?? ''), reaches)
   }
 
-  #nth(at: number): [number | undefined, WantedPort | undefined] { return [...this.#ports][at] ?? [undefined, undefined] }
-  #network(at: number): WantedNetwork { const network = this.#networks[at]; assert.ok(network); return network }
-  #isRoutable(port: WantedPort): boolean { return port.networkId !== this.#networks[1]?.id }
+  #nth(at: number): [number | undefined, WantedPort | undefined] {
+    return [...this.#ports][at] ?? [undefined, undefined]
+  }
+  #network(at: number): WantedNetwork {
+    const network = this.#networks[at]
+    assert.ok(network)
+    return network
+  }
+  #isRoutable(port: WantedPort): boolean {
+    return port.networkId !== this.#networks[1]?.id
+  }
 
   /** Of the two networks with one prefix the router joins the first only. */
   #router(networks: WantedNetwork[]): WantedRouter {
     const floating = this.#ports.get(this.#floating ?? -1)
     return {
-      id: '00000000-0000-4000-8000-000000000001', portForwardings: [], routes: [],
-      interfaces: networks.filter((network) => network !== this.#networks[1]).map((network) => ({
-        portId: network.id, networkId: network.id, mac: 'fa:16:3e:aa:00:01', addresses: [`${network.subnets[0]?.gatewayIp}/24`],
-      })),
+      id: '00000000-0000-4000-8000-000000000001',
+      portForwardings: [],
+      routes: [],
+      interfaces: networks
+        .filter((network) => network !== this.#networks[1])
+        .map((network) => ({
+          portId: network.id,
+          networkId: network.id,
+          mac: 'fa:16:3e:aa:00:01',
+          addresses: [`${network.subnets[0]?.gatewayIp}/24`],
+        })),
       gateway: {
-        portId: this.#outside.id, networkId: this.#outside.id, mac: 'fa:16:3e:bb:00:01', addresses: ['172.24.4.10/24'],
-        gatewayIps: ['172.24.4.1'], snat: true,
+        portId: this.#outside.id,
+        networkId: this.#outside.id,
+        mac: 'fa:16:3e:bb:00:01',
+        addresses: ['172.24.4.10/24'],
+        gatewayIps: ['172.24.4.1'],
+        snat: true,
       },
-      floatingIps: floating && this.#isRoutable(floating) ? [{ address: '172.24.4.50', fixedIp: floating.addresses[0]?.ip ?? '' }] : [],
+      floatingIps:
+        floating && this.#isRoutable(floating)
+          ? [{ address: '172.24.4.50', fixedIp: floating.addresses[0]?.ip ?? '' }]
+          : [],
     }
   }
 
   #toggle(at: number): void {
-    if (!this.#alive.delete(at)) { this.#alive.add(at); return }
+    if (!this.#alive.delete(at)) {
+      this.#alive.add(at)
+      return
+    }
     for (const [box, port] of this.#ports) if (port.networkId === this.#network(at).id) this.#ports.delete(box)
   }
 
@@ -156,22 +202,30 @@ class History {
     if (what === 'bridge') await this.#lab.in(inside, 'ip', 'link', 'del', 'dev', bridgeDevice)
     if (what === 'filter') await this.#lab.in(inside, 'nft', 'flush', 'ruleset')
     if (what === 'veth' && victim) await this.#lab.in(inside, 'ip', 'link', 'del', 'dev', portDevice(victim.id))
-    if (what === 'namespace') await this.#lab.in(this.#lab.namespace(), 'ip', 'netns', 'del', this.#lab.names.networkNamespace(network.id))
+    if (what === 'namespace')
+      await this.#lab.in(this.#lab.namespace(), 'ip', 'netns', 'del', this.#lab.names.networkNamespace(network.id))
   }
 }
 
-test('any history leaves the host as wanted, and clean in the end', { skip: labIsMissing, timeout: 300_000 }, async () => {
-  await fc.assert(fc.asyncProperty(fc.array(move, { minLength: 8, maxLength: 16 }), async (moves) => {
-    await using lab = await Lab.create()
-    const boxes = await Promise.all(Array.from({ length: boxCount }, () => lab.sandbox()))
-    const history = new History(lab, boxes)
-    for (const step of moves) {
-      await history.make(step)
-      await history.check()
-    }
-    await lab.host.sync(noState())
-    await lab.host.sync(noState())
-    assert.deepEqual(await lab.host.leaks(noState()), [])
-    assert.doesNotMatch((await lab.in(lab.namespace(), 'ip', '-br', 'link')).output, /qhl/)
-  }), { numRuns: 6, endOnFailure: true })
-})
+test(
+  'any history leaves the host as wanted, and clean in the end',
+  { skip: labIsMissing, timeout: 300_000 },
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(move, { minLength: 8, maxLength: 16 }), async (moves) => {
+        await using lab = await Lab.create()
+        const boxes = await Promise.all(Array.from({ length: boxCount }, () => lab.sandbox()))
+        const history = new History(lab, boxes)
+        for (const step of moves) {
+          await history.make(step)
+          await history.check()
+        }
+        await lab.host.sync(noState())
+        await lab.host.sync(noState())
+        assert.deepEqual(await lab.host.leaks(noState()), [])
+        assert.doesNotMatch((await lab.in(lab.namespace(), 'ip', '-br', 'link')).output, /qhl/)
+      }),
+      { numRuns: 6, endOnFailure: true },
+    )
+  },
+)

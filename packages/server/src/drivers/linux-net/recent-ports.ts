@@ -32,7 +32,9 @@ export class RecentPorts {
 
   networksBeside(wanted: HostNetworkState): WantedNetwork[] {
     const known = new Set(wanted.networks.map((network) => network.id))
-    return this.#all().map((placed) => placed.network).filter((network) => !known.has(network.id))
+    return this.#all()
+      .map((placed) => placed.network)
+      .filter((network) => !known.has(network.id))
   }
 
   /** Adds what was plugged meanwhile, takes out what was unplugged meanwhile. */
@@ -42,7 +44,11 @@ export class RecentPorts {
     return [...placed, ...extra].filter((each) => !this.#gone.has(each.port.id))
   }
 
-  groups(): WantedSecurityGroup[] { return this.#all().flatMap((each) => each.groups) }
+  groups(): WantedSecurityGroup[] {
+    return this.#all().flatMap((each) => each.groups)
+  }
 
-  #all(): RecentPort[] { return [...this.#previous.values(), ...this.#plugged.values()] }
+  #all(): RecentPort[] {
+    return [...this.#previous.values(), ...this.#plugged.values()]
+  }
 }

@@ -17,11 +17,16 @@ export function routerFilter(router: WantedRouter): Filter {
   }
   addChain(filter, { family: 'inet', name: 'forwardings', rules: router.portForwardings.map(forwardingRule) })
   addChain(filter, {
-    family: 'inet', name: 'prerouting', hook: 'type nat hook prerouting priority -100; policy accept;',
+    family: 'inet',
+    name: 'prerouting',
+    hook: 'type nat hook prerouting priority -100; policy accept;',
     rules: [`iifname != "qg-*" meta mark set ${fromInside}`, 'jump forwardings', 'dnat ip to ip daddr map @floating'],
   })
   addChain(filter, {
-    family: 'inet', name: 'postrouting', hook: 'type nat hook postrouting priority 100; policy accept;', rules: sourceRules(router),
+    family: 'inet',
+    name: 'postrouting',
+    hook: 'type nat hook postrouting priority 100; policy accept;',
+    rules: sourceRules(router),
   })
   return filter
 }
@@ -33,13 +38,20 @@ const forwardingRule = (forwarding: WantedRouter['portForwardings'][number]): st
 
 /** A container with a floating IP speaks with it, also to its neighbour's floating IP; the rest with the router's. */
 function sourceRules(router: WantedRouter): string[] {
-  const outside = router.gateway?.addresses.map((cidr) => cidr.split('/')[0] ?? '').find((ip) => parseAddress(ip)?.version === 4)
-  const inside = router.interfaces.flatMap((leg) => leg.addresses).map(parsePrefix).filter((block) => block?.version === 4)
+  const outside = router.gateway?.addresses
+    .map((cidr) => cidr.split('/')[0] ?? '')
+    .find((ip) => parseAddress(ip)?.version === 4)
+  const inside = router.interfaces
+    .flatMap((leg) => leg.addresses)
+    .map(parsePrefix)
+    .filter((block) => block?.version === 4)
   const blocks = [...new Set(inside.map((block) => (block ? formatPrefix(block) : '')))]
   return [
     'oifname "qg-*" snat ip to ip saddr map @fixed',
     `meta mark ${fromInside} ct status dnat snat ip to ip saddr map @fixed`,
     ...(outside ? [`meta nfproto ipv4 meta mark ${fromInside} ct status dnat snat ip to ${outside}`] : []),
-    ...(outside && router.gateway?.snat && blocks.length > 0 ? [`oifname "qg-*" ip saddr { ${blocks.join(', ')} } snat ip to ${outside}`] : []),
+    ...(outside && router.gateway?.snat && blocks.length > 0
+      ? [`oifname "qg-*" ip saddr { ${blocks.join(', ')} } snat ip to ${outside}`]
+      : []),
   ]
 }

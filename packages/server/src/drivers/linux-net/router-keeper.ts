@@ -6,7 +6,10 @@ import { removeNamespace, type FoundNamespace } from './namespace.ts'
 import { legsOf, planRouter } from './router-plan.ts'
 import { countLines, runSteps, type Shell } from './shell.ts'
 
-export interface RouterSurroundings { networks: ReadonlyMap<string, WantedNetwork>; networkLinks: ReadonlyMap<string, FoundLinks> }
+export interface RouterSurroundings {
+  networks: ReadonlyMap<string, WantedNetwork>
+  networkLinks: ReadonlyMap<string, FoundLinks>
+}
 
 export class RouterKeeper {
   readonly #shell: Shell
@@ -26,6 +29,8 @@ export class RouterKeeper {
   }
 
   async remove(namespace: string): Promise<void> {
-    await runSteps(this.#shell, [{ about: `remove router ${namespace}`, tool: 'sh', lines: [removeNamespace(namespace)] }])
+    await runSteps(this.#shell, [
+      { about: `remove router ${namespace}`, tool: 'sh', lines: [removeNamespace(namespace)] },
+    ])
   }
 }

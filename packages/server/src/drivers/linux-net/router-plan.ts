@@ -5,14 +5,36 @@ import type { WantedNetwork, WantedRouter } from '#services/neutron/ports.ts'
 import { planFilter } from './filter-plan.ts'
 import type { FoundLinks } from './found-links.ts'
 import {
-  bridgeDevice, digest, distinctIndex, namespacePath, routerGatewayDevice, routerLegDevice, routerPortDevice, type Names,
+  bridgeDevice,
+  digest,
+  namespacePath,
+  routerGatewayDevice,
+  routerLegDevice,
+  routerPortDevice,
+  type Names,
 } from './names.ts'
-import { addressLines, namespaceSteps, nothingFound, routerSwitches, switchSteps, type FoundNamespace } from './namespace.ts'
+import {
+  addressLines,
+  namespaceSteps,
+  nothingFound,
+  routerSwitches,
+  switchSteps,
+  type FoundNamespace,
+} from './namespace.ts'
 import { routerFilter } from './router-filter.ts'
 import type { Step } from './shell.ts'
+import { vethLine } from './veth.ts'
 
 /** One leg of a router: its device inside, the network's end, and the addresses it answers. */
-export interface RouterLeg { device: string; far: string; network: WantedNetwork; mac: string; addresses: string[]; isGateway: boolean; alias: string }
+export interface RouterLeg {
+  device: string
+  far: string
+  network: WantedNetwork
+  mac: string
+  addresses: string[]
+  isGateway: boolean
+  alias: string
+}
 
 export interface RouterGoal {
   router: WantedRouter
@@ -35,11 +57,21 @@ export function planRouter(names: Names, found: FoundNamespace | undefined, goal
   return [
     ...namespaceSteps(name, found),
     ...switchSteps(is.switches, routerSwitches, netns, about),
-    { about: `translate addresses in router ${goal.router.id}`, tool: 'nft', netns, lines: planFilter(is.filter, routerFilter(goal.router), names.table) },
+    {
+      about: `translate addresses in router ${goal.router.id}`,
+      tool: 'nft',
+      netns,
+      lines: planFilter(is.filter, routerFilter(goal.router), names.table),
+    },
     { about, tool: 'ip', netns, lines: is.links.get('lo')?.up ? [] : ['link set lo up'] },
     ...stale.map((device): Step => ({ about, tool: 'ip', netns, lines: [`link del dev ${device}`], mayFail: true })),
     ...fresh.flatMap((leg) => legSteps(names, netns, leg)),
-    { about, tool: 'ip', netns, lines: [...standing.flatMap((leg) => driftLines(is.links, leg)), ...routeLines(is, goal, stale)] },
+    {
+      about,
+      tool: 'ip',
+      netns,
+      lines: [...standing.flatMap((leg) => driftLines(is.links, leg)), ...routeLines(is, goal, stale)],
+    },
     ...standing.flatMap((leg) => farDrift(names, goal, leg)),
   ]
 }
@@ -53,7 +85,10 @@ export function legsOf(names: Names, router: WantedRouter, networks: ReadonlyMap
     if (!network) throw new Error(`router ${router.id}: network ${leg.networkId} is not given`)
     const own = leg.addresses.map(canonicalInterface)
     return {
-      network, mac: leg.mac, isGateway: leg.isGateway, far: routerPortDevice(leg.portId),
+      network,
+      mac: leg.mac,
+      isGateway: leg.isGateway,
+      far: routerPortDevice(leg.portId),
       device: leg.isGateway ? routerGatewayDevice(leg.portId) : routerLegDevice(leg.portId),
       addresses: leg.isGateway ? [...new Set([...own, ...floating.filter((cidr) => !isHeld(own, cidr))])] : own,
       alias: names.alias('leg', leg.portId, digest(JSON.stringify([router.id, network.id, leg.mac, network.mtu]))),
@@ -82,21 +117,29 @@ function staleLegs(links: FoundLinks, legs: RouterLeg[], fresh: RouterLeg[]): st
 
 /** The mark comes last: a leg without it is made anew. */
 function legSteps(names: Names, netns: string, leg: RouterLeg): Step[] {
-  const inside = namespacePath(names.networkNamespace(leg.network.id))
+  const namespace = names.networkNamespace(leg.network.id)
+  const inside = namespacePath(namespace)
   const about = `connect a router with network ${leg.network.id}`
   const { device, far, mac } = leg
   return [
     { about, tool: 'ip', netns: inside, lines: [`link del dev ${far}`], mayFail: true },
-    { about, tool: 'ip', netns, lines: [
-      `link add name ${device} index ${distinctIndex(device)} address ${mac} mtu ${leg.network.mtu} type veth peer name ${far} mtu ${leg.network.mtu} netns ${inside}`,
-      ...addressLines(undefined, leg.addresses, device), `link set dev ${device} up`,
-    ] },
+    {
+      about,
+      tool: 'ip',
+      netns,
+      lines: [
+        vethLine({ near: { name: device, mac }, far: { name: far, namespace }, mtu: leg.network.mtu }),
+        ...addressLines(undefined, leg.addresses, device),
+        `link set dev ${device} up`,
+      ],
+    },
     { about, tool: 'ip', netns: inside, lines: [farLine(leg)] },
     { about, tool: 'ip', netns, lines: [`link set dev ${device} alias ${leg.alias}`, announcement(leg)] },
   ]
 }
 
-const farLine = (leg: RouterLeg): string => `link set dev ${leg.far} alias ${leg.alias} addrgenmode none master ${bridgeDevice} up`
+const farLine = (leg: RouterLeg): string =>
+  `link set dev ${leg.far} alias ${leg.alias} addrgenmode none master ${bridgeDevice} up`
 
 /** Setting the address that it has makes the kernel tell the neighbours about every address of the device. */
 const announcement = (leg: RouterLeg): string => `link set dev ${leg.device} address ${leg.mac}`
@@ -111,30 +154,60 @@ function driftLines(links: FoundLinks, leg: RouterLeg): string[] {
 function farDrift(names: Names, goal: RouterGoal, leg: RouterLeg): Step[] {
   const link = goal.networkLinks.get(leg.network.id)?.get(leg.far)
   if (link?.master === bridgeDevice && link.up) return []
-  return [{ about: `reconnect a router with network ${leg.network.id}`, tool: 'ip', netns: namespacePath(names.networkNamespace(leg.network.id)), lines: [farLine(leg)] }]
+  return [
+    {
+      about: `reconnect a router with network ${leg.network.id}`,
+      tool: 'ip',
+      netns: namespacePath(names.networkNamespace(leg.network.id)),
+      lines: [farLine(leg)],
+    },
+  ]
 }
 
-interface Route { destination: string; gateway: string; device: string; onlink: boolean }
+interface Route {
+  destination: string
+  gateway: string
+  device: string
+  onlink: boolean
+}
 
 /** Routes over a leg that was deleted went with it. */
 function routeLines(is: FoundNamespace, goal: RouterGoal, stale: string[]): string[] {
-  const have = new Map(is.routes.filter((route) => route.protocol === routeProtocol && !stale.includes(route.device))
-    .map((route) => [`${route.destination} ${route.gateway}`, route]))
+  const have = new Map(
+    is.routes
+      .filter((route) => route.protocol === routeProtocol && !stale.includes(route.device))
+      .map((route) => [`${route.destination} ${route.gateway}`, route]),
+  )
   const wanted = new Map(wantedRoutes(goal).map((route) => [`${route.destination} ${route.gateway}`, route]))
   return [
-    ...[...have.values()].filter((route) => !wanted.has(`${route.destination} ${route.gateway}`))
-      .map((route) => `route del ${route.destination === 'default' && route.gateway.includes(':') ? '::/0' : route.destination} via ${route.gateway} proto ${routeProtocol}`),
+    ...[...have.values()]
+      .filter((route) => !wanted.has(`${route.destination} ${route.gateway}`))
+      .map(
+        (route) => `route del ${deletable(route)} via ${route.gateway} proto ${routeProtocol}`,
+      ),
     ...[...wanted.values()].filter((route) => !have.has(`${route.destination} ${route.gateway}`)).map(routeLine),
   ]
 }
 
-const routeLine = (route: Route): string =>
-  `route replace ${route.destination} via ${route.gateway} dev ${route.device} proto ${routeProtocol}${route.onlink ? ' onlink' : ''}`
+/** `default` alone means IPv4's. */
+const deletable = (route: { destination: string; gateway: string }): string =>
+  route.destination === 'default' && route.gateway.includes(':') ? '::/0' : route.destination
+
+function routeLine({ destination, gateway, device, onlink }: Route): string {
+  const reach = onlink ? ' onlink' : ''
+  return `route replace ${destination} via ${gateway} dev ${device} proto ${routeProtocol}${reach}`
+}
 
 function wantedRoutes({ router, legs }: RouterGoal): Route[] {
   const outer = legs.find((leg) => leg.isGateway)
-  const defaults = (outer ? router.gateway?.gatewayIps ?? [] : []).map((gateway) => ({ destination: 'default', gateway }))
-  const extra = router.routes.map((route) => ({ destination: bareDestination(route.destination), gateway: route.nexthop }))
+  const defaults = (outer ? (router.gateway?.gatewayIps ?? []) : []).map((gateway) => ({
+    destination: 'default',
+    gateway,
+  }))
+  const extra = router.routes.map((route) => ({
+    destination: bareDestination(route.destination),
+    gateway: route.nexthop,
+  }))
   return [...defaults, ...extra].flatMap(({ destination, gateway }) => {
     const next = canonicalAddress(gateway) ?? gateway
     const leg = legs.find((each) => each.addresses.some((cidr) => cidrContains(cidr, next)))

@@ -10,20 +10,34 @@ describe('a router', { skip: labIsMissing }, () => {
   const group = openGroup()
   const list = { securityGroupIds: [group.id] }
   const outside = labNetwork({ external: true, hostAddresses: [{ cidr: '172.24.4.1/24' }] }, '172.24.4.0/24')
-  const [netA, netA2, netB] = [labNetwork({}, '10.9.0.0/24'), labNetwork({}, '10.9.1.0/24'), labNetwork({}, '10.9.0.0/24')]
+  const [netA, netA2, netB] = [
+    labNetwork({}, '10.9.0.0/24'),
+    labNetwork({}, '10.9.1.0/24'),
+    labNetwork({}, '10.9.0.0/24'),
+  ]
   const boxes: Record<'a' | 'a2' | 'b' | 'peer', Sandbox> = { a: nobody(), a2: nobody(), b: nobody(), peer: nobody() }
   let routerA: WantedRouter
   let routerB: WantedRouter
   let wanted: HostNetworkState
 
   const router = (last: number, networks: WantedNetwork[]): WantedRouter => ({
-    id: randomUUID(), floatingIps: [], portForwardings: [], routes: [],
+    id: randomUUID(),
+    floatingIps: [],
+    portForwardings: [],
+    routes: [],
     interfaces: networks.map((network, index) => ({
-      portId: randomUUID(), networkId: network.id, mac: `fa:16:3e:aa:0${index}:${last.toString(16).padStart(2, '0')}`, addresses: [`${network.subnets[0]?.gatewayIp}/24`],
+      portId: randomUUID(),
+      networkId: network.id,
+      mac: `fa:16:3e:aa:0${index}:${last.toString(16).padStart(2, '0')}`,
+      addresses: [`${network.subnets[0]?.gatewayIp}/24`],
     })),
     gateway: {
-      portId: randomUUID(), networkId: outside.id, mac: `fa:16:3e:bb:00:${last.toString(16).padStart(2, '0')}`,
-      addresses: [`172.24.4.${last}/24`], gatewayIps: ['172.24.4.1'], snat: true,
+      portId: randomUUID(),
+      networkId: outside.id,
+      mac: `fa:16:3e:bb:00:${last.toString(16).padStart(2, '0')}`,
+      addresses: [`172.24.4.${last}/24`],
+      gatewayIps: ['172.24.4.1'],
+      snat: true,
     },
   })
   const apply = async (change: Partial<HostNetworkState>) => {
@@ -39,9 +53,13 @@ describe('a router', { skip: labIsMissing }, () => {
     routerA = router(10, [netA, netA2])
     routerB = router(20, [netB])
     wanted = {
-      networks: [outside, netA, netA2, netB], routers: [routerA, routerB], securityGroups: [group],
+      networks: [outside, netA, netA2, netB],
+      routers: [routerA, routerB],
+      securityGroups: [group],
       ports: [
-        inSandbox(labPort(netA, 11, list), boxes.a), inSandbox(labPort(netA2, 12, list), boxes.a2), inSandbox(labPort(netB, 11, list), boxes.b),
+        inSandbox(labPort(netA, 11, list), boxes.a),
+        inSandbox(labPort(netA2, 12, list), boxes.a2),
+        inSandbox(labPort(netB, 11, list), boxes.b),
         inSandbox(labPort(outside, 99, list), boxes.peer),
       ],
     }
@@ -65,10 +83,18 @@ describe('a router', { skip: labIsMissing }, () => {
   })
 
   test('gives two servers of one fixed IP two floating IPs', async () => {
-    await apply({ routers: [
-      { ...routerA, floatingIps: [{ address: '172.24.4.101', fixedIp: '10.9.0.11' }, { address: '172.24.4.103', fixedIp: '10.9.1.12' }] },
-      { ...routerB, floatingIps: [{ address: '172.24.4.102', fixedIp: '10.9.0.11' }] },
-    ] })
+    await apply({
+      routers: [
+        {
+          ...routerA,
+          floatingIps: [
+            { address: '172.24.4.101', fixedIp: '10.9.0.11' },
+            { address: '172.24.4.103', fixedIp: '10.9.1.12' },
+          ],
+        },
+        { ...routerB, floatingIps: [{ address: '172.24.4.102', fixedIp: '10.9.0.11' }] },
+      ],
+    })
     for (const from of [boxes.peer.netns, lab.namespace(), boxes.b.netns, boxes.a2.netns]) {
       assert.equal(await lab.asks(from, '172.24.4.101', 80), 'server a')
       assert.equal(await lab.asks(from, '172.24.4.102', 80), 'server b')
@@ -81,14 +107,22 @@ describe('a router', { skip: labIsMissing }, () => {
 
   test('lets a floating IP move to another router at once', async () => {
     assert.equal(await lab.asks(boxes.peer, '172.24.4.101', 80), 'server a')
-    await apply({ routers: [routerA, { ...routerB, floatingIps: [{ address: '172.24.4.101', fixedIp: '10.9.0.11' }] }] })
+    await apply({
+      routers: [routerA, { ...routerB, floatingIps: [{ address: '172.24.4.101', fixedIp: '10.9.0.11' }] }],
+    })
     assert.equal(await lab.asks(boxes.peer, '172.24.4.101', 80), 'server b')
     await apply({ routers: [routerA, routerB] })
     assert.equal(await lab.asks(boxes.peer, '172.24.4.101', 80), '')
   })
 
   test('forwards single ports', async () => {
-    const forwarding = { address: '172.24.4.110', protocol: 'tcp', externalPort: 8080, internalIp: '10.9.0.11', internalPort: 80 } as const
+    const forwarding = {
+      address: '172.24.4.110',
+      protocol: 'tcp',
+      externalPort: 8080,
+      internalIp: '10.9.0.11',
+      internalPort: 80,
+    } as const
     await apply({ routers: [{ ...routerA, portForwardings: [forwarding] }, routerB] })
     assert.equal(await lab.asks(boxes.peer, '172.24.4.110', 8080), 'server a')
     assert.equal(await lab.asks(boxes.peer, '172.24.4.110', 80), '')
@@ -96,15 +130,32 @@ describe('a router', { skip: labIsMissing }, () => {
   })
 
   test('keeps established connections over a sync that changes others', async () => {
-    await apply({ routers: [{ ...routerA, floatingIps: [{ address: '172.24.4.101', fixedIp: '10.9.0.11' }] }, routerB] })
+    await apply({
+      routers: [{ ...routerA, floatingIps: [{ address: '172.24.4.101', fixedIp: '10.9.0.11' }] }, routerB],
+    })
     const stream = lab.stream(boxes.peer, boxes.a, '172.24.4.101', 95)
     await stream.flowing()
-    await apply({ routers: [{ ...routerA, floatingIps: [{ address: '172.24.4.101', fixedIp: '10.9.0.11' }, { address: '172.24.4.105', fixedIp: '10.9.1.12' }] }, routerB] })
+    await apply({
+      routers: [
+        {
+          ...routerA,
+          floatingIps: [
+            { address: '172.24.4.101', fixedIp: '10.9.0.11' },
+            { address: '172.24.4.105', fixedIp: '10.9.1.12' },
+          ],
+        },
+        routerB,
+      ],
+    })
     await stream.flowing()
   })
 
   test('has extra routes, without SNAT when told, and loses what is taken away', async () => {
-    const bare = { ...routerA, routes: [{ destination: '10.77.0.0/16', nexthop: '10.9.0.11' }], gateway: { ...routerA.gateway, snat: false } as WantedRouter['gateway'] }
+    const bare = {
+      ...routerA,
+      routes: [{ destination: '10.77.0.0/16', nexthop: '10.9.0.11' }],
+      gateway: { ...routerA.gateway, snat: false } as WantedRouter['gateway'],
+    }
     await apply({ routers: [bare, routerB] })
     const path = `/run/netns/${lab.names.routerNamespace(routerA.id)}`
     assert.match((await lab.in(path, 'ip', 'route')).output, /10\.77\.0\.0\/16 via 10\.9\.0\.11/)
@@ -118,10 +169,16 @@ describe('a router', { skip: labIsMissing }, () => {
 
   const damages: [name: string, damage: () => Promise<{ ok: boolean; output: string }>][] = [
     ['its namespace', () => lab.in(lab.namespace(), 'ip', 'netns', 'del', lab.names.routerNamespace(routerA.id))],
-    ['the external network\'s namespace', () => lab.in(lab.namespace(), 'ip', 'netns', 'del', lab.names.networkNamespace(outside.id))],
+    [
+      "the external network's namespace",
+      () => lab.in(lab.namespace(), 'ip', 'netns', 'del', lab.names.networkNamespace(outside.id)),
+    ],
     ['the bridge of its network', () => lab.in(lab.host.namespaceOf(netA.id), 'ip', 'link', 'del', 'dev', 'br')],
     ['its translation', () => lab.in(`/run/netns/${lab.names.routerNamespace(routerA.id)}`, 'nft', 'flush', 'ruleset')],
-    ['its default route', () => lab.in(`/run/netns/${lab.names.routerNamespace(routerA.id)}`, 'ip', 'route', 'del', 'default')],
+    [
+      'its default route',
+      () => lab.in(`/run/netns/${lab.names.routerNamespace(routerA.id)}`, 'ip', 'route', 'del', 'default'),
+    ],
   ]
   for (const [name, damage] of damages) {
     test(`heals when it lost ${name}`, async () => {
@@ -150,4 +207,6 @@ describe('a router', { skip: labIsMissing }, () => {
   })
 })
 
-function nobody(): Sandbox { return { id: '', pid: 0, netns: '' } }
+function nobody(): Sandbox {
+  return { id: '', pid: 0, netns: '' }
+}

@@ -9,7 +9,8 @@ export async function placePort(network: WantedNetwork, port: WantedPort): Promi
   const sandbox = port.sandbox
   if (!sandbox) throw conflict(`port ${port.id} is bound to no sandbox`)
   const sandboxPath = sandbox.netns || `/proc/${sandbox.pid}/ns/net`
-  if (!/^\/[\w./-]+$/.test(sandboxPath)) throw conflict(`port ${port.id}: ${sandboxPath} is not the path of a namespace`)
+  if (!/^\/[\w./-]+$/.test(sandboxPath))
+    throw conflict(`port ${port.id}: ${sandboxPath} is not the path of a namespace`)
   try {
     const { dev, ino } = await stat(sandboxPath)
     return { network, port, sandboxPath, sandboxIdentity: `${dev}:${ino}` }

@@ -17,27 +17,44 @@ export interface Step {
 }
 
 /** Runs shell text in the host's namespace and gives its output. Tests replace it. */
-export interface Shell { run(script: string): Promise<string> }
+export interface Shell {
+  run(script: string): Promise<string>
+}
 
-const commands: Record<Step['tool'], string> = { ip: 'ip -batch -', bridge: 'bridge -batch -', nft: 'nft -f -', sh: 'sh -e -s' }
+const commands: Record<Step['tool'], string> = {
+  ip: 'ip -batch -',
+  bridge: 'bridge -batch -',
+  nft: 'nft -f -',
+  sh: 'sh -e -s',
+}
 
 /** A batch as one shell script. It stops at the first step that fails and says which. */
-export const scriptOf = (steps: Step[]): string => steps.filter((step) => step.lines.length > 0).map(stepText).join('')
+export const scriptOf = (steps: Step[]): string =>
+  steps
+    .filter((step) => step.lines.length > 0)
+    .map(stepText)
+    .join('')
 
 function stepText(step: Step): string {
   const command = `${step.netns ? `nsenter --net=${step.netns} ` : ''}${commands[step.tool]} <<'${endMark}'`
   const input = `\n${step.lines.join('\n')}\n${endMark}\n`
   if (step.mayFail) return `${command} 2>/dev/null || :${input}`
-  if (step.ownFailure === undefined) return `${command} || { echo ${quote(failureMark + step.about)} >&2; exit 1; }${input}`
+  if (step.ownFailure === undefined)
+    return `${command} || { echo ${quote(failureMark + step.about)} >&2; exit 1; }${input}`
   return `words=$(${command} 2>&1${input}) || { echo ${quote(`@@ failed ${step.ownFailure}`)}; echo "$words"; }\n`
 }
 
 /** The failures that steps kept for themselves: by name, in the tool's words. */
 export function ownFailures(output: string): Map<string, string> {
-  return new Map(output.split(/^@@ failed /m).slice(1).map((part) => {
-    const [name = '', ...words] = part.split('\n')
-    return [name, toolWords(words)]
-  }))
+  return new Map(
+    output
+      .split(/^@@ failed /m)
+      .slice(1)
+      .map((part) => {
+        const [name = '', ...words] = part.split('\n')
+        return [name, toolWords(words)]
+      }),
+  )
 }
 
 /** Single quotes for the shell: nothing inside is looked at. */
@@ -45,7 +62,10 @@ export const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)
 
 /** @param hostNamespace path of the namespace that stands for the host's; undefined is this process's own. */
 export function createShell(hostNamespace?: string): Shell {
-  return { run: (script) => runScript(hostNamespace ? ['nsenter', `--net=${hostNamespace}`, 'sh', '-s'] : ['sh', '-s'], script) }
+  return {
+    run: (script) =>
+      runScript(hostNamespace ? ['nsenter', `--net=${hostNamespace}`, 'sh', '-s'] : ['sh', '-s'], script),
+  }
 }
 
 /** Runs the steps in order; rejects with the tool's own words about the step that failed. */
@@ -82,12 +102,16 @@ function sentenceOf(complaints: string, code: number | null): string {
   const lines = complaints.split('\n')
   const about = lines.findLast((line) => line.startsWith(failureMark))?.slice(failureMark.length)
   const words = toolWords(lines.filter((line) => !line.startsWith(failureMark)))
-  return `could not ${about ?? 'run the host\'s network tools'}: ${words || `exit code ${code}`}`
+  return `could not ${about ?? "run the host's network tools"}: ${words || `exit code ${code}`}`
 }
 
 /** The first words of a tool's complaint; `Command failed -:3` says nothing to the reader. */
 const toolWords = (lines: string[]): string =>
-  lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('Command failed')).slice(0, 4).join('; ')
+  lines
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('Command failed'))
+    .slice(0, 4)
+    .join('; ')
 
 /** Services often start with a PATH that lacks the administrator's tools. */
 const toolPath = (): string => `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`

@@ -3,7 +3,10 @@
 export type IpVersion = 4 | 6
 
 /** A parsed address. `value` is the address as an unsigned integer of 32 or 128 bits. */
-export interface Address { version: IpVersion; value: bigint }
+export interface Address {
+  version: IpVersion
+  value: bigint
+}
 
 export const bitsOf = (version: IpVersion): 32 | 128 => (version === 4 ? 32 : 128)
 
@@ -36,7 +39,8 @@ const octetPattern = /^(0|[1-9]\d{0,2})$/
 
 function parseV4(text: string): bigint | undefined {
   const octets = text.split('.')
-  if (octets.length !== 4 || !octets.every((octet) => octetPattern.test(octet) && Number(octet) <= 255)) return undefined
+  if (octets.length !== 4 || !octets.every((octet) => octetPattern.test(octet) && Number(octet) <= 255))
+    return undefined
   return octets.reduce((value, octet) => (value << 8n) | BigInt(octet), 0n)
 }
 
@@ -59,7 +63,10 @@ function groupsOf(text: string, mayEndInV4: boolean): number[] | undefined {
   const groups: number[] = []
   const parts = text.split(':')
   for (const [index, part] of parts.entries()) {
-    if (/^[0-9a-fA-F]{1,4}$/.test(part)) { groups.push(Number.parseInt(part, 16)); continue }
+    if (/^[0-9a-fA-F]{1,4}$/.test(part)) {
+      groups.push(Number.parseInt(part, 16))
+      continue
+    }
     const quad = mayEndInV4 && index === parts.length - 1 ? parseV4(part) : undefined
     if (quad === undefined) return undefined
     groups.push(Number(quad >> 16n), Number(quad & 0xffffn))

@@ -26,8 +26,10 @@ export function interfaceIdentifier(mac: string): bigint {
 }
 
 /** The address that a host takes by SLAAC in an IPv6 prefix of at most 64 bits. */
-export const slaacAddress = (prefix: Prefix, mac: string): Address =>
-  ({ version: 6, value: prefix.first | interfaceIdentifier(mac) })
+export const slaacAddress = (prefix: Prefix, mac: string): Address => ({
+  version: 6,
+  value: prefix.first | interfaceIdentifier(mac),
+})
 
 /** `fe80::…`: the link-local address of a MAC address. */
 export const linkLocalAddress = (mac: string): string =>

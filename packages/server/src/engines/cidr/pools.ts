@@ -3,7 +3,11 @@ import { type Address, type IpVersion } from './address.ts'
 import { type Prefix } from './prefix.ts'
 
 /** An inclusive range of addresses of one version. */
-export interface Pool { version: IpVersion; first: bigint; last: bigint }
+export interface Pool {
+  version: IpVersion
+  first: bigint
+  last: bigint
+}
 
 /**
  * The pools that Neutron makes when none are given: everything but the network and broadcast address (IPv4 up to
@@ -45,7 +49,9 @@ export const poolsOverlap = (a: Pool, b: Pool): boolean =>
  */
 export function nextFreeAddress(pools: Pool[], usedSorted: readonly bigint[], from?: bigint): Address | undefined {
   if (from !== undefined) {
-    const later = pools.filter((pool) => pool.last >= from).map((pool) => ({ ...pool, first: maximum(pool.first, from) }))
+    const later = pools
+      .filter((pool) => pool.last >= from)
+      .map((pool) => ({ ...pool, first: maximum(pool.first, from) }))
     const found = nextFreeAddress(later, usedSorted)
     if (found) return found
   }
@@ -85,7 +91,9 @@ export function lowerBound(sorted: readonly bigint[], value: bigint): number {
 function usableBounds(prefix: Prefix): { first: bigint; last: bigint } {
   if (prefix.first === prefix.last) return { first: prefix.first, last: prefix.last }
   if (prefix.version === 6) return { first: prefix.first + 1n, last: prefix.last }
-  return prefix.length <= 30 ? { first: prefix.first + 1n, last: prefix.last - 1n } : { first: prefix.first, last: prefix.last }
+  return prefix.length <= 30
+    ? { first: prefix.first + 1n, last: prefix.last - 1n }
+    : { first: prefix.first, last: prefix.last }
 }
 
 const minimum = (a: bigint, b: bigint): bigint => (a < b ? a : b)

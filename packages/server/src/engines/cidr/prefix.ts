@@ -2,7 +2,13 @@
 import { bitsOf, formatAddress, parseAddress, type Address, type IpVersion } from './address.ts'
 
 /** `address` keeps the host bits that were written; `first` and `last` bound the block. */
-export interface Prefix { version: IpVersion; length: number; address: bigint; first: bigint; last: bigint }
+export interface Prefix {
+  version: IpVersion
+  length: number
+  address: bigint
+  first: bigint
+  last: bigint
+}
 
 /** Reads `10.0.0.5/24` or `2001:db8::/64`; undefined when it is not a prefix. A bare address is not a prefix. */
 export function parsePrefix(text: string): Prefix | undefined {
@@ -23,7 +29,8 @@ export function prefixOf(address: Address, length: number): Prefix {
 /** `10.0.0.0/24`: the block, without host bits. */
 export const formatPrefix = (prefix: Prefix): string => `${networkAddress(prefix)}/${prefix.length}`
 
-export const networkAddress = (prefix: Prefix): string => formatAddress({ version: prefix.version, value: prefix.first })
+export const networkAddress = (prefix: Prefix): string =>
+  formatAddress({ version: prefix.version, value: prefix.first })
 
 /** True for `10.0.0.5/24`, false for `10.0.0.0/24`. */
 export const hasHostBits = (prefix: Prefix): boolean => prefix.address !== prefix.first
