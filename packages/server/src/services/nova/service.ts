@@ -18,6 +18,7 @@ import { serverGroupRoutes } from './api/server-groups.ts'
 import { serverInterfaceRoutes } from './api/server-interfaces.ts'
 import { serverMetadataRoutes, serverTagRoutes, serverViewRoutes } from './api/server-parts.ts'
 import { serverRoutes } from './api/servers.ts'
+import { tenantNetworkRoutes } from './api/tenant-networks.ts'
 import { usageRoutes } from './api/usage.ts'
 import { versionMax, versionMin, versionRoutes } from './api/versions.ts'
 import { followController } from './controllers/follow.ts'
@@ -50,6 +51,7 @@ const routes = [
   usageRoutes, zoneRoutes, serviceRoutes,
   hypervisorRoutes, hostRoutes, aggregateRoutes, serverGroupRoutes, migrationRoutes, extensionRoutes,
   externalEventRoutes, imageProxyRoutes,
+  tenantNetworkRoutes,
 ].flat()
 
 const managers = (parts: NovaParts): NovaApi => {
@@ -70,6 +72,7 @@ const managers = (parts: NovaParts): NovaApi => {
     usage: new Usage(parts),
     migrations: (filter) => migrationsList(parts.db, filter),
     glance: parts.facades.glance,
+    neutron: parts.facades.neutron,
     keystone: parts.facades.keystone,
   }
 }

@@ -111,7 +111,7 @@ export const patternOf = (text: string, field: string): RegExp => {
     { field, remedy: 'use at most three repeats and no repeated groups' },
   )
   try {
-    return new RegExp(text, 'u')
+    return new RegExp(text)
   } catch (error) {
     throw badRequest(
       `Invalid input for query parameters ${field}. Value: ${text}. '${text}' is not a 'regex'`, { field }, error,

@@ -32,5 +32,6 @@ export interface NovaApi {
   usage: Usage
   migrations(filter: MigrationFilter): Promise<Migration[]>
   glance: NovaParts['facades']['glance']
+  neutron: NovaParts['facades']['neutron']
   keystone: NovaParts['facades']['keystone']
 }

@@ -8,7 +8,7 @@ import type { CreateRequest } from '../manager/server-create.ts'
 import type { RebuildRequest } from '../manager/server-changes.ts'
 import { atLeast } from './manners.ts'
 import type { CreateBody, RebuildBody, ServerDraft } from './server-bodies.ts'
-import { wholeOf } from './shapes.ts'
+import { canonical, wholeOf } from './shapes.ts'
 
 const strictHostname = /^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$/
 
@@ -158,7 +158,7 @@ export const createRequest = (ctx: RequestContext, body: CreateBody): CreateRequ
     personality: personalityOf(draft.personality), hints: hintsOf(body),
     securityGroups: draft.security_groups?.flatMap((group) => group.name ?? []),
     configDrive: isTrue(draft.config_drive), diskConfig: draft['OS-DCF:diskConfig'] ?? 'MANUAL',
-    accessIpV4: draft.accessIPv4, accessIpV6: draft.accessIPv6,
+    accessIpV4: draft.accessIPv4, accessIpV6: canonical(draft.accessIPv6),
     trustedCerts: draft.trusted_image_certificates ?? undefined,
   }
 }
@@ -168,7 +168,8 @@ export const rebuildRequest = (ctx: RequestContext, body: RebuildBody): RebuildR
   return {
     imageId: body.imageRef, name: body.name?.trim(), description: body.description, hostname: body.hostname,
     metadata: body.metadata,
-    keyName: body.key_name, userData: body.user_data, accessIpV4: body.accessIPv4, accessIpV6: body.accessIPv6,
+    keyName: body.key_name, userData: body.user_data, accessIpV4: body.accessIPv4,
+    accessIpV6: canonical(body.accessIPv6),
     diskConfig: body['OS-DCF:diskConfig'], trustedCerts: body.trusted_image_certificates,
     personality: personalityOf(body.personality),
   }

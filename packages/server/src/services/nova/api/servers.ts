@@ -11,6 +11,7 @@ import type { Query } from './manners.ts'
 import type { NovaApi } from './nova-api.ts'
 import { CreateBody, UpdateBody } from './server-bodies.ts'
 import { assertHostname, createRequest } from './server-request.ts'
+import { canonical } from './shapes.ts'
 import { serverListing, ServerQuery } from './server-filters.ts'
 import { briefView, changedView, detailView, grantsOf, showView } from './server-view.ts'
 import type { ServerSurroundings } from './server-view.ts'
@@ -98,7 +99,8 @@ export const serverRoutes: Route<NovaApi>[] = [
       const { name, description, hostname, accessIPv4, accessIPv6, 'OS-DCF:diskConfig': diskConfig } = body.server
       assertHostname(ctx, hostname)
       const change = {
-        name: name?.trim(), description, hostname, accessIpV4: accessIPv4, accessIpV6: accessIPv6, diskConfig,
+        name: name?.trim(), description, hostname, accessIpV4: accessIPv4, accessIpV6: canonical(accessIPv6),
+        diskConfig,
       }
       return { server: await oneView(api, ctx, await api.settings.update(server, change), changedView) }
     },

@@ -1,4 +1,5 @@
 /** The parts that Nova's request bodies are made of. */
+import { canonicalAddress } from '#engines/cidr/address.ts'
 import { T } from '#platform/api-kit/schema.ts'
 import type { TSchema } from '#platform/api-kit/schema.ts'
 
@@ -45,3 +46,7 @@ export const HostName = (options: object = {}) =>
 export const Anything: TSchema = T.Unknown()
 
 export const wholeOf = (value: number | string): number => Number(value)
+
+/** Addresses are kept and shown in their canonical form, whichever way they were written. */
+export const canonical = (address: string | undefined): string | undefined =>
+  address === undefined ? undefined : canonicalAddress(address) ?? address

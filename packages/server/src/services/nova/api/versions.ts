@@ -1,6 +1,6 @@
 /** The version documents: the list at the service's root, and the one version at its own. */
 import type { RequestContext } from '#platform/auth/context.ts'
-import { defineRoute, reply } from '#platform/api-kit/route.ts'
+import { defineRoute } from '#platform/api-kit/route.ts'
 import type { Route } from '#platform/api-kit/route.ts'
 import { notFound } from '#platform/errors/errors.ts'
 import { bookmarkBase } from './manners.ts'
@@ -47,11 +47,6 @@ const document = (ctx: RequestContext, facts: VersionFacts) => {
   return { version: { ...rest, links: [selfLink(ctx, facts), described], 'media-types': mediaTypes(facts) } }
 }
 
-const choice = (ctx: RequestContext, facts: VersionFacts, path: string) => ({
-  id: facts.id, status: facts.status, 'media-types': mediaTypes(facts),
-  links: [{ rel: 'self', href: `${bookmarkBase(ctx)}/${facts.path}${path}` }],
-})
-
 export const versionRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi>({
     id: 'versions.list', method: 'GET', path: '/', at: 'root', summary: 'List the versions of the API', policy: 'open',
@@ -73,8 +68,8 @@ export const versionRoutes: Route<NovaApi>[] = [
     },
   }),
   defineRoute<NovaApi>({
-    id: 'versions.choose', method: 'GET', path: '/v2', at: 'root', summary: 'Point to the versions there are',
-    policy: 'open', reply: { status: 300 },
-    handler: (_, ctx) => reply({ body: { choices: known.map((facts) => choice(ctx, facts, '/')) } }),
+    id: 'versions.legacy', method: 'GET', path: '/v2', at: 'root', summary: 'Show the version of old', policy: 'open',
+    reply: { status: 200 },
+    handler: (_, ctx) => document(ctx, known[0]!),
   }),
 ]
