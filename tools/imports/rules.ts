@@ -71,6 +71,7 @@ export const rooms: readonly Room[] = [
       String.raw`${ownService}facade\.ts$`,
       'platform/(?:api-kit|errors|ids|clock|auth)/',
       deps,
+      'engines/',
     ],
     mayTypes: [`${ownService}store/`, otherFacades],
   },
@@ -261,7 +262,7 @@ const plainRules: readonly Rule[] = [
     'managers-do-not-reach-out',
     'A manager reaches the world through its ports.',
     { path: `${source}/services/[^/]+/(?:manager|states|api)/`, pathNot: testing },
-    { path: `^(?:node:)?(?:${worldModules})(?:/|$)` },
+    { path: `^(?:node:)?(?:${worldModules})(?:/|$)`, dependencyTypesNot: ['type-only'] },
   ),
   rule(
     'api-kit-below-http',

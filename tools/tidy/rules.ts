@@ -29,7 +29,8 @@ interface BannedWord {
   readonly except?: RegExp
 }
 
-const tests = /\.(?:test|contract)\.ts$|\/testing\/|testing\.ts$|-(?:suite|conformance)\.ts$|\/suite-[^/]*\.ts$/
+const tests =
+  /\.(?:test|contract)\.ts$|\/testing\/|testing(?:-[a-z]+)?\.ts$|-(?:suite|conformance)\.ts$|\/suite-[^/]*\.ts$/
 const outsideServer = /^(?:tools|contract|bench)\//
 const bannedWords: readonly BannedWord[] = [
   {
