@@ -14,6 +14,7 @@ import type { AnyController } from '#platform/controllers/controller.ts'
 import type { Runner } from '#platform/controllers/runner.ts'
 import type { Database } from '#platform/db/database.ts'
 import { testDatabases } from '#platform/db/testing.ts'
+import type { TestDatabase } from '#platform/db/testing.ts'
 import { notFound } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
 import { silentLog } from '#platform/log/log.ts'
@@ -173,7 +174,8 @@ export interface WorldOptions {
   hosts?: number
   clock?: Clock
   config?: Record<string, unknown>
-  open?: () => Promise<Database>
+  /** Default: SQLite. */
+  database?: TestDatabase
 }
 
 export async function testWorld(options: WorldOptions = {}): Promise<TestWorld> {
@@ -181,7 +183,7 @@ export async function testWorld(options: WorldOptions = {}): Promise<TestWorld> 
     { service: 'placement', migrations: placementMigrations },
     { service: 'workloads', migrations: workloadsMigrations },
   ]
-  const db = await (options.open ?? (() => testDatabases()[0]!.open({ migrations })))()
+  const db = await (options.database ?? testDatabases()[0]!).open({ migrations })
   const clock = options.clock ?? systemClock
   const hosts = Array.from({ length: options.hosts ?? 1 }, (_, at) => testHost(`host-${at + 1}`, clock))
   const world: TestWorld = {
