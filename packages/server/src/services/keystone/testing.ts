@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEnforcer } from '#platform/auth/policy-enforcer.ts'
+import type { Bus } from '#platform/bus/bus.ts'
 import { createMemoryBus } from '#platform/bus/memory-bus.ts'
 import { ManualClock } from '#platform/clock/clock.ts'
-import { openDatabase } from '#platform/db/database.ts'
+import { openDatabase, type Database } from '#platform/db/database.ts'
 import { migrate } from '#platform/db/migrate.ts'
 import { createServer } from '#platform/http/server.ts'
 import { silentLog, type Log } from '#platform/log/log.ts'
@@ -20,12 +21,22 @@ export interface Asked { token?: string; body?: unknown; headers?: Record<string
 export const adminPassword = 'admin secret'
 export const demoPassword = 'demo secret'
 
-/** Starts it; `url` of the database as `openDatabase` takes it. */
-export const startKeystone = async (options: { config?: Record<string, unknown>; databaseUrl?: string; schema?: string; log?: Log } = {}) => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'keystone-test-'))
-  const clock = new ManualClock(Date.UTC(2026, 0, 1))
-  const db = await openDatabase({ url: options.databaseUrl ?? 'sqlite::memory:', schema: options.schema })
-  const bus = createMemoryBus()
+/** Starts it. Two on one database, folder and bus are two processes of one cloud. */
+export interface StartOptions {
+  config?: Record<string, unknown>
+  /** A migrated database of the caller's, who closes it; a fresh one in memory when absent. */
+  db?: Database
+  dataDir?: string
+  bus?: Bus
+  clock?: ManualClock
+  log?: Log
+}
+
+export const startKeystone = async (options: StartOptions = {}) => {
+  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'keystone-test-'))
+  const clock = options.clock ?? new ManualClock(Date.UTC(2026, 0, 1))
+  const db = options.db ?? await openDatabase({ url: 'sqlite::memory:' })
+  const bus = options.bus ?? createMemoryBus()
   const log = options.log ?? silentLog
   await migrate(db, [{ service: 'keystone', migrations: keystone.migrations }])
   const policy = createEnforcer({ defaults: keystone.policies, overrides: {}, enforceScope: true })
@@ -55,9 +66,9 @@ export const startKeystone = async (options: { config?: Record<string, unknown>;
     close: async () => {
       await server.close()
       await instance.stop!()
-      await bus.close()
-      await db.close()
-      rmSync(dataDir, { recursive: true, force: true })
+      if (!options.bus) await bus.close()
+      if (!options.db) await db.close()
+      if (!options.dataDir) rmSync(dataDir, { recursive: true, force: true })
     },
   }
 }

@@ -9,8 +9,7 @@ import { memberFirst } from './member-first.ts'
 import { collection, endpointView, filtered, one, regionView, serviceView } from './views.ts'
 
 const region = { description: T.String(), parent_region_id: Nullable(anyId) }
-const regionCreateBody = openBody('region', optional({ ...region, id: T.String({ maxLength: 255 }) }))
-const regionPutBody = openBody('region', optional({ ...region, id: T.String({ maxLength: 255 }) }))
+const regionBody = openBody('region', optional({ ...region, id: T.String({ maxLength: 255 }) }))
 const regionUpdateBody = openBody('region', optional(region))
 
 const service = { name, description, enabled: flag }
@@ -52,12 +51,12 @@ const regions = [
     },
   }),
   defineRoute({
-    id: 'regions.create', method: 'POST', path: '/regions', summary: 'Create a region', policy: 'identity:create_region', body: regionCreateBody, reply: { status: 201 }, errors: [409],
+    id: 'regions.create', method: 'POST', path: '/regions', summary: 'Create a region', policy: 'identity:create_region', body: regionBody, reply: { status: 201 }, errors: [409],
     handler: async (api: Managers, ctx, { body }) =>
       ({ region: regionView(ctx, await api.catalog.createRegion((body.region as { id?: string }).id || hexId(), regionChanges(body.region))) }),
   }),
   defineRoute({
-    id: 'regions.put', method: 'PUT', path: '/regions/{region_id}', summary: 'Create a region under an id', policy: 'identity:create_region', body: regionPutBody, reply: { status: 201 }, errors: [409],
+    id: 'regions.put', method: 'PUT', path: '/regions/{region_id}', summary: 'Create a region under an id', policy: 'identity:create_region', body: regionBody, reply: { status: 201 }, errors: [409],
     handler: async (api: Managers, ctx, { params: { region_id: regionId = '' }, body }) =>
       ({ region: regionView(ctx, await api.catalog.createRegion(regionId, regionChanges(body.region))) }),
   }),

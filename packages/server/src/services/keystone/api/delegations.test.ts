@@ -1,21 +1,24 @@
 import { after, before, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
+import type { Database } from '#platform/db/database.ts'
+import { testDatabases } from '#platform/db/testing.ts'
 import { adminPassword, adminToken, demoPassword, demoToken, login, projectScope, startKeystone, type TestKeystone } from '../testing.ts'
 
-describe('application credentials, trusts and credentials', () => {
+for (const database of testDatabases()) describe(`${database.name}: application credentials, trusts and credentials`, () => {
+  let db: Database
   let cloud: TestKeystone
   let admin: string
   let demo: { id: string; token: string; project: string }
   const roles: Record<string, string> = {}
   before(async () => {
-    cloud = await startKeystone()
+    db = await database.open(); cloud = await startKeystone({ db })
     admin = await adminToken(cloud)
     for (const role of (await ask('GET', '/roles')).body.roles) roles[role.name] = role.id
     const token = await demoToken(cloud)
     const shown = (await cloud.ask('GET', '/v3/auth/tokens', { token, headers: { 'x-subject-token': token } })).body.token
     demo = { id: shown.user.id, token, project: shown.project.id }
   })
-  after(() => cloud.close())
+  after(async () => { await cloud.close(); await db.close() })
 
   const ask = (method: string, path: string, body?: unknown, token = admin) => cloud.ask(method, `/v3${path}`, { token, body })
   const authenticate = (identity: object, scope?: object) => cloud.ask('POST', '/v3/auth/tokens', { body: { auth: { identity, ...(scope && { scope }) } } })

@@ -1,12 +1,15 @@
 import { after, before, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
+import type { Database } from '#platform/db/database.ts'
+import { testDatabases } from '#platform/db/testing.ts'
 import { adminToken, demoToken, projectScope, login, demoPassword, startKeystone, type TestKeystone } from '../testing.ts'
 
-describe('projects and domains', () => {
+for (const database of testDatabases()) describe(`${database.name}: projects and domains`, () => {
+  let db: Database
   let cloud: TestKeystone
   let admin: string
-  before(async () => { cloud = await startKeystone(); admin = await adminToken(cloud) })
-  after(() => cloud.close())
+  before(async () => { db = await database.open(); cloud = await startKeystone({ db }); admin = await adminToken(cloud) })
+  after(async () => { await cloud.close(); await db.close() })
 
   const ask = (method: string, path: string, body?: unknown, token = admin) => cloud.ask(method, `/v3${path}`, { token, body })
   const made = async (name: string, extra: object = {}) => {

@@ -1,17 +1,20 @@
 import { after, before, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
+import type { Database } from '#platform/db/database.ts'
+import { testDatabases } from '#platform/db/testing.ts'
 import { adminToken, startKeystone, type TestKeystone } from '../testing.ts'
 
-describe('roles and who has them', () => {
+for (const database of testDatabases()) describe(`${database.name}: roles and who has them`, () => {
+  let db: Database
   let cloud: TestKeystone
   let admin: string
   const roles: Record<string, string> = {}
   before(async () => {
-    cloud = await startKeystone()
+    db = await database.open(); cloud = await startKeystone({ db })
     admin = await adminToken(cloud)
     for (const role of (await ask('GET', '/roles')).body.roles) roles[role.name] = role.id
   })
-  after(() => cloud.close())
+  after(async () => { await cloud.close(); await db.close() })
 
   const ask = (method: string, path: string, body?: unknown, token = admin) => cloud.ask(method, `/v3${path}`, { token, body })
   const made = async (path: string, key: string, body: object) => {

@@ -94,7 +94,7 @@ export const roleView = (ctx: RequestContext, role: Role): View => withLinks(ctx
   ...role.extra, id: role.id, name: role.name, domain_id: role.domain_id || null, description: role.description, options: role.options,
 })
 
-export const regionView = (ctx: RequestContext, region: Region): View => withLinks(ctx, `/regions/${encodeURIComponent(region.id)}`, {
+export const regionView = (ctx: RequestContext, region: Region): View => withLinks(ctx, `/regions/${encodeURIComponent(region.id.toWellFormed())}`, {
   ...region.extra, id: region.id, description: region.description, parent_region_id: region.parent_region_id,
 })
 
@@ -119,4 +119,7 @@ export const policyView = (ctx: RequestContext, policy: PolicyBlob): View => wit
 export const registeredLimitView = (ctx: RequestContext, limit: RegisteredLimit): View =>
   withLinks(ctx, `/registered_limits/${limit.id}`, { ...limit })
 
-export const limitView = (ctx: RequestContext, { registered_limit_id: _, ...limit }: Limit): View => withLinks(ctx, `/limits/${limit.id}`, limit)
+export const limitView = (ctx: RequestContext, limit: Limit): View => withLinks(ctx, `/limits/${limit.id}`, {
+  id: limit.id, service_id: limit.service_id, region_id: limit.region_id, resource_name: limit.resource_name,
+  project_id: limit.project_id, domain_id: limit.domain_id, resource_limit: limit.resource_limit, description: limit.description,
+})

@@ -1,5 +1,6 @@
 /** What every manager of Keystone stands on: the database, the clock, the settings, and how news of changes travel. */
 import type { Bus, Subscription } from '#platform/bus/bus.ts'
+import type { OutboxEvent } from '#platform/bus/outbox-relay.ts'
 import type { Clock } from '#platform/clock/clock.ts'
 import type { Database, Tx } from '#platform/db/database.ts'
 import { hexId } from '#platform/ids/ids.ts'
@@ -49,8 +50,8 @@ export class News {
   /** Listens to the other processes. */
   listen(bus: Bus): Subscription[] {
     return [
-      bus.subscribe(changedTopic, (data) => this.#memory.apply(data as Change)),
-      bus.subscribe(revokedTopic, (data) => this.#memory.addMark(data as Mark)),
+      bus.subscribe(changedTopic, (event) => this.#memory.apply((event as OutboxEvent).payload as Change)),
+      bus.subscribe(revokedTopic, (event) => this.#memory.addMark((event as OutboxEvent).payload as Mark)),
     ]
   }
 }

@@ -51,12 +51,7 @@ export class Trusts {
     return await this.#db.transaction(async (tx) => {
       const parent = wanted.parentTrustId === undefined ? undefined : await this.#redelegable(tx, wanted)
       found(await users.fetch(tx, wanted.trustee_user_id), 'user', wanted.trustee_user_id)
-      const trust: Trust = {
-        id, trustor_user_id: parent?.trustor_user_id ?? wanted.trustor_user_id, trustee_user_id: wanted.trustee_user_id,
-        project_id: wanted.project_id ?? null, impersonation: wanted.impersonation, expires_at: wanted.expiresAt ?? parent?.expires_at ?? null,
-        remaining_uses: wanted.remaining_uses ?? null, role_ids: await roleIdsOf(tx, wanted.roles ?? []), ...redelegationOf(wanted, parent),
-        redelegated_trust_id: parent?.id ?? null, deleted_at: null, extra: wanted.extra ?? {},
-      }
+      const trust: Trust = { ...trustOf(wanted, parent), id, role_ids: await roleIdsOf(tx, wanted.roles ?? []) }
       await this.#refuseRolesOfOthers(tx, trust)
       refuseContradiction(trust)
       if (parent) refuseBeyond(trust, parent)
@@ -101,6 +96,20 @@ export class Trusts {
     if (foreign !== undefined) throw found(undefined, 'role', foreign)
   }
 }
+
+/** Roles are looked up apart. A trust made from another speaks for the same trustor, and not for longer. */
+const trustOf = (wanted: WantedTrust, parent: Trust | undefined): Omit<Trust, 'id' | 'role_ids'> => ({
+  trustor_user_id: parent?.trustor_user_id ?? wanted.trustor_user_id,
+  trustee_user_id: wanted.trustee_user_id,
+  project_id: wanted.project_id ?? null,
+  impersonation: wanted.impersonation,
+  expires_at: wanted.expiresAt ?? parent?.expires_at ?? null,
+  remaining_uses: wanted.remaining_uses ?? null,
+  ...redelegationOf(wanted, parent),
+  redelegated_trust_id: parent?.id ?? null,
+  deleted_at: null,
+  extra: wanted.extra ?? {},
+})
 
 const redelegationOf = (wanted: WantedTrust, parent: Trust | undefined): Pick<Trust, 'allow_redelegation' | 'redelegation_count'> => {
   if (!wanted.allow_redelegation) return { allow_redelegation: false, redelegation_count: 0 }

@@ -1,14 +1,19 @@
 /** One table's rows as plain things: flags become booleans and JSON becomes values on the way out, and back on the way in. */
 import type { Executor } from '#platform/db/database.ts'
+import { badRequest } from '#platform/errors/errors.ts'
 import { fromFlag, fromJson, toFlag, toJson } from '#platform/db/json.ts'
 import { flagColumns, jsonColumns, type Entities } from './tables.ts'
 
 type Row = Record<string, unknown>
 
+/** PostgreSQL's text holds neither NUL nor half a character. */
+const isStorable = (value: unknown): boolean => typeof value !== 'string' || (!value.includes('\0') && value.isWellFormed())
+
 const encode = (values: Row): Row => {
   const row: Row = {}
   for (const [column, value] of Object.entries(values)) {
     if (value === undefined) continue
+    if (!isStorable(value)) throw badRequest(`${column} holds a character that cannot be stored: NUL or half a surrogate pair`, { field: column })
     row[column] = flagColumns[column] ? toFlag(value as boolean) : jsonColumns[column] && value !== null ? toJson(value) : value
   }
   return row
@@ -52,13 +57,15 @@ const matching = (query: any, match: object): any => {
   return result
 }
 
-/** `in ()` matches nothing, and not every database takes it. */
-const isHopeless = (match: object): boolean => Object.values(match).some((value) => Array.isArray(value) && value.length === 0)
+/** `in ()` and a text that cannot be stored match nothing, and not every database takes them. */
+const isHopeless = (match: object): boolean =>
+  Object.values(match).some((value) => (Array.isArray(value) && value.length === 0) || ![value].flat().every(isStorable))
 
 export const entityStore = <K extends keyof Entities>(table: K): EntityStore<Entities[K]> => {
   type T = Entities[K]
   return {
     async fetch(db, id) {
+      if (!isStorable(id)) return undefined
       const row = await tablesOf(db).selectFrom(table).selectAll().where('id', '=', id).executeTakeFirst()
       return row && decode<T>({ ...row })
     },
@@ -76,12 +83,14 @@ export const entityStore = <K extends keyof Entities>(table: K): EntityStore<Ent
       await tablesOf(db).insertInto(table).values(encode(entity as unknown as Row)).execute()
     },
     async update(db, id, changes) {
+      if (!isStorable(id)) return false
       const values = encode(changes as Row)
       if (Object.keys(values).length === 0) return true
       const result = await tablesOf(db).updateTable(table).set(values).where('id', '=', id).executeTakeFirst()
       return Number(result.numUpdatedRows) > 0
     },
     async remove(db, id) {
+      if (!isStorable(id)) return false
       const result = await tablesOf(db).deleteFrom(table).where('id', '=', id).executeTakeFirst()
       return Number(result.numDeletedRows) > 0
     },
