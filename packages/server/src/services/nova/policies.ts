@@ -89,6 +89,7 @@ const serverParts: PolicyRule[] = [
     delete_all: member, index: reader, update_all: member, delete: member, update: member, show: reader,
   }),
   ...compute('os-shelve', { shelve: member, unshelve: member, unshelve_to_host: admin, shelve_offload: admin }),
+  ...compute('os-networks', { list: reader, show: reader }),
   ...compute('os-tenant-networks', { list: reader, show: reader }),
   ...compute('os-suspend-server', { resume: member, suspend: member }),
   ...compute('os-volumes-attachments', { index: reader }),

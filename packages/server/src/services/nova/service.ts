@@ -2,6 +2,7 @@
 import { defineService } from '#platform/api-kit/service.ts'
 import type { ServiceDeps } from '../deps.ts'
 import { aggregateRoutes } from './api/aggregates.ts'
+import { auditLogRoutes } from './api/audit-log.ts'
 import { extensionRoutes } from './api/extensions.ts'
 import { externalEventRoutes } from './api/external-events.ts'
 import { flavorAccessRoutes, flavorRoutes, flavorSpecRoutes } from './api/flavors.ts'
@@ -51,7 +52,7 @@ const routes = [
   usageRoutes, zoneRoutes, serviceRoutes,
   hypervisorRoutes, hostRoutes, aggregateRoutes, serverGroupRoutes, migrationRoutes, extensionRoutes,
   externalEventRoutes, imageProxyRoutes,
-  tenantNetworkRoutes,
+  tenantNetworkRoutes, auditLogRoutes,
 ].flat()
 
 const managers = (parts: NovaParts): NovaApi => {

@@ -154,7 +154,7 @@ export const flavorRoutes: Route<NovaApi>[] = [
     body: FlavorBody, reply: { status: 200 }, errors: [409],
     handler: async (api, ctx, { body: { flavor } }) => {
       const isPublic = flavor['os-flavor-access:is_public']
-      const created = await api.flavors.create(ctx, {
+      const created = await api.flavors.create({
         id: flavor.id === undefined || flavor.id === null ? undefined : String(flavor.id), name: flavor.name.trim(),
         description: flavor.description ?? null,
         vcpus: wholeOf(flavor.vcpus), ramMiB: wholeOf(flavor.ram), diskGiB: wholeOf(flavor.disk),

@@ -176,17 +176,44 @@ export const serviceRoutes: Route<NovaApi>[] = [
   }),
 ]
 
+/** JSON Schema's patterns have no flag for it. */
+const eitherCase = (text: string): string => text.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`)
+
+const HostQuery = T.Object({ zone: repeated }, { additionalProperties: true })
+const word = (...values: string[]) => opt(T.String({ pattern: `^[ ]*(?:${values.map(eitherCase).join('|')})[ ]*$` }))
+const HostUpdateBody = Strict({ status: word('enable', 'disable'), maintenance_mode: word('enable', 'disable') }, {
+  minProperties: 1,
+})
+
+const updateHost = async (api: NovaApi, name: string, body: { status?: string; maintenance_mode?: string }) => {
+  const service = await api.hosts.serviceOf(name, 'nova-compute')
+  if (body.maintenance_mode !== undefined) throw unsupported(
+    'Virt driver does not implement host maintenance mode: disable the host',
+  )
+  const enabled = body.status!.trim().toLowerCase() === 'enable'
+  await api.hosts.changeService(service, { enabled, disabledReason: null })
+  return { host: name, status: enabled ? 'enabled' : 'disabled' }
+}
+
 export const hostRoutes: Route<NovaApi>[] = [
-  defineRoute<NovaApi>({
+  defineRoute<NovaApi, typeof HostQuery>({
     id: 'hosts.list', method: 'GET', path: '/os-hosts', summary: 'List hosts', policy: 'os_compute_api:os-hosts:list',
-    until: '2.42', reply: { status: 200 },
-    handler: async (api) => (
-      {
-        hosts: (await api.hosts.services()).map(
+    until: '2.42', query: HostQuery, reply: { status: 200 },
+    handler: async (api, _, { query }) => {
+      const asked = last(query as Query, 'zone')
+      const found = (await api.hosts.services()).filter((service) => asked === undefined || service.zone === asked)
+      return {
+        hosts: found.map(
           ({ host, binary, zone }) => ({ host_name: host, service: binary.slice('nova-'.length), zone }),
         ),
       }
-    ),
+    },
+  }),
+  defineRoute<NovaApi, undefined, typeof HostUpdateBody>({
+    id: 'hosts.update', method: 'PUT', path: '/os-hosts/{host_name}', summary: 'Enable or disable a host',
+    policy: 'os_compute_api:os-hosts:update', until: '2.42', body: HostUpdateBody, reply: { status: 200 },
+    errors: [404, 501],
+    handler: (api, _, { params, body }) => updateHost(api, params.host_name!, body),
   }),
   defineRoute<NovaApi>({
     id: 'hosts.show', method: 'GET', path: '/os-hosts/{host_name}', summary: 'Show a host',

@@ -5,7 +5,7 @@ import { nextUrl } from '#platform/api-kit/paging.ts'
 import { defineRoute } from '#platform/api-kit/route.ts'
 import type { Route } from '#platform/api-kit/route.ts'
 import { since, T } from '#platform/api-kit/schema.ts'
-import { badRequest } from '#platform/errors/errors.ts'
+import { badRequest, notFound } from '#platform/errors/errors.ts'
 import type { ProjectUsage, ServerUsage } from '../manager/usage.ts'
 import { statusOf } from '../states/server-state.ts'
 import { atLeast, last, limitOf, momentOf, refuseUnknown, repeated } from './manners.ts'
@@ -81,6 +81,8 @@ export const usageRoutes: Route<NovaApi>[] = [
     id: 'usage.list', method: 'GET', path: '/os-simple-tenant-usage', summary: 'Show what every project used',
     policy: 'os_compute_api:os-simple-tenant-usage:list', query: UsageQuery, reply: { status: 200 },
     handler: async (api, ctx, request) => {
+      // A slash at the end asks for the project without a name, which is not everybody.
+      if (request.url.split('?')[0]!.endsWith('/')) throw notFound('The resource could not be found.')
       const query = request.query as Query
       const { period, ...page } = await askedOf(api, ctx, query)
       const usages = await api.usage.between(period, undefined, page)

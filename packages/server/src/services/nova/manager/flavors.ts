@@ -32,13 +32,13 @@ export class Flavors {
     return store.flavorsList(this.#parts.db, { ...asked, isPublic })
   }
 
-  async create(caller: RequestContext, draft: FlavorDraft): Promise<Flavor> {
+  /** A private flavor begins with no project that may use it. */
+  async create(draft: FlavorDraft): Promise<Flavor> {
     const flavor: Flavor = { ...draft, id: draft.id && draft.id !== 'auto' ? draft.id : uuid(), extraSpecs: {} }
     await this.#parts.db.transaction(async (tx) => {
       if (!(await store.flavorInsert(tx, flavor, this.#parts.clock.now()))) {
         throw conflict(`Flavor with name ${flavor.name} or ID ${flavor.id} already exists.`)
       }
-      if (!flavor.isPublic && caller.projectId) await store.flavorAccessAdd(tx, flavor.id, caller.projectId)
     })
     return flavor
   }

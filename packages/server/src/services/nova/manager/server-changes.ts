@@ -94,14 +94,14 @@ export class ServerChanges {
     const order = { do: 'resize' as const, spec: { ...spec, resources: resourcesOf(flavor, spec.resources.pids) } }
     const migration = uuid()
     await inQuotaWords(() => this.#parts.db.transaction(async (tx) => {
-      await this.#orders.give(
-        tx, caller, server.id, (now) => ({ name: 'resize', order, change: { flavor, oldFlavor: now.flavor } }),
-      )
       const subject = resizeSubject(server.id, migration)
       await this.#parts.facades.quota.reserve(tx, {
         projectId: server.projectId, deltas: growthOf(server.flavor, flavor), subject, reclaimable: 'yes',
       })
       await this.#parts.facades.quota.commit(tx, subject)
+      await this.#orders.give(
+        tx, caller, server.id, (now) => ({ name: 'resize', order, change: { flavor, oldFlavor: now.flavor } }),
+      )
       const now = this.#parts.clock.now()
       await migrationInsert(tx, {
         uuid: migration, serverId: server.id, projectId: server.projectId, userId: caller.userId, type: 'resize',
