@@ -38,7 +38,7 @@ export class HostKeeper {
 
   async observe(): Promise<FoundHostSide> {
     const found: FoundHostSide = { links: new Map(), routes: [], filter: emptyFound(), iptables: [], forwards: false }
-    for (const [title, text] of sectionsOf(await this.#shell.run(reader(this.#names)))) {
+    for (const [title, text] of sectionsOf(await this.#shell.look(reader(this.#names)))) {
       if (title === 'links') found.links = foundLinks(JSON.parse(text))
       if (title === 'routes') found.routes.push(...readRoutes(text).filter((route) => route.destination !== 'default'))
       if (title === 'filter' && text.trim() !== '') found.filter = foundFilter(JSON.parse(text), this.#names.table)

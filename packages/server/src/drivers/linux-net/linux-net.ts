@@ -62,7 +62,7 @@ class LinuxNet implements HostNetwork {
   constructor(options: LinuxNetOptions) {
     this.#options = options
     this.#names = namesOf({ cloud: options.cloudId, ...(options.hostId ? { host: options.hostId } : {}) })
-    this.#shell = createShell(options.hostNamespace)
+    this.#shell = createShell(options.clock, options.hostNamespace)
     this.#networks = new NetworkKeeper(this.#shell, this.#names, options.underlay)
     this.#routers = new RouterKeeper(this.#shell, this.#names)
     this.#hostSide = new HostKeeper(this.#shell, this.#names, options.log)
@@ -109,7 +109,8 @@ class LinuxNet implements HostNetwork {
   async watch(listener: () => void, signal: AbortSignal): Promise<void> {
     await this.#prepare()
     const { clock, hostNamespace } = this.#options
-    await watchHost(listener, { clock, signal, ...(hostNamespace ? { hostNamespace } : {}) })
+    const surroundings = { shell: this.#shell, names: this.#names, clock, signal }
+    await watchHost(listener, hostNamespace ? { ...surroundings, hostNamespace } : surroundings)
   }
 
   namespaceOf(networkId: string): string {

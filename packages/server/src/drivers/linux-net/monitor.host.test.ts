@@ -39,6 +39,7 @@ test('a deleted bridge, a flushed rule set and a lost namespace wake the watcher
     await until(() => wakes > before)
   }
   await wakesAfter(lab.host.namespaceOf(network.id), 'ip', 'link', 'del', 'dev', 'br')
+  await wakesAfter(lab.host.namespaceOf(network.id), 'nft', 'flush', 'ruleset')
   await wakesAfter(lab.namespace(), 'nft', 'add', 'table', 'inet', 'stranger')
   await wakesAfter(lab.namespace(), 'ip', 'netns', 'del', lab.names.networkNamespace(network.id))
   stop.abort()

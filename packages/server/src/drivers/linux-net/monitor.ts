@@ -2,39 +2,77 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, watch } from 'node:fs'
 import type { Clock } from '#platform/clock/clock.ts'
+import { namespacePath, type Names } from './names.ts'
+import type { Shell } from './shell.ts'
 
 /** Events come in swarms: one call answers them all. */
 const settleMs = 100
+/** Our own changes are events too: while we are at work a call waits, but not for ever. */
+const ownWorkMs = 1000
+const patienceMs = 4000
 /** A monitor that died is started again, but not in a loop. */
 const restartMs = 1000
+/** How often rule sets are looked after, and how many namespaces at a time: `nft monitor` hears of its own only. */
+const guardMs = 3000
+const guardedAtATime = 16
+
+export interface Surroundings {
+  shell: Shell
+  names: Names
+  clock: Clock
+  signal: AbortSignal
+  /** Path of the namespace that stands for the host's. */
+  hostNamespace?: string
+}
+
+type Ring = () => Promise<void>
 
 /** Resolves after the abort. Link events come from every namespace that the host's one knows by number. */
-export async function watchHost(
-  listener: () => void,
-  options: { clock: Clock; signal: AbortSignal; hostNamespace?: string },
-): Promise<void> {
-  const { clock, signal, hostNamespace } = options
-  let isPending = false
-  const ring = async (): Promise<void> => {
-    if (isPending || signal.aborted) return
-    isPending = true
-    await clock.sleep(settleMs, signal)
-    isPending = false
-    if (!signal.aborted) listener()
-  }
-  const enter = hostNamespace ? ['nsenter', `--net=${hostNamespace}`] : []
+export async function watchHost(listener: () => void, around: Surroundings): Promise<void> {
+  const ring = doorbell(listener, around)
+  const enter = around.hostNamespace ? ['nsenter', `--net=${around.hostNamespace}`] : []
   await Promise.all([
-    keepRunning([...enter, 'ip', 'monitor', 'link', 'all-nsid'], ring, { clock, signal }),
-    keepRunning([...enter, 'nft', 'monitor'], ring, { clock, signal }),
-    watchNames(ring, signal),
+    keepRunning([...enter, 'ip', 'monitor', 'link', 'all-nsid'], ring, around),
+    keepRunning([...enter, 'nft', 'monitor'], ring, around),
+    watchNames(ring, around.signal),
+    guardFilters(ring, around),
   ])
 }
 
-async function keepRunning(
-  command: string[],
-  ring: () => Promise<void>,
-  { clock, signal }: { clock: Clock; signal: AbortSignal },
-): Promise<void> {
+function doorbell(listener: () => void, { shell, clock, signal }: Surroundings): Ring {
+  let isPending = false
+  return async () => {
+    if (isPending || signal.aborted) return
+    isPending = true
+    const latest = clock.now() + patienceMs
+    do await clock.sleep(settleMs, signal)
+    while (!signal.aborted && clock.now() < latest && clock.now() - shell.changedAt() < ownWorkMs)
+    isPending = false
+    if (!signal.aborted) listener()
+  }
+}
+
+/** A namespace of ours without our table is open or dead: some at a time, each in its turn. */
+async function guardFilters(ring: Ring, { shell, names, clock, signal }: Surroundings): Promise<void> {
+  for (let turn = 0; !signal.aborted; turn++) {
+    await clock.sleep(guardMs, signal)
+    const lost = signal.aborted ? '' : await shell.look(guard(names, turn)).catch(() => '')
+    if (lost.trim() !== '') await ring()
+  }
+}
+
+const guard = (names: Names, turn: number): string => `
+set -- ${[names.networkNamespacePrefix, names.routerNamespacePrefix].map((prefix) => `${namespacePath(prefix)}*`).join(' ')}
+from=$(( ${turn} * ${guardedAtATime} % $# )); [ $# -gt ${guardedAtATime} ] || from=0
+shift $from; left=${guardedAtATime}
+for path in "$@"; do
+  [ -e "$path" ] && [ $left -gt 0 ] || continue
+  left=$((left - 1))
+  nsenter --net="$path" nft list tables 2>/dev/null | grep -q ${names.table} || echo "$path"
+done
+`
+
+async function keepRunning(command: string[], ring: Ring, { clock, signal }: Surroundings): Promise<void> {
   while (!signal.aborted) {
     await runOnce(command, ring, signal)
     await clock.sleep(restartMs, signal)
@@ -43,7 +81,7 @@ async function keepRunning(
   }
 }
 
-function runOnce([tool = '', ...args]: string[], ring: () => Promise<void>, signal: AbortSignal): Promise<void> {
+function runOnce([tool = '', ...args]: string[], ring: Ring, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const child: ChildProcess = spawn(tool, args, { stdio: ['ignore', 'pipe', 'ignore'] })
     const stop = (): void => {
@@ -59,7 +97,7 @@ function runOnce([tool = '', ...args]: string[], ring: () => Promise<void>, sign
   })
 }
 
-function watchNames(ring: () => Promise<void>, signal: AbortSignal): Promise<void> {
+function watchNames(ring: Ring, signal: AbortSignal): Promise<void> {
   mkdirSync('/run/netns', { recursive: true })
   const watcher = watch('/run/netns', () => void ring())
   return new Promise((resolve) =>

@@ -15,7 +15,7 @@ export async function observeNamespaces(
   const prefixes = [names.networkNamespacePrefix, names.routerNamespacePrefix]
   const paths = only?.map(namespacePath) ?? prefixes.map((prefix) => `${namespacePath(prefix)}*`)
   const found = new Map<string, FoundNamespace>()
-  for (const [title, text] of sectionsOf(await shell.run(readerOf(paths.join(' '))))) {
+  for (const [title, text] of sectionsOf(await shell.look(readerOf(paths.join(' '))))) {
     const [kind = '', path = ''] = title.split(' ')
     const name = path.split('/').at(-1) ?? ''
     if (kind === 'namespace') found.set(name, { ...nothingFound(), broken: true })

@@ -6,7 +6,7 @@ const tools = ['ip', 'bridge', 'nft', 'nsenter']
 
 /** Rejects unless this process is root and the kernel's tools are there. Loads br_netfilter where it is a module. */
 export async function checkRights(shell: Shell): Promise<void> {
-  const missing = (await shell.run(probe))
+  const missing = (await shell.look(probe))
     .trim()
     .split('\n')
     .filter((line) => line !== '')

@@ -1,6 +1,7 @@
-/** Runs the kernel's own tools in batches: one `sh` per batch, one `ip -batch` or `nft -f` per step. */
-import { spawn } from 'node:child_process'
+/** Runs the kernel's own tools in batches: one script per batch, one `ip -batch` or `nft -f` per step. */
+import type { Clock } from '#platform/clock/clock.ts'
 import { unavailable } from '#platform/errors/errors.ts'
+import { KeptShells } from './kept-shells.ts'
 
 /** One process: lines for a tool's batch mode, in a namespace. */
 export interface Step {
@@ -16,9 +17,14 @@ export interface Step {
   ownFailure?: string
 }
 
-/** Runs shell text in the host's namespace and gives its output. Tests replace it. */
+/** Runs shell text in the host's namespace and gives its output. */
 export interface Shell {
-  run(script: string): Promise<string>
+  /** Text that only looks. */
+  look(script: string): Promise<string>
+  /** Text that changes things. */
+  change(script: string): Promise<string>
+  /** When the last change of ours ended, in milliseconds since the epoch; now, while one is under way. */
+  changedAt(): number
 }
 
 const commands: Record<Step['tool'], string> = {
@@ -61,44 +67,46 @@ export function ownFailures(output: string): Map<string, string> {
 export const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
 /** @param hostNamespace path of the namespace that stands for the host's; undefined is this process's own. */
-export function createShell(hostNamespace?: string): Shell {
-  return {
-    run: (script) =>
-      runScript(hostNamespace ? ['nsenter', `--net=${hostNamespace}`, 'sh', '-s'] : ['sh', '-s'], script),
+export function createShell(clock: Clock, hostNamespace?: string): Shell {
+  const shells = new KeptShells()
+  const run = (script: string) => runScript(shells, hostNamespace ? inside(hostNamespace, script) : script)
+  let under = 0
+  let changedAt = 0
+  const change = async (script: string): Promise<string> => {
+    under++
+    try {
+      return await run(script)
+    } finally {
+      under--
+      changedAt = clock.now()
+    }
   }
+  return { look: run, change, changedAt: () => (under > 0 ? clock.now() : changedAt) }
 }
+
+const inside = (namespace: string, script: string): string =>
+  `nsenter --net=${namespace} sh -s <<'${hostEndMark}'\n${script}\n${hostEndMark}`
 
 /** Runs the steps in order; rejects with the tool's own words about the step that failed. */
 export async function runSteps(shell: Shell, steps: Step[]): Promise<string> {
   const script = scriptOf(steps)
-  return script === '' ? '' : await shell.run(script)
+  return script === '' ? '' : await shell.change(script)
 }
 
 export const countLines = (steps: Step[]): number => steps.reduce((sum, step) => sum + step.lines.length, 0)
 
 const endMark = 'QUAYSTONE_END'
+const hostEndMark = 'QUAYSTONE_HOST_END'
 const failureMark = 'quaystone-step: '
 
-function runScript([command = 'sh', ...args]: string[], script: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: toolPath(), LC_ALL: 'C' } })
-    const output: Buffer[] = []
-    const complaints: Buffer[] = []
-    child.stdout.on('data', (chunk: Buffer) => output.push(chunk))
-    child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk))
-    child.on('error', (error) => reject(unavailable(`linux-net cannot run ${command}: ${error.message}`, {}, error)))
-    child.on('close', (code) => {
-      if (code === 0) resolve(Buffer.concat(output).toString())
-      else reject(unavailable(sentenceOf(Buffer.concat(complaints).toString(), code)))
-    })
-    // A child that dies early closes the pipe; its exit code, not EPIPE, is the news.
-    child.stdin.on('error', () => undefined)
-    child.stdin.end(script)
-  })
+async function runScript(shells: KeptShells, script: string): Promise<string> {
+  const { code, output, complaints } = await shells.run(script)
+  if (code !== 0) throw unavailable(sentenceOf(complaints, code))
+  return output
 }
 
 /** `could not plug port x: RTNETLINK answers: File exists`. */
-function sentenceOf(complaints: string, code: number | null): string {
+function sentenceOf(complaints: string, code: number): string {
   const lines = complaints.split('\n')
   const about = lines.findLast((line) => line.startsWith(failureMark))?.slice(failureMark.length)
   const words = toolWords(lines.filter((line) => !line.startsWith(failureMark)))
@@ -112,6 +120,3 @@ const toolWords = (lines: string[]): string =>
     .filter((line) => line !== '' && !line.startsWith('Command failed'))
     .slice(0, 4)
     .join('; ')
-
-/** Services often start with a PATH that lacks the administrator's tools. */
-const toolPath = (): string => `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`
