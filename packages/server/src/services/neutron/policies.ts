@@ -30,7 +30,7 @@ const rules: Record<string, string> = {
   ...attributes('port', ['create', 'update'], networkMember, ...guardedPort),
   ...attributes('port', ['create', 'update'], admin, 'binding:host_id', 'binding:profile'),
   ...attributes('port', ['get'], admin, 'binding:host_id', 'binding:profile', 'binding:vif_type', 'binding:vif_details'),
-  ...crud('security_group'), ...crud('security_group_rule'), ...crud('address_group', { create: admin, update: admin, remove: admin }),
+  ...crud('security_group'), ...crud('security_group_rule'), ...crud('address_group'),
   ...crud('router'), ...attributes('router', ['create', 'update'], admin, 'external_gateway_info:enable_snat', 'external_gateway_info:external_fixed_ips', 'ha', 'distributed'),
   ...attributes('router', ['create', 'update'], member, 'external_gateway_info', 'external_gateway_info:network_id'),
   ...attributes('router', ['get'], admin, 'ha', 'distributed'),

@@ -1,24 +1,39 @@
 /** Builds Neutron's managers on one set of parts. */
 import type { NeutronApi } from '../api/neutron-api.ts'
+import { AddressGroups } from './address-groups.ts'
+import { AddressScopes } from './address-scopes.ts'
+import { Agents } from './agents.ts'
+import { Topology } from './auto-topology.ts'
+import { Availability } from './availability.ts'
 import { FloatingIps } from './floating-ips.ts'
 import { Networks } from './networks.ts'
 import type { NeutronParts } from './parts.ts'
+import { PortForwardings } from './port-forwardings.ts'
 import { Ports } from './ports.ts'
+import { Quotas } from './quotas.ts'
+import { RbacPolicies } from './rbac-policies.ts'
 import { RouterInterfaces } from './router-interfaces.ts'
 import { Routers } from './routers.ts'
 import { SecurityGroupRules } from './security-group-rules.ts'
 import { SecurityGroups } from './security-groups.ts'
+import { SubnetPools } from './subnet-pools.ts'
 import { Subnets } from './subnets.ts'
+import { Tags } from './tags.ts'
 
 export const createManagers = (parts: NeutronParts): NeutronApi => {
   const networks = new Networks(parts)
-  const subnets = new Subnets(parts, networks.collection)
+  const subnetPools = new SubnetPools(parts)
+  const subnets = new Subnets(parts, networks.collection, subnetPools)
   const ports = new Ports(parts, networks.collection)
   const securityGroups = new SecurityGroups(parts)
   const routers = new Routers(parts)
+  const floatingIps = new FloatingIps(parts, ports.collection)
   const collections = { routers: routers.collection, subnets: subnets.collection, ports: ports.collection }
   return {
     networks, subnets, ports, securityGroups, securityGroupRules: new SecurityGroupRules(parts, securityGroups.collection),
-    routers, routerInterfaces: new RouterInterfaces(parts, collections), floatingIps: new FloatingIps(parts, ports.collection),
+    routers, routerInterfaces: new RouterInterfaces(parts, collections), floatingIps,
+    portForwardings: new PortForwardings(parts, { floating: floatingIps.collection, ports: ports.collection }), subnetPools,
+    addressScopes: new AddressScopes(parts), addressGroups: new AddressGroups(parts), rbacPolicies: new RbacPolicies(parts), tags: new Tags(parts),
+    quotas: new Quotas(parts), agents: new Agents(parts), availability: new Availability(parts), topology: new Topology(parts),
   }
 }

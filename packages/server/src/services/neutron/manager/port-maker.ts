@@ -89,7 +89,13 @@ const floatingLetGo = async (tx: Tx, portId: string, addresses: string[]): Promi
   const db = tx.as<any>()
   await db.updateTable('neutron_floatingip').set({ port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN' })
     .where('port_id', '=', portId).where('fixed_ip_address', 'in', addresses).execute()
-  await db.deleteFrom('neutron_port_forwarding').where('internal_port_id', '=', portId).where('internal_ip_address', 'in', addresses).execute()
+  const ended = await db.deleteFrom('neutron_port_forwarding').where('internal_port_id', '=', portId).where('internal_ip_address', 'in', addresses)
+    .returning('floatingip_id').execute()
+  if (ended.length === 0) return
+  // A floating IP whose last forwarding ended needs its router no more.
+  await db.updateTable('neutron_floatingip').set({ router_id: null, status: 'DOWN' }).where('port_id', 'is', null)
+    .where('id', 'in', ended.map(({ floatingip_id }) => floatingip_id))
+    .where('id', 'not in', db.selectFrom('neutron_port_forwarding').select('floatingip_id')).execute()
 }
 
 /** Idempotent. Floating IPs and forwardings that end at the port let go of it. */

@@ -81,10 +81,7 @@ export class Routers {
       const router = await this.collection.owned(tx, ctx, id, 'delete_router', ifMatch)
       const legs = await legsOf(tx, id)
       if (legs.some(({ device_owner }) => device_owner !== gatewayOwner)) throw conflict(`Router ${id} still has ports`, { type: 'RouterInUse' })
-      await gatewaySet(this.#parts, tx, router, null)
-      await remove(tx, routerKind, id)
-      await refund(this.#parts, tx, 'routers', router)
-      changed(tx, 'router', id)
+      await routerDrop(this.#parts, tx, router)
     })
   }
 
@@ -105,6 +102,15 @@ export const routerMake = async (parts: NeutronParts, tx: Tx, input: Partial<Rou
   await insert(tx, routerKind, router)
   changed(tx, 'router', router.id)
   return router
+}
+
+/** With its legs, unless floating IPs still need it. */
+export const routerDrop = async (parts: NeutronParts, tx: Tx, router: Router): Promise<void> => {
+  await gatewaySet(parts, tx, router, null)
+  for (const leg of await legsOf(tx, router.id)) await portDrop(parts, tx, leg)
+  await remove(tx, routerKind, router.id)
+  await refund(parts, tx, 'routers', router)
+  changed(tx, 'router', router.id)
 }
 
 const assertUnneeded = async (tx: Tx, router: Router): Promise<void> => {

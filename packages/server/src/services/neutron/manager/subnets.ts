@@ -4,7 +4,7 @@ import type { Tx } from '#platform/db/database.ts'
 import { canonicalAddress, formatAddress } from '#engines/cidr/address.ts'
 import { defaultGateway, defaultPools } from '#engines/cidr/pools.ts'
 import { formatPrefix, parsePrefix, type Prefix } from '#engines/cidr/prefix.ts'
-import { conflict } from '#platform/errors/errors.ts'
+import { badRequest, conflict } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
 import { ownOrShared } from '../store/access.ts'
 import { addressHolder, addressesOfSubnet } from '../store/allocations.ts'
@@ -16,13 +16,17 @@ import { dhcpPortEnsure, dhcpPortLeave } from './dhcp-port.ts'
 import { isAutomatic, prefixOfSubnet, subnetsOfNetwork } from './ipam.ts'
 import { born, changed, charge, refund, type NeutronParts } from './parts.ts'
 import { portChange } from './port-maker.ts'
-import { missing, subnetInUse } from './refusals.ts'
+import { subnetInUse } from './refusals.ts'
+import type { SubnetPools } from './subnet-pools.ts'
 import { assertSubnet, cidrOf, versioned } from './subnet-checks.ts'
 
 export interface SubnetInput extends Partial<Omit<Subnet, 'gateway_ip' | 'allocation_pools'>> {
   project_id: string
   network_id: string
   ip_version: number
+  /** Of the prefix to be cut from a pool. */
+  prefixlen?: number
+  use_default_subnetpool?: boolean
   /** Undefined: the first address; null: none. */
   gateway_ip?: string | null
   allocation_pools?: AddressRange[]
@@ -32,7 +36,9 @@ export class Subnets {
   readonly collection: Collection<Subnet>
   readonly #parts: NeutronParts
   readonly #networks: Collection<Network>
-  constructor(parts: NeutronParts, networks: Collection<Network>) {
+  readonly #pools: SubnetPools
+  constructor(parts: NeutronParts, networks: Collection<Network>, pools: SubnetPools) {
+    this.#pools = pools
     this.#parts = parts
     this.#networks = networks
     this.collection = new Collection(parts, subnetKind, (viewer) => {
@@ -55,7 +61,18 @@ export class Subnets {
   async #create(tx: Tx, ctx: RequestContext, input: SubnetInput): Promise<Subnet> {
     const network = await this.#networks.fetch(viewerOf(ctx), input.network_id, tx)
     ctx.enforce('create_subnet', ownerTarget(input, network.project_id))
-    return subnetMake(this.#parts, tx, network, input)
+    return subnetMake(this.#parts, tx, network, await this.#cut(tx, ctx, input))
+  }
+
+  /** With a pool, the pool says which addresses the subnet gets. */
+  async #cut(tx: Tx, ctx: RequestContext, { prefixlen, use_default_subnetpool: useDefault, ...input }: SubnetInput): Promise<SubnetInput> {
+    const pool = input.subnetpool_id ?? (useDefault ? (await this.#pools.defaultFind(tx, input.ip_version)).id : undefined)
+    if (pool === undefined) {
+      if (!input.cidr) throw badRequest('Bad subnets request: a subnetpool must be specified in the absence of a cidr.', { type: 'BadRequest', field: 'cidr' })
+      return input
+    }
+    const cidr = await this.#pools.cut(tx, ctx, { poolId: pool, projectId: input.project_id, cidr: input.cidr ?? undefined, prefixlen, version: input.ip_version })
+    return { ...input, cidr, subnetpool_id: pool }
   }
 
   update(ctx: RequestContext, id: string, changes: Partial<SubnetInput>, ifMatch?: number): Promise<Subnet> {
@@ -140,10 +157,4 @@ const assertGatewayFree = async (tx: Tx, subnet: Subnet): Promise<void> => {
   if (port?.device_owner.startsWith('network:router_interface')) {
     throw conflict(`Current gateway ip ${subnet.gateway_ip} already in use by port ${port.id}. Unable to update.`, { type: 'GatewayIpInUse' })
   }
-}
-
-export const subnetRequire = async (tx: Tx, id: string): Promise<Subnet> => {
-  const subnet = await fetch(tx, subnetKind, id)
-  if (subnet) return subnet
-  throw missing(subnetKind, id)
 }

@@ -97,4 +97,10 @@ export const neutronMigrations = [
       for (const part of [layerTwo, groups, layerThree, sharing]) await part(schema)
     },
   }),
+  defineMigration({
+    id: '0002-agents',
+    up: async (schema) => {
+      await schema.schema.createTable('neutron_agent').addColumn('id', ...id).addColumn('description', ...text).addColumn('admin_state_up', ...flagOn).execute()
+    },
+  }),
 ]

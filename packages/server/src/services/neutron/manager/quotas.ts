@@ -1,0 +1,63 @@
+/** Limits and use of a project's networking, asked of and set in the quota service. */
+import type { RequestContext } from '#platform/auth/context.ts'
+import { badRequest, forbidden, isRefusal } from '#platform/errors/errors.ts'
+import type { ResourceUsage } from '#services/quota/facade.ts'
+import type { NeutronParts } from './parts.ts'
+
+/** The API's name → the quota service's. */
+export const quotaNames: Record<string, string> = {
+  network: 'networks', subnet: 'subnets', port: 'ports', router: 'routers', floatingip: 'floatingips', security_group: 'security_groups',
+  security_group_rule: 'security_group_rules', subnetpool: 'subnetpools', rbac_policy: 'rbac_policies',
+}
+
+const assertMaySee = (ctx: RequestContext, projectId: string): void => {
+  if (!ctx.isAdmin && projectId !== ctx.projectId) throw forbidden('(rule:get_quota) is disallowed by policy')
+}
+
+const renamed = <V>(values: Record<string, V>, absent: V): Record<string, V> =>
+  Object.fromEntries(Object.entries(quotaNames).map(([name, resource]) => [name, values[resource] ?? absent]))
+
+export class Quotas {
+  readonly #parts: NeutronParts
+  constructor(parts: NeutronParts) { this.#parts = parts }
+
+  async limits(ctx: RequestContext, projectId: string): Promise<Record<string, number>> {
+    assertMaySee(ctx, projectId)
+    return renamed(await this.#known(projectId, (quota) => quota.limits(projectId), {}), -1)
+  }
+
+  async defaults(ctx: RequestContext, projectId: string): Promise<Record<string, number>> {
+    assertMaySee(ctx, projectId)
+    return renamed(await this.#known(projectId, (quota) => quota.defaults(projectId), {}), -1)
+  }
+
+  async details(ctx: RequestContext, projectId: string): Promise<Record<string, { limit: number; used: number; reserved: number }>> {
+    assertMaySee(ctx, projectId)
+    const usage = await this.#known<Record<string, ResourceUsage>>(projectId, (quota) => quota.usage(projectId), {})
+    return Object.fromEntries(Object.entries(quotaNames).map(([name, resource]) => {
+      const { limit = -1, inUse = 0, reserved = 0 } = usage[resource] ?? {}
+      return [name, { limit, used: inUse, reserved }]
+    }))
+  }
+
+  async set(_ctx: RequestContext, projectId: string, asked: Record<string, number>): Promise<Record<string, number>> {
+    const unknown = Object.keys(asked).filter((name) => !Object.hasOwn(quotaNames, name))
+    if (unknown.length > 0) throw badRequest(`Unrecognized attribute(s) '${unknown.join(', ')}'`, { type: 'HTTPBadRequest', field: unknown[0] })
+    const limits = Object.fromEntries(Object.entries(asked).map(([name, limit]) => [quotaNames[name]!, limit]))
+    await this.#parts.quota().setLimits({ projectId, limits, force: true })
+    return renamed(await this.#parts.quota().limits(projectId), -1)
+  }
+
+  async reset(_ctx: RequestContext, projectId: string): Promise<void> { await this.#parts.quota().resetLimits(projectId) }
+
+  /** A project that the quota service does not know has nothing, and may have nothing. */
+  async #known<V>(projectId: string, ask: (quota: ReturnType<NeutronParts['quota']>) => Promise<V>, absent: V): Promise<V> {
+    try {
+      return await ask(this.#parts.quota())
+    } catch (error) {
+      if (!isRefusal(error) || error.kind !== 'notFound') throw error
+      this.#parts.log.debug({ projectId }, 'The project has no quota')
+      return absent
+    }
+  }
+}
