@@ -1,4 +1,4 @@
-/** QB2: durable reservations through the service's own code, each in a transaction of its own, beside locking all rows. */
+/** QB2: durable reservations, each in a transaction of its own, beside locking every row of the path. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,12 +21,16 @@ const resources = ['instances', 'cores', 'ram']
 const amounts = { instances: 1, cores: 2, ram: 512 }
 const seconds = 2
 
-interface Planted { projects: { id: string; parent: string | null; own: number; path: string[] }[]; leaves: string[] }
+interface Planted {
+  projects: { id: string; parent: string | null; own: number; path: string[] }[]
+  leaves: string[]
+}
 
 const plantNames = (): Planted => {
   const planted: Planted = { projects: [], leaves: [] }
   const plant = (id: string, above: string[], level: number): void => {
-    const path = [...above, id], own = 1_000_000 * branch ** (depth - level)
+    const path = [...above, id],
+      own = 1_000_000 * branch ** (depth - level)
     planted.projects.push({ id, parent: above.at(-1) ?? null, own, path })
     if (level === depth) planted.leaves.push(id)
     else for (let child = 0; child < branch; child++) plant(`${id}.${child}`, path, level + 1)
@@ -39,8 +43,12 @@ const openOurs = async (db: Database, { projects }: Planted) => {
   await migrate(db, [{ service: 'quota', migrations }])
   const known = new Map(projects.map(({ id, parent }) => [id, parent]))
   const { front, limits } = quotaOver(db, systemClock, known)
-  for (const resource of resources) await front.ensureResource({ name: resource, service: 'bench', defaultLimit: projects[0]!.own })
-  await db.transaction(async (tx) => { for (const { id, parent } of projects.slice(0, 2)) await front.ensureProject(tx, { projectId: id, parentId: parent }) })
+  for (const resource of resources)
+    await front.ensureResource({ name: resource, service: 'bench', defaultLimit: projects[0]!.own })
+  await db.transaction(async (tx) => {
+    for (const { id, parent } of projects.slice(0, 2))
+      await front.ensureProject(tx, { projectId: id, parentId: parent })
+  })
   return { front, limits }
 }
 
@@ -48,7 +56,9 @@ type Take = (number: number, leaf: string) => Promise<unknown>
 
 /** Takes for some seconds, `clients` at a time; gives takes per second. */
 const rateOf = async (clients: number, leaves: readonly string[], take: Take): Promise<number> => {
-  const random = randomOf(clients), start = performance.now(), end = start + seconds * 1000
+  const random = randomOf(clients),
+    start = performance.now(),
+    end = start + seconds * 1000
   let done = 0
   await eachAtATime(Array.from({ length: clients }), clients, async () => {
     while (performance.now() < end) await take(done++, leaves[Math.floor(random() * leaves.length)]!)
@@ -56,7 +66,10 @@ const rateOf = async (clients: number, leaves: readonly string[], take: Take): P
   return done / ((performance.now() - start) / 1000)
 }
 
-interface Case { clients: number; lent: 'half' | 'all' }
+interface Case {
+  clients: number
+  lent: 'half' | 'all'
+}
 
 /** Half lent: a claim meets the leaf's private part and no row above it. All lent: it is counted up to the root. */
 const compare = async (db: Database, planted: Planted, cases: readonly Case[]): Promise<Figure[]> => {
@@ -69,11 +82,25 @@ const compare = async (db: Database, planted: Planted, cases: readonly Case[]): 
     if (lent !== lentNow) await lend(front, planted, lent === 'all' ? -1 : 0)
     lentNow = lent
     const naive = await rateOf(clients, planted.leaves, (number, leaf) =>
-      db.transaction((tx) => takeNaive(tx, `${lent}${clients} ${number}`, paths.get(leaf)!, amounts), { isolation: 'read committed' }))
+      db.transaction((tx) => takeNaive(tx, `${lent}${clients} ${number}`, paths.get(leaf)!, amounts), {
+        isolation: 'read committed',
+      }),
+    )
     const ours = await rateOf(clients, planted.leaves, (number, leaf) =>
-      db.transaction((tx) => front.reserve(tx, { projectId: leaf, deltas: amounts, subject: `${lent}${clients} ${number}` })))
-    figures.push(figure({ bench: name, metric: `${db.dialect}, ${clients} at a time, ${lent} lent`, unit: 'reservations/s', value: ours,
-      baseline: naive, goal: { of: 'ratio', is: 'at least', limit: 1 } }))
+      db.transaction((tx) =>
+        front.reserve(tx, { projectId: leaf, deltas: amounts, subject: `${lent}${clients} ${number}` }),
+      ),
+    )
+    figures.push(
+      figure({
+        bench: name,
+        metric: `${db.dialect}, ${clients} at a time, ${lent} lent`,
+        unit: 'reservations/s',
+        value: ours,
+        baseline: naive,
+        goal: { of: 'ratio', is: 'at least', limit: 1 },
+      }),
+    )
   }
   return figures
 }
@@ -92,7 +119,11 @@ const onSqlite = async (planted: Planted): Promise<Figure[]> => {
   const folder = mkdtempSync(join(tmpdir(), 'quaystone-bench-'))
   const db = await openDatabase({ url: `sqlite:${join(folder, 'quota.db')}`, synchronous: 'full' })
   try {
-    return await compare(db, planted, [{ clients: 1, lent: 'half' }, { clients: 16, lent: 'half' }, { clients: 1, lent: 'all' }])
+    return await compare(db, planted, [
+      { clients: 1, lent: 'half' },
+      { clients: 16, lent: 'half' },
+      { clients: 1, lent: 'all' },
+    ])
   } finally {
     await db.close()
     rmSync(folder, { recursive: true, force: true })
@@ -100,12 +131,17 @@ const onSqlite = async (planted: Planted): Promise<Figure[]> => {
 }
 
 const onPostgres = async (planted: Planted, url: string): Promise<Figure[]> => {
-  const schema = `bench_quota_${process.pid}`, admin = await openDatabase({ url })
+  const schema = `bench_quota_${process.pid}`,
+    admin = await openDatabase({ url })
   await admin.transaction((tx) => tx.as().schema.createSchema(schema).execute())
   const db = await openDatabase({ url, schema, poolMax: 16 })
   try {
     return await compare(db, planted, [
-      { clients: 1, lent: 'half' }, { clients: 4, lent: 'half' }, { clients: 16, lent: 'half' }, { clients: 1, lent: 'all' }])
+      { clients: 1, lent: 'half' },
+      { clients: 4, lent: 'half' },
+      { clients: 16, lent: 'half' },
+      { clients: 1, lent: 'all' },
+    ])
   } finally {
     await db.close()
     await admin.transaction((tx) => tx.as().schema.dropSchema(schema).cascade().execute())
@@ -114,12 +150,13 @@ const onPostgres = async (planted: Planted, url: string): Promise<Figure[]> => {
 }
 
 const run = async ({ say, signal }: BenchContext): Promise<Figure[]> => {
-  const planted = plantNames(), url = process.env.QUAYSTONE_TEST_PG
+  const planted = plantNames(),
+    url = process.env.QUAYSTONE_TEST_PG
   say(`${planted.projects.length} projects, ${depth + 1} levels, 3 resources; SQLite with full sync`)
   const figures = await onSqlite(planted)
   signal.throwIfAborted()
   if (!url) say('PostgreSQL is measured too when QUAYSTONE_TEST_PG names one')
-  else figures.push(...await onPostgres(planted, url))
+  else figures.push(...(await onPostgres(planted, url)))
   return figures
 }
 

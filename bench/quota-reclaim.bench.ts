@@ -1,4 +1,4 @@
-/** QB3, QB4, QB7: planning a reclaim among 100,000 containers, dealing out what everybody deserves, and converging to it. */
+/** QB3, QB4, QB7: reclaim plans among 100,000 containers, what all deserve, and converging to it. */
 import { UNLIMITED } from '../packages/server/src/engines/quota/amounts.ts'
 import { entitlements } from '../packages/server/src/engines/quota/deserved.ts'
 import { QuotaEngine } from '../packages/server/src/engines/quota/engine.ts'
@@ -14,33 +14,42 @@ const plans = 300
 
 /** An owner with everything lent out, beside a thousand borrowers of a hundred unit containers each. */
 const lentOut = (): QuotaEngine => {
-  const tree = new QuotaTree(), resource = tree.addResource('units')
+  const tree = new QuotaTree(),
+    resource = tree.addResource('units')
   tree.addProject('org', null, { reclaim: 'onDemand' })
   tree.configure('org', resource, { own: containers })
   tree.addProject('owner', 'org')
   tree.configure('owner', resource, { own: containers, lend: UNLIMITED })
-  const engine = new QuotaEngine(tree), random = randomOf(11)
+  const engine = new QuotaEngine(tree),
+    random = randomOf(11)
   for (let leaf = 0; leaf < leaves; leaf++) {
     tree.addProject(`b${leaf}`, 'org')
     tree.configure(`b${leaf}`, resource, { borrow: UNLIMITED, weight: 1 + (leaf % 3) })
   }
   for (let made = 0; made < containers; made++) {
-    const priority = Math.floor(random() * 3), project = `b${made % leaves}`
+    const priority = Math.floor(random() * 3),
+      project = `b${made % leaves}`
     engine.claim({ id: `c${made}`, project, amounts: { units: 1 }, reclaimable: 'yes', priority }, made)
     engine.commit(`c${made}`)
   }
   return engine
 }
 
-const percentile = (values: number[], part: number): number => values.sort((a, b) => a - b)[Math.floor((values.length - 1) * part)]!
+const percentile = (values: number[], part: number): number =>
+  values.sort((a, b) => a - b)[Math.floor((values.length - 1) * part)]!
 
 /** Each plan is made, then given up: the borrowers stay, and the next plan meets the same tree. */
 const planFor = (engine: QuotaEngine, victims: number, times: number): number[] =>
   Array.from({ length: times }, (_, index) => {
-    const id = `owner ${victims} ${index}`, start = performance.now()
-    const outcome = engine.claim({ id, project: 'owner', amounts: { units: victims }, whenFull: 'reclaim' }, containers + index)
+    const id = `owner ${victims} ${index}`,
+      start = performance.now()
+    const outcome = engine.claim(
+      { id, project: 'owner', amounts: { units: victims }, whenFull: 'reclaim' },
+      containers + index,
+    )
     const took = performance.now() - start
-    if (outcome.state !== 'reclaiming' || outcome.notices.length !== victims) throw new Error(`Expected ${victims} victims: ${outcome.state}`)
+    if (outcome.state !== 'reclaiming' || outcome.notices.length !== victims)
+      throw new Error(`Expected ${victims} victims: ${outcome.state}`)
     engine.release(id, containers + index)
     return took
   })
@@ -48,43 +57,74 @@ const planFor = (engine: QuotaEngine, victims: number, times: number): number[] 
 const planning = (): Figure[] => {
   const engine = lentOut()
   planFor(engine, 1, 300)
-  return ([[1, 1], [10, 3], [100, 20]] as const).map(([victims, limit]) => {
+  return (
+    [
+      [1, 1],
+      [10, 3],
+      [100, 20],
+    ] as const
+  ).map(([victims, limit]) => {
     const took = planFor(engine, victims, victims === 100 ? plans / 5 : plans)
-    return figure({ bench: name, metric: `plan for ${victims} of 100,000, p99`, unit: 'ms', value: percentile(took, 0.99),
-      goal: { of: 'value', is: 'at most', limit } })
+    return figure({
+      bench: name,
+      metric: `plan for ${victims} of 100,000, p99`,
+      unit: 'ms',
+      value: percentile(took, 0.99),
+      goal: { of: 'value', is: 'at most', limit },
+    })
   })
 }
 
 const dealing = (): Figure => {
-  const { tree } = growForest({ branch: 10, depth: 4, resources: 3, mode: 'mixed', own: 20 }), random = randomOf(5)
+  const { tree } = growForest({ branch: 10, depth: 4, resources: 3, mode: 'mixed', own: 20 }),
+    random = randomOf(5)
   const demand = new Map([...tree.projects].map((project) => [project.leaf, Math.floor(random() * 40)]))
   const took = Array.from({ length: 7 }, () => {
     const start = performance.now()
     for (let resource = 0; resource < 3; resource++) entitlements(tree, resource, (leaf) => demand.get(leaf) ?? 0)
     return performance.now() - start
   })
-  return figure({ bench: name, metric: 'what 11,111 projects deserve of 3 resources', unit: 'ms', value: percentile(took, 0.5),
-    goal: { of: 'value', is: 'at most', limit: 50 } })
+  return figure({
+    bench: name,
+    metric: 'what 11,111 projects deserve of 3 resources',
+    unit: 'ms',
+    value: percentile(took, 0.5),
+    goal: { of: 'value', is: 'at most', limit: 50 },
+  })
 }
 
-interface Convergence { evictions: number; overDeserved: number; distance: number }
+interface Convergence {
+  evictions: number
+  overDeserved: number
+  distance: number
+}
 
-/** A thousand tenants of different weights share a pool; the first comers took all; then everybody asks in random order. */
+/**
+ * A thousand tenants of different weights share a pool; the first comers took all; then everybody asks in random order.
+ */
 const converge = (order: 'random' | 'fair'): Convergence => {
-  const tree = new QuotaTree(), pool = 10_000, resource = tree.addResource('units'), random = randomOf(3)
+  const tree = new QuotaTree(),
+    pool = 10_000,
+    resource = tree.addResource('units'),
+    random = randomOf(3)
   tree.addProject('org', null)
   tree.configure('org', resource, { own: pool, pool })
   for (let leaf = 0; leaf < leaves; leaf++) {
     tree.addProject(`t${leaf}`, 'org')
     tree.configure(`t${leaf}`, resource, { borrow: UNLIMITED, weight: 1 + (leaf % 4) })
   }
-  const engine = new QuotaEngine(tree), early = leaves / 10
+  const engine = new QuotaEngine(tree),
+    early = leaves / 10
   for (let made = 0; made < pool; made++) {
-    engine.claim({ id: `e${made}`, project: `t${Math.floor(random() * early)}`, amounts: { units: 1 }, reclaimable: 'yes' }, made)
+    engine.claim(
+      { id: `e${made}`, project: `t${Math.floor(random() * early)}`, amounts: { units: 1 }, reclaimable: 'yes' },
+      made,
+    )
   }
   const wants = new Map([...tree.projects].filter((project) => project.parent).map((project) => [project, 100]))
   const deserved = engine.deserved(resource, wants)
-  const distanceOf = () => [...wants.keys()].map((project) => tree.ledger.counted(project.leaf, resource) - deserved.at(project.leaf))
+  const distanceOf = () =>
+    [...wants.keys()].map((project) => tree.ledger.counted(project.leaf, resource) - deserved.at(project.leaf))
   const overDeserved = distanceOf().reduce((sum, distance) => sum + Math.max(0, distance), 0)
   const evictions = askUntilRest(engine, order === 'random' ? inRandomRounds(random) : inFairOrder(engine))
   return { evictions, overDeserved, distance: Math.max(...distanceOf().map(Math.abs)) }
@@ -95,13 +135,16 @@ type Order = (granted: boolean | undefined, last: number) => number | undefined
 
 /** Rounds of one ask a tenant, each round in another order. */
 const inRandomRounds = (random: () => number): Order => {
-  let round: number[] = [], anyGranted = true
+  let round: number[] = [],
+    anyGranted = true
   return (granted) => {
     anyGranted ||= granted === true
     if (round.length === 0) {
       if (!anyGranted) return undefined
       anyGranted = false
-      round = Array.from({ length: leaves }, (_, leaf) => ({ leaf, at: random() })).sort((a, b) => a.at - b.at).map(({ leaf }) => leaf)
+      round = Array.from({ length: leaves }, (_, leaf) => ({ leaf, at: random() }))
+        .sort((a, b) => a.at - b.at)
+        .map(({ leaf }) => leaf)
     }
     return round.pop()
   }
@@ -119,9 +162,16 @@ const inFairOrder = ({ tree }: QuotaEngine): Order => {
 }
 
 const askUntilRest = (engine: QuotaEngine, next: Order): number => {
-  let evictions = 0, granted: boolean | undefined
+  let evictions = 0,
+    granted: boolean | undefined
   for (let asked = 0, leaf = next(undefined, -1); leaf !== undefined; leaf = next(granted, leaf)) {
-    const ask = { id: `a${asked++}`, project: `t${leaf}`, amounts: { units: 1 }, reclaimable: 'yes' as const, whenFull: 'reclaim' as const }
+    const ask = {
+      id: `a${asked++}`,
+      project: `t${leaf}`,
+      amounts: { units: 1 },
+      reclaimable: 'yes' as const,
+      whenFull: 'reclaim' as const,
+    }
     const outcome = engine.claim(ask, 100_000 + asked)
     granted = outcome.state !== 'refused'
     for (const notice of outcome.state === 'reclaiming' ? outcome.notices : []) {
@@ -147,10 +197,21 @@ const run = async ({ say, signal }: BenchContext): Promise<Figure[]> => {
 const convergence = (order: 'random' | 'fair', limit: number): Figure[] => {
   const { evictions, overDeserved, distance } = converge(order)
   return [
-    figure({ bench: name, metric: `evictions until shares hold, ${order} order`, unit: 'containers', value: evictions,
-      baseline: overDeserved, goal: { of: 'ratio', is: 'at most', limit } }),
-    figure({ bench: name, metric: `distance from deserved, ${order} order`, unit: 'containers', value: distance,
-      goal: { of: 'value', is: 'at most', limit: 1 } }),
+    figure({
+      bench: name,
+      metric: `evictions until shares hold, ${order} order`,
+      unit: 'containers',
+      value: evictions,
+      baseline: overDeserved,
+      goal: { of: 'ratio', is: 'at most', limit },
+    }),
+    figure({
+      bench: name,
+      metric: `distance from deserved, ${order} order`,
+      unit: 'containers',
+      value: distance,
+      goal: { of: 'value', is: 'at most', limit: 1 },
+    }),
   ]
 }
 

@@ -14,11 +14,15 @@ const systems = 10_000
 
 /** Decisions on random trees that the oracle would have taken otherwise. */
 const mismatches = (random: () => number): { decided: number; wrong: number } => {
-  let decided = 0, wrong = 0
+  let decided = 0,
+    wrong = 0
   for (const plots of fc.sample(randomPlots({ ceilings: true }), { numRuns: trees, seed: 1 })) {
-    const tree = plant(plots), leaves = [...tree.projects].map((project) => project.leaf), { ledger } = tree
+    const tree = plant(plots),
+      leaves = [...tree.projects].map((project) => project.leaf),
+      { ledger } = tree
     for (let step = 0; step < 40; step++) {
-      const leaf = leaves[Math.floor(random() * leaves.length)]!, amount = 1 + Math.floor(random() * 4)
+      const leaf = leaves[Math.floor(random() * leaves.length)]!,
+        amount = 1 + Math.floor(random() * 4)
       if (random() < 0.3 && ledger.counted(leaf, 0) >= amount) {
         ledger.apply(leaf, 0, -amount)
         continue
@@ -32,14 +36,20 @@ const mismatches = (random: () => number): { decided: number; wrong: number } =>
   return { decided, wrong }
 }
 
-interface Soak { restless: number; owed: number; evictions: number }
+interface Soak {
+  restless: number
+  owed: number
+  evictions: number
+}
 
 const closedSystems = (random: () => number): Soak => {
   const soak: Soak = { restless: 0, owed: 0, evictions: 0 }
   for (const [index, plots] of fc.sample(randomPlots({ tiers: true }), { numRuns: systems, seed: 2 }).entries()) {
-    const sizes = [[1], [1, 2, 3, 5], [2, 7], [1, 4, 9]][index % 4]!, projects = [...plant(plots).projects].map((project) => project.id)
+    const sizes = [[1], [1, 2, 3, 5], [2, 7], [1, 4, 9]][index % 4]!,
+      projects = [...plant(plots).projects].map((project) => project.id)
     const jobs = Array.from({ length: 25 }, (): Job => ({
-      project: projects[Math.floor(random() * projects.length)]!, size: sizes[Math.floor(random() * sizes.length)]!,
+      project: projects[Math.floor(random() * projects.length)]!,
+      size: sizes[Math.floor(random() * sizes.length)]!,
       priority: Math.floor(random() * 3),
     }))
     try {
@@ -64,7 +74,8 @@ const isOwed = ({ tree }: ReturnType<typeof playUntilRest>['engine'], { project,
 }
 
 const run = async ({ say, signal }: BenchContext): Promise<Figure[]> => {
-  const random = randomOf(13), none = { of: 'value', is: 'at most', limit: 0 } as const
+  const random = randomOf(13),
+    none = { of: 'value', is: 'at most', limit: 0 } as const
   say(`${trees} random trees, 40 steps each, against max-flow`)
   const { decided, wrong } = mismatches(random)
   say(`${decided} decisions compared`)

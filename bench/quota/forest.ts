@@ -30,15 +30,18 @@ const modeOf = (shape: ForestShape, own: number, number: number) => {
 
 /** A whole tree of `depth` levels below one root; every inner project owns what its children own, and a pool. */
 export const growForest = (shape: ForestShape): { tree: QuotaTree; leaves: string[]; projects: number } => {
-  const tree = new QuotaTree(), leaves: string[] = []
+  const tree = new QuotaTree(),
+    leaves: string[] = []
   for (let resource = 0; resource < shape.resources; resource++) tree.addResource(`r${resource}`)
   const ownAt = (level: number): number =>
     level === shape.depth ? shape.own : Math.ceil(shape.branch * ownAt(level + 1) * (shape.mode === 'mixed' ? 1.05 : 1))
   let made = 0
   const plant = (id: string, parent: string | null, level: number): void => {
-    const own = ownAt(level), number = made++
+    const own = ownAt(level),
+      number = made++
     tree.addProject(id, parent)
-    for (let resource = 0; resource < shape.resources; resource++) tree.configure(id, resource, { own, ...modeOf(shape, own, number), weight: 1 + (number % 4) })
+    for (let resource = 0; resource < shape.resources; resource++)
+      tree.configure(id, resource, { own, ...modeOf(shape, own, number), weight: 1 + (number % 4) })
     if (level === shape.depth) leaves.push(id)
     else for (let child = 0; child < shape.branch; child++) plant(`${id}.${child}`, id, level + 1)
     if (level === shape.depth || shape.mode !== 'mixed') return

@@ -1,6 +1,9 @@
 /** The naive way: one row per project and resource, every row of the path locked, checked and updated, root first. */
 
-interface Row { limit: number; used: number }
+interface Row {
+  limit: number
+  used: number
+}
 
 export class WholePathLocks {
   readonly #rows = new Map<string, Row>()
@@ -8,7 +11,9 @@ export class WholePathLocks {
   readonly #paths = new Map<string, string[]>()
   readonly #resources: readonly string[]
 
-  constructor(resources: readonly string[]) { this.#resources = resources }
+  constructor(resources: readonly string[]) {
+    this.#resources = resources
+  }
 
   add(id: string, parent: string | null, limit: number): void {
     this.#paths.set(id, [...(parent === null ? [] : this.#paths.get(parent)!), id])
@@ -16,7 +21,9 @@ export class WholePathLocks {
   }
 
   async take(id: string, amounts: Readonly<Record<string, number>>): Promise<boolean> {
-    const keys = this.#paths.get(id)!.flatMap((project) => Object.keys(amounts).map((resource) => `${project} ${resource}`))
+    const keys = this.#paths
+      .get(id)!
+      .flatMap((project) => Object.keys(amounts).map((resource) => `${project} ${resource}`))
     const unlocks: (() => void)[] = []
     for (const key of keys) unlocks.push(await this.#lock(key))
     const rows = keys.map((key) => ({ row: this.#rows.get(key)!, amount: amounts[key.slice(key.indexOf(' ') + 1)]! }))

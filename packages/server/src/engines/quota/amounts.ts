@@ -15,13 +15,18 @@ export const positive = (value: number): number => (value > 0 ? value : 0)
 
 /** `total − part`, where no limit minus anything, itself too, leaves what the caller says. */
 export const minus = (total: number, part: number, both = 0): number =>
-  (total === UNLIMITED && part === UNLIMITED ? both : total - part)
+  total === UNLIMITED && part === UNLIMITED ? both : total - part
 
-/** Sign of a·d − c·b, that is of a/b against c/d for positive b and d. Exact: big integers where doubles would round. */
+/**
+ * Sign of a·d − c·b, that is of a/b against c/d for positive b and d. Exact: big integers where doubles would round.
+ */
 export const compareRatios = (a: number, b: number, c: number, d: number): number => {
-  const left = a * d, right = c * b
-  if ((left <= AMOUNT_MAX && right <= AMOUNT_MAX) || a === UNLIMITED || c === UNLIMITED) return Math.sign(minus(left, right))
-  const exactLeft = BigInt(a) * BigInt(d), exactRight = BigInt(c) * BigInt(b)
+  const left = a * d,
+    right = c * b
+  if ((left <= AMOUNT_MAX && right <= AMOUNT_MAX) || a === UNLIMITED || c === UNLIMITED)
+    return Math.sign(minus(left, right))
+  const exactLeft = BigInt(a) * BigInt(d),
+    exactRight = BigInt(c) * BigInt(b)
   return exactLeft < exactRight ? -1 : exactLeft > exactRight ? 1 : 0
 }
 

@@ -3,7 +3,10 @@ import { compareText } from './amounts.ts'
 import type { Project } from './tree.ts'
 
 /** Amounts of the resources that are asked for, side by side. No zeros, each resource once, ascending. */
-export interface Vector { resources: number[]; amounts: number[] }
+export interface Vector {
+  resources: number[]
+  amounts: number[]
+}
 
 export type ClaimState = 'reserved' | 'committed' | 'reclaiming'
 
@@ -35,21 +38,33 @@ export const amountOf = (vector: Vector, resource: number): number => {
 
 /** Preferred ones first, then lower priority, then newer. */
 const compareVictims = (a: Claim, b: Claim): number =>
-  Number(b.reclaimable === 'preferred') - Number(a.reclaimable === 'preferred') || a.priority - b.priority ||
-  b.startedAtMs - a.startedAtMs || b.number - a.number || compareText(a.id, b.id)
+  Number(b.reclaimable === 'preferred') - Number(a.reclaimable === 'preferred') ||
+  a.priority - b.priority ||
+  b.startedAtMs - a.startedAtMs ||
+  b.number - a.number ||
+  compareText(a.id, b.id)
 
 const NONE: readonly Claim[] = []
 
-interface Shelf { claims: Set<Claim>; ordered: Claim[] | undefined }
+interface Shelf {
+  claims: Set<Claim>
+  ordered: Claim[] | undefined
+}
 
 export class ClaimBook {
   readonly #claims = new Map<string, Claim>()
   /** Only claims that may be taken back, by project; `ordered` is made when it is first needed. */
   readonly #shelves = new Map<Project, Shelf>()
 
-  get size(): number { return this.#claims.size }
-  find(id: string): Claim | undefined { return this.#claims.get(id) }
-  all(): Iterable<Claim> { return this.#claims.values() }
+  get size(): number {
+    return this.#claims.size
+  }
+  find(id: string): Claim | undefined {
+    return this.#claims.get(id)
+  }
+  all(): Iterable<Claim> {
+    return this.#claims.values()
+  }
 
   add(claim: Claim): void {
     this.#claims.set(claim.id, claim)
@@ -77,5 +92,7 @@ export class ClaimBook {
     return (shelf.ordered ??= [...shelf.claims].sort(compareVictims))
   }
 
-  compareVictims(a: Claim, b: Claim): number { return compareVictims(a, b) }
+  compareVictims(a: Claim, b: Claim): number {
+    return compareVictims(a, b)
+  }
 }

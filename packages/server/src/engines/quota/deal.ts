@@ -61,7 +61,8 @@ const dealBulk = (amount: number, shares: readonly Share[], group: number[], giv
   const taken = (a: number, index: number) =>
     Math.min(shares[index]!.wanted, mulDivFloor(a, weightOf(shares[index]!), weightMax))
   const total = (a: number) => group.reduce((sum, index) => sum + taken(a, index), 0)
-  let low = 0, high = upperBound(amount, total)
+  let low = 0,
+    high = upperBound(amount, total)
   while (low < high) {
     const middle = low + Math.ceil((high - low) / 2)
     if (total(middle) <= amount) low = middle
@@ -85,6 +86,7 @@ const dealRest = (left: number, shares: readonly Share[], group: number[], given
 }
 
 const compareNextUnit = (shares: readonly Share[], given: number[], index: number, other: number): number => {
-  const a = shares[index]!, b = shares[other]!
+  const a = shares[index]!,
+    b = shares[other]!
   return compareRatios(given[index]! + 1, weightOf(a), given[other]! + 1, weightOf(b)) || compareText(a.id, b.id)
 }

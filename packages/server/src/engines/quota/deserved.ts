@@ -53,8 +53,11 @@ class Water {
   }
 
   #measureLeaf(node: number): void {
-    const { ledger } = this.#tree, resource = this.#resource
-    const own = ledger.base(node, resource), ceiling = ledger.ceiling(node, resource), demand = this.#demandAt(node)
+    const { ledger } = this.#tree,
+      resource = this.#resource
+    const own = ledger.base(node, resource),
+      ceiling = ledger.ceiling(node, resource),
+      demand = this.#demandAt(node)
     const floor = Math.min(own, demand, ceiling)
     this.#floor[node] = floor
     this.#idle[node] = Math.min(ledger.lendable(node, resource), minus(own, floor, UNLIMITED))
@@ -66,8 +69,11 @@ class Water {
   }
 
   #measureInner(node: number, children: readonly number[]): void {
-    const { ledger } = this.#tree, resource = this.#resource
-    let floor = 0, shared = ledger.base(node, resource), wanted = 0
+    const { ledger } = this.#tree,
+      resource = this.#resource
+    let floor = 0,
+      shared = ledger.base(node, resource),
+      wanted = 0
     for (const child of children) {
       floor += this.#floor[child]!
       shared += this.#idle[child]!
@@ -87,7 +93,9 @@ class Water {
     const children = this.#tree.ledger.children[node]!
     if (children.length === 0) return
     const shares = children.map((child) => ({
-      id: this.#tree.nodeName(child), wanted: this.#wanted[child]!, ...this.#sharing(child),
+      id: this.#tree.nodeName(child),
+      wanted: this.#wanted[child]!,
+      ...this.#sharing(child),
     }))
     const given = deal(this.#fill[node]! + extra, shares)
     children.forEach((child, index) => this.pour(child, given[index]!))

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { QuotaEngine } from './engine.ts'
-import type { Ask } from './engine.ts'
+import type { Ask } from './asks.ts'
 import { RuleBroken } from './rules.ts'
 import { audit, exportState, importState } from './state.ts'
 import { Lab } from './testing/lab.ts'
@@ -16,7 +16,12 @@ const leafOfTen = () => {
   lab.startMany('P', 6)
   return lab
 }
-const ask = (id: string, amount: number, more: Partial<Ask> = {}): Ask => ({ id, project: 'P', amounts: { units: amount }, ...more })
+const ask = (id: string, amount: number, more: Partial<Ask> = {}): Ask => ({
+  id,
+  project: 'P',
+  amounts: { units: amount },
+  ...more,
+})
 const used = (lab: Lab) => lab.used('P')[0]
 
 test('H10: of two askers of three with four free exactly one wins, and the other is told that one is left', () => {
@@ -32,13 +37,18 @@ test('H10: of two askers of three with four free exactly one wins, and the other
 test('H10: the same claim asked five times is held once, and answered alike', () => {
   const lab = leafOfTen()
   const answers = Array.from({ length: 5 }, () => lab.engine.claim(ask('a', 3), 0))
-  assert.deepEqual(answers, Array.from({ length: 5 }, () => ({ state: 'reserved', claim: 'a' })))
+  assert.deepEqual(
+    answers,
+    Array.from({ length: 5 }, () => ({ state: 'reserved', claim: 'a' })),
+  )
   assert.equal(used(lab), 9)
 })
 
 test('H10: of a hundred askers of one exactly four win', () => {
   const lab = leafOfTen()
-  const won = Array.from({ length: 100 }, (_, index) => lab.engine.claim(ask(`x${index}`, 1), 0)).filter(({ state }) => state === 'reserved')
+  const won = Array.from({ length: 100 }, (_, index) => lab.engine.claim(ask(`x${index}`, 1), 0)).filter(
+    ({ state }) => state === 'reserved',
+  )
   assert.equal(won.length, 4)
   assert.equal(used(lab), 10)
 })
@@ -51,8 +61,14 @@ test('H10: an expired reservation is given back once, and cannot be committed af
   lab.engine.tick(6_000)
   lab.engine.tick(7_000)
   assert.equal(used(lab), 6)
-  assert.throws(() => lab.engine.commit('a'), (error: RuleBroken) => error.code === 'NO_CLAIM')
-  assert.deepEqual(lab.engine.takeEvents().filter(({ type }) => type === 'expired'), [{ type: 'expired', claim: 'a', project: 'P' }])
+  assert.throws(
+    () => lab.engine.commit('a'),
+    (error: RuleBroken) => error.code === 'NO_CLAIM',
+  )
+  assert.deepEqual(
+    lab.engine.takeEvents().filter(({ type }) => type === 'expired'),
+    [{ type: 'expired', claim: 'a', project: 'P' }],
+  )
 })
 
 test('a committed claim does not expire, and reserved becomes used', () => {
@@ -85,7 +101,8 @@ test('a vector is admitted in all its resources or in none', () => {
 test('what is not registered, no whole number, or of nobody is refused by name', () => {
   const { engine } = leafOfTen()
   const codes = [ask('a', 1, { amounts: { cakes: 1 } }), ask('b', 1.5), ask('c', -1), ask('d', 1, { project: 'Q' })]
-    .map((one) => engine.claim(one, 0)).map((outcome) => outcome.state === 'refused' && outcome.refusal.code)
+    .map((one) => engine.claim(one, 0))
+    .map((outcome) => outcome.state === 'refused' && outcome.refusal.code)
   assert.deepEqual(codes, ['NOT_REGISTERED', 'BAD_AMOUNT', 'BAD_AMOUNT', 'NO_PROJECT'])
 })
 
@@ -107,11 +124,14 @@ const borrowed = () => {
 }
 
 test('freed capacity goes to the ticket it was freed for; neither victims nor third parties slip in', () => {
-  const lab = borrowed(), { engine } = lab
+  const lab = borrowed(),
+    { engine } = lab
   const outcome = engine.claim({ id: 'owner', project: 'T1', amounts: { units: 3 }, whenFull: 'reclaim' }, 2_000_000)
   assert.ok(outcome.state === 'reclaiming')
-  assert.deepEqual(outcome.notices.map(({ project, deadlineMs, right }) => [project, deadlineMs, right]),
-    Array.from({ length: 3 }, () => ['T2', 2_030_000, 'owner']))
+  assert.deepEqual(
+    outcome.notices.map(({ project, deadlineMs, right }) => [project, deadlineMs, right]),
+    Array.from({ length: 3 }, () => ['T2', 2_030_000, 'owner']),
+  )
   for (const notice of outcome.notices.slice(0, 2)) {
     engine.release(notice.claim, 2_000_001)
     assert.equal(engine.claim({ id: 'again', project: 'T2', amounts: { units: 1 } }, 2_000_001).state, 'refused')
@@ -124,29 +144,45 @@ test('freed capacity goes to the ticket it was freed for; neither victims nor th
 })
 
 test('nobody is evicted twice for what is on its way already', () => {
-  const lab = borrowed(), { engine } = lab
-  const plans = ['a', 'b'].map((id) => engine.claim({ id, project: 'T1', amounts: { units: 4 }, whenFull: 'reclaim' }, 2_000_000))
+  const lab = borrowed(),
+    { engine } = lab
+  const plans = ['a', 'b'].map((id) =>
+    engine.claim({ id, project: 'T1', amounts: { units: 4 }, whenFull: 'reclaim' }, 2_000_000),
+  )
   const victims = plans.flatMap((plan) => (plan.state === 'reclaiming' ? plan.notices.map(({ claim }) => claim) : []))
   assert.equal(victims.length, 8)
   assert.equal(new Set(victims).size, 8)
-  assert.equal(engine.claim({ id: 'c', project: 'T1', amounts: { units: 1 }, whenFull: 'reclaim' }, 2_000_000).state, 'refused')
+  assert.equal(
+    engine.claim({ id: 'c', project: 'T1', amounts: { units: 1 }, whenFull: 'reclaim' }, 2_000_000).state,
+    'refused',
+  )
 })
 
 test('an owner who gives up lets the borrowers stay', () => {
-  const lab = borrowed(), { engine } = lab
+  const lab = borrowed(),
+    { engine } = lab
   const plan = engine.claim({ id: 'owner', project: 'T1', amounts: { units: 2 }, whenFull: 'reclaim' }, 2_000_000)
   assert.ok(plan.state === 'reclaiming')
   engine.release('owner', 2_000_001)
   const types = engine.takeEvents().map(({ type }) => type)
   assert.deepEqual(types, ['notice', 'notice', 'noticeCancelled', 'noticeCancelled'])
-  assert.deepEqual(plan.notices.map(({ claim }) => engine.book.find(claim)!.state), ['committed', 'committed'])
+  assert.deepEqual(
+    plan.notices.map(({ claim }) => engine.book.find(claim)!.state),
+    ['committed', 'committed'],
+  )
   assert.equal(audit(engine), undefined)
 })
 
-test('a container whose grace is over is named until it has ended; the borrower’s grace is capped by the lender', () => {
-  const lab = new Lab({ P: { own: 2, children: {
-    T1: { own: 2, borrow: 0, policy: { graceMaxMs: 5_000 } }, T2: { own: 0, borrow: inf, policy: { graceMs: 60_000 } },
-  } } })
+test('a container whose grace is over is named until it ends; the lender caps the borrower’s grace', () => {
+  const lab = new Lab({
+    P: {
+      own: 2,
+      children: {
+        T1: { own: 2, borrow: 0, policy: { graceMaxMs: 5_000 } },
+        T2: { own: 0, borrow: inf, policy: { graceMs: 60_000 } },
+      },
+    },
+  })
   const id = lab.start('T2', 2)
   const plan = lab.engine.claim({ id: 'owner', project: 'T1', amounts: { units: 1 }, whenFull: 'reclaim' }, 2_000_000)
   assert.equal(plan.state === 'reclaiming' && plan.dueMs, 2_005_000)
@@ -159,13 +195,20 @@ test('a container whose grace is over is named until it has ended; the borrower�
 
 test('a share reclaim waits for the minimum run time, an owner only if it said so', () => {
   const young = { policy: { minRuntimeMs: 60_000 } }
-  const shared = new Lab({ P: { pool: 2, ...young, children: { T1: { own: 0, borrow: inf }, T2: { own: 0, borrow: inf } } } })
+  const shared = new Lab({
+    P: { pool: 2, ...young, children: { T1: { own: 0, borrow: inf }, T2: { own: 0, borrow: inf } } },
+  })
   shared.startMany('T2', 2)
   assert.equal(shared.ask('T1'), 'NO_RIGHT at P')
   shared.nowMs += 60_000
   assert.equal(shared.ask('T1'), 'ok, evicts T2-1')
   const owned = (waitsForMinRuntime: boolean) => {
-    const lab = new Lab({ P: { own: 2, children: { T1: { own: 2, policy: { waitsForMinRuntime } }, T2: { own: 0, borrow: inf, ...young } } } })
+    const lab = new Lab({
+      P: {
+        own: 2,
+        children: { T1: { own: 2, policy: { waitsForMinRuntime } }, T2: { own: 0, borrow: inf, ...young } },
+      },
+    })
     lab.startMany('T2', 2)
     return lab.ask('T1')
   }
@@ -185,24 +228,57 @@ type Step =
   | { do: 'claim' | 'release' | 'commit' | 'tick' | 'remove'; at: number; amount: number }
   | { do: 'set' | 'add' | 'move'; at: number; amount: number; to: number; field: 'own' | 'pool' | 'lend' | 'borrow' }
 
-const stepsOf: fc.Arbitrary<Step[]> = fc.array(fc.record({
-  do: fc.constantFrom('claim', 'claim', 'claim', 'claim', 'release', 'commit', 'tick', 'remove', 'set', 'set', 'add', 'move'),
-  at: fc.nat(1000), to: fc.nat(1000), amount: fc.nat(9), field: fc.constantFrom('own', 'pool', 'lend', 'borrow'),
-}), { maxLength: 40 }) as fc.Arbitrary<Step[]>
+const stepsOf: fc.Arbitrary<Step[]> = fc.array(
+  fc.record({
+    do: fc.constantFrom(
+      'claim',
+      'claim',
+      'claim',
+      'claim',
+      'release',
+      'commit',
+      'tick',
+      'remove',
+      'set',
+      'set',
+      'add',
+      'move',
+    ),
+    at: fc.nat(1000),
+    to: fc.nat(1000),
+    amount: fc.nat(9),
+    field: fc.constantFrom('own', 'pool', 'lend', 'borrow'),
+  }),
+  { maxLength: 40 },
+) as fc.Arbitrary<Step[]>
 
 const perform = (engine: QuotaEngine, step: Step, number: number): void => {
   const { tree } = engine
-  const projects = [...tree.projects].sort((a, b) => (a.id < b.id ? -1 : 1)), project = projects[step.at % Math.max(1, projects.length)]
-  const claims = [...engine.book.all()], claim = claims[step.at % Math.max(1, claims.length)]
+  const projects = [...tree.projects].sort((a, b) => (a.id < b.id ? -1 : 1)),
+    project = projects[step.at % Math.max(1, projects.length)]
+  const claims = [...engine.book.all()],
+    claim = claims[step.at % Math.max(1, claims.length)]
   const nowMs = number * 10_000
   if (!project) return
   try {
-    if (step.do === 'claim') engine.claim({ id: `c${number}`, project: project.id, amounts: { units: step.amount }, whenFull: 'reclaim', reclaimable: 'yes', ttlMs: 90_000 }, nowMs)
+    if (step.do === 'claim')
+      engine.claim(
+        {
+          id: `c${number}`,
+          project: project.id,
+          amounts: { units: step.amount },
+          whenFull: 'reclaim',
+          reclaimable: 'yes',
+          ttlMs: 90_000,
+        },
+        nowMs,
+      )
     if (step.do === 'release' && claim) engine.release(claim.id, nowMs)
     if (step.do === 'commit' && claim) engine.commit(claim.id)
     if (step.do === 'tick') engine.tick(nowMs)
     if (step.do === 'remove') engine.removeProject(project.id)
-    if (step.do === 'set') tree.configure(project.id, 0, { [step.field]: step.amount }, { force: step.amount % 2 === 0 })
+    if (step.do === 'set')
+      tree.configure(project.id, 0, { [step.field]: step.amount }, { force: step.amount % 2 === 0 })
     if (step.do === 'add') tree.addProject(`n${number}`, project.id)
     if (step.do === 'move') tree.moveProject(project.id, projects[step.to % projects.length]!.id)
   } catch (error) {
@@ -211,54 +287,75 @@ const perform = (engine: QuotaEngine, step: Step, number: number): void => {
 }
 
 test('whatever happens, the numbers follow from settings and claims, parts add up, and every number is whole', () => {
-  fc.assert(fc.property(randomPlots({ tiers: true }), stepsOf, (plots, steps) => {
-    const engine = new QuotaEngine(plant(plots))
-    steps.forEach((step, index) => {
-      perform(engine, step, index)
-      assert.equal(audit(engine), undefined, JSON.stringify(step))
-    })
-    for (const project of engine.tree.projects) {
-      const { own, pool, selfOwn, allocated, used: inUse, reserved } = engine.tree.numbers(project, 0)
-      const children = [...project.children].reduce((sum, child) => sum + child.holdings[0]!.own, 0)
-      assert.equal(allocated, children)
-      assert.equal(own, selfOwn + pool + allocated)
-      for (const number of [own, pool, selfOwn, allocated, inUse, reserved]) assert.ok(Number.isSafeInteger(number) && number >= 0)
-    }
-  }), propertyRuns(0.3))
+  fc.assert(
+    fc.property(randomPlots({ tiers: true }), stepsOf, (plots, steps) => {
+      const engine = new QuotaEngine(plant(plots))
+      steps.forEach((step, index) => {
+        perform(engine, step, index)
+        assert.equal(audit(engine), undefined, JSON.stringify(step))
+      })
+      for (const project of engine.tree.projects) {
+        const { own, pool, selfOwn, allocated, used: inUse, reserved } = engine.tree.numbers(project, 0)
+        const children = [...project.children].reduce((sum, child) => sum + child.holdings[0]!.own, 0)
+        assert.equal(allocated, children)
+        assert.equal(own, selfOwn + pool + allocated)
+        for (const number of [own, pool, selfOwn, allocated, inUse, reserved])
+          assert.ok(Number.isSafeInteger(number) && number >= 0)
+      }
+    }),
+    propertyRuns(0.3),
+  )
 })
 
 test('a change of configuration alone evicts nothing and changes no use', () => {
-  fc.assert(fc.property(randomPlots({ tiers: true }), stepsOf, stepsOf, (plots, steps, changes) => {
-    const engine = new QuotaEngine(plant(plots))
-    steps.filter((step) => step.do === 'claim').forEach((step, index) => perform(engine, step, index))
-    const uses = () => [...engine.book.all()].map((claim) => [claim.id, claim.state])
-    const before = uses()
-    changes.filter((step) => step.do === 'set').forEach((step, index) => perform(engine, step, index))
-    assert.deepEqual(uses(), before)
-  }), propertyRuns(0.3))
+  fc.assert(
+    fc.property(randomPlots({ tiers: true }), stepsOf, stepsOf, (plots, steps, changes) => {
+      const engine = new QuotaEngine(plant(plots))
+      steps.filter((step) => step.do === 'claim').forEach((step, index) => perform(engine, step, index))
+      const uses = () => [...engine.book.all()].map((claim) => [claim.id, claim.state])
+      const before = uses()
+      changes.filter((step) => step.do === 'set').forEach((step, index) => perform(engine, step, index))
+      assert.deepEqual(uses(), before)
+    }),
+    propertyRuns(0.3),
+  )
 })
 
 test('nothing that is admitted over-commits an ancestor that was not in debt, and no debt grows', () => {
-  fc.assert(fc.property(randomPlots({ tiers: true }), stepsOf, (plots, steps) => {
-    const engine = new QuotaEngine(plant(plots)), { ledger } = engine.tree
-    const debts = () => Array.from({ length: ledger.nodesMax }, (_, node) => Math.max(
-      0, ledger.counted(node, 0) - ledger.bound(node, 0), ledger.subtree(node, 0) - ledger.ceiling(node, 0)))
-    steps.forEach((step, index) => {
-      const before = debts()
-      perform(engine, step, index)
-      if (step.do === 'claim' || step.do === 'tick') debts().forEach((debt, node) => assert.ok(debt <= (before[node] ?? 0)))
-    })
-  }), propertyRuns(0.3))
+  fc.assert(
+    fc.property(randomPlots({ tiers: true }), stepsOf, (plots, steps) => {
+      const engine = new QuotaEngine(plant(plots)),
+        { ledger } = engine.tree
+      const debts = () =>
+        Array.from({ length: ledger.nodesMax }, (_, node) =>
+          Math.max(
+            0,
+            ledger.counted(node, 0) - ledger.bound(node, 0),
+            ledger.subtree(node, 0) - ledger.ceiling(node, 0),
+          ),
+        )
+      steps.forEach((step, index) => {
+        const before = debts()
+        perform(engine, step, index)
+        if (step.do === 'claim' || step.do === 'tick')
+          debts().forEach((debt, node) => assert.ok(debt <= (before[node] ?? 0)))
+      })
+    }),
+    propertyRuns(0.3),
+  )
 })
 
 test('a copy made from plain data decides like the original', () => {
-  fc.assert(fc.property(randomPlots({ tiers: true }), stepsOf, stepsOf, (plots, steps, later) => {
-    const engine = new QuotaEngine(plant(plots))
-    steps.forEach((step, index) => perform(engine, step, index))
-    const copy = importState(JSON.parse(JSON.stringify(exportState(engine))))
-    assert.deepEqual(exportState(copy), exportState(engine))
-    const claims = later.filter((step) => step.do === 'claim' || step.do === 'tick')
-    for (const one of [engine, copy]) claims.forEach((step, index) => perform(one, step, 100 + index))
-    assert.deepEqual(exportState(copy), exportState(engine))
-  }), propertyRuns(0.2))
+  fc.assert(
+    fc.property(randomPlots({ tiers: true }), stepsOf, stepsOf, (plots, steps, later) => {
+      const engine = new QuotaEngine(plant(plots))
+      steps.forEach((step, index) => perform(engine, step, index))
+      const copy = importState(JSON.parse(JSON.stringify(exportState(engine))))
+      assert.deepEqual(exportState(copy), exportState(engine))
+      const claims = later.filter((step) => step.do === 'claim' || step.do === 'tick')
+      for (const one of [engine, copy]) claims.forEach((step, index) => perform(one, step, 100 + index))
+      assert.deepEqual(exportState(copy), exportState(engine))
+    }),
+    propertyRuns(0.2),
+  )
 })

@@ -1,13 +1,14 @@
 /** The quota engine: claims on a tree of projects, admitted, refused with reasons, or served by taking loans back. */
 import { isAmount, UNLIMITED } from './amounts.ts'
+import type { Ask, Notice, Outcome, QuotaEvent } from './asks.ts'
 import { ClaimBook } from './claims.ts'
-import type { Claim, Reclaimable, Vector } from './claims.ts'
+import type { Claim, Vector } from './claims.ts'
 import { entitlements } from './deserved.ts'
 import type { Entitlement } from './deserved.ts'
 import { codeOf, emptyRefusal, explainBlock } from './refusals.ts'
 import type { QuotaRefusal } from './refusals.ts'
 import { isWithinOwn } from './rights.ts'
-import type { Claimant, Right } from './rights.ts'
+import type { Claimant } from './rights.ts'
 import { RuleBroken } from './rules.ts'
 import { TicketRack } from './tickets.ts'
 import type { Ticket } from './tickets.ts'
@@ -15,42 +16,10 @@ import type { Project, QuotaTree } from './tree.ts'
 import { chooseVictims } from './victims.ts'
 import type { Scene, Victim } from './victims.ts'
 
-export interface Ask {
-  /** Asking again with the same id gives the first answer. */
-  id: string
-  project: string
-  amounts: Readonly<Record<string, number>>
-  /** `refuse` (default): answer now. `reclaim`: take back what one has a right to. */
-  whenFull?: 'refuse' | 'reclaim'
-  /** Default `never`. */
-  reclaimable?: Reclaimable
-  /** Default 0; higher is kept longer among a project's own. */
-  priority?: number
-  /** The same for a container and for what returns after it was evicted. Default: the id. */
-  lineage?: string
-  /** Default: the project's policy. */
-  graceMs?: number
-  /** An uncommitted reservation, or an unserved ticket, ends after this. Default: never. */
-  ttlMs?: number
+interface History {
+  reclaims: number
+  ownOnlyUntilMs: number
 }
-
-export interface Notice { claim: string; project: string; deadlineMs: number; right: Right }
-
-export type Outcome =
-  | { state: 'reserved' | 'committed'; claim: string }
-  /** The claim follows as a `granted` event; until then ask again with the same id to see. */
-  | { state: 'reclaiming'; claim: string; notices: Notice[]; dueMs: number }
-  | { state: 'refused'; refusal: QuotaRefusal }
-
-export type QuotaEvent =
-  | { type: 'granted'; claim: string; project: string }
-  | { type: 'notice'; claim: string; project: string; forClaim: string; deadlineMs: number; right: Right }
-  | { type: 'noticeCancelled'; claim: string; project: string }
-  | { type: 'expired'; claim: string; project: string }
-  /** The claim's time is up: stop its container by force, then `release` it. */
-  | { type: 'due'; claim: string; project: string }
-
-interface History { reclaims: number; ownOnlyUntilMs: number }
 
 /** A container that was reclaimed may use only the owner's right for ten graces, doubling each time. */
 const COOL_DOWN_GRACES = 10
@@ -91,7 +60,8 @@ export class QuotaEngine {
 
   /** All or none: the first refusal takes back what was admitted before it. */
   claimAll(asks: readonly Ask[], nowMs: number): Outcome[] {
-    const outcomes: Outcome[] = [], fresh: string[] = []
+    const outcomes: Outcome[] = [],
+      fresh: string[] = []
     for (const ask of asks) {
       const known = this.book.find(ask.id) !== undefined
       const outcome = this.claim({ ...ask, whenFull: 'refuse' }, nowMs)
@@ -115,13 +85,16 @@ export class QuotaEngine {
   #parse(ask: Ask): { project: Project; vector: Vector } | QuotaRefusal {
     const project = this.tree.find(ask.project)
     if (!project) return emptyRefusal('NO_PROJECT', ask.project, '', 0, 'Create the project first.')
-    const resources: number[] = [], amounts: number[] = []
+    const resources: number[] = [],
+      amounts: number[] = []
     for (const name in ask.amounts) {
       const amount = ask.amounts[name]!
       if (amount === 0) continue
       const resource = this.tree.resourceNumber(name)
-      if (resource === undefined) return emptyRefusal('NOT_REGISTERED', ask.project, name, amount, 'Register the resource with a default limit.')
-      if (!isAmount(amount) || amount === UNLIMITED) return emptyRefusal('BAD_AMOUNT', ask.project, name, amount, 'Ask for a whole number of units.')
+      if (resource === undefined)
+        return emptyRefusal('NOT_REGISTERED', ask.project, name, amount, 'Register the resource with a default limit.')
+      if (!isAmount(amount) || amount === UNLIMITED)
+        return emptyRefusal('BAD_AMOUNT', ask.project, name, amount, 'Ask for a whole number of units.')
       resources.push(resource)
       amounts.push(amount)
     }
@@ -137,8 +110,16 @@ export class QuotaEngine {
 
   #makeClaim(ask: Ask, project: Project, vector: Vector, nowMs: number): Claim {
     return {
-      id: ask.id, project, vector, state: 'reserved', reclaimable: ask.reclaimable ?? 'never', priority: ask.priority ?? 0,
-      startedAtMs: nowMs, number: ++this.claimsNumbered, lineage: ask.lineage ?? ask.id, graceMs: ask.graceMs ?? -1,
+      id: ask.id,
+      project,
+      vector,
+      state: 'reserved',
+      reclaimable: ask.reclaimable ?? 'never',
+      priority: ask.priority ?? 0,
+      startedAtMs: nowMs,
+      number: ++this.claimsNumbered,
+      lineage: ask.lineage ?? ask.id,
+      graceMs: ask.graceMs ?? -1,
       expiresAtMs: ask.ttlMs === undefined ? UNLIMITED : nowMs + ask.ttlMs,
     }
   }
@@ -161,9 +142,13 @@ export class QuotaEngine {
   }
 
   #count(claim: Claim, sign: 1 | -1): void {
-    const { project: { leaf, reserved }, vector: { resources, amounts } } = claim
+    const {
+      project: { leaf, reserved },
+      vector: { resources, amounts },
+    } = claim
     for (let index = 0; index < resources.length; index++) {
-      const resource = resources[index]!, amount = sign * amounts[index]!
+      const resource = resources[index]!,
+        amount = sign * amounts[index]!
       this.tree.ledger.apply(leaf, resource, amount)
       if (claim.state === 'reserved') reserved[resource]! += amount
     }
@@ -171,8 +156,11 @@ export class QuotaEngine {
 
   /** Why the vector does not fit, at the place nearest to the project. */
   refusalOf(project: Project, vector: Vector, triedReclaim = false): QuotaRefusal {
-    const index = vector.resources.findIndex((resource, at) => !this.tree.ledger.fits(project.leaf, resource, vector.amounts[at]!))
-    const resource = vector.resources[index]!, asked = vector.amounts[index]!
+    const index = vector.resources.findIndex(
+      (resource, at) => !this.tree.ledger.fits(project.leaf, resource, vector.amounts[at]!),
+    )
+    const resource = vector.resources[index]!,
+      asked = vector.amounts[index]!
     const block = this.tree.ledger.blocks(project.leaf, resource, asked)[0]!
     let code = codeOf(this.tree, block)
     if (triedReclaim && code === 'SHORTAGE' && !this.#isOwnersBelow(project, vector, block.node)) code = 'NO_RIGHT'
@@ -209,10 +197,17 @@ export class QuotaEngine {
   #reclaimFor(claim: Claim, ask: Ask, nowMs: number): Outcome {
     const victims = this.planReclaim(claim, nowMs)
     const waits = !victims && this.tree.policy(claim.project, 'reclaim') === 'natural' && this.#isOwner(claim)
-    if (!victims && !waits) return { state: 'refused', refusal: this.refusalOf(claim.project, claim.vector, this.#mayReclaim(claim.project)) }
+    if (!victims && !waits)
+      return { state: 'refused', refusal: this.refusalOf(claim.project, claim.vector, this.#mayReclaim(claim.project)) }
     const ticket: Ticket = {
-      id: claim.id, project: claim.project, vector: claim.vector, held: claim.vector.amounts.map(() => 0), sinceMs: nowMs,
-      expiresAtMs: ask.ttlMs === undefined ? UNLIMITED : nowMs + ask.ttlMs, victims: new Set(), claim,
+      id: claim.id,
+      project: claim.project,
+      vector: claim.vector,
+      held: claim.vector.amounts.map(() => 0),
+      sinceMs: nowMs,
+      expiresAtMs: ask.ttlMs === undefined ? UNLIMITED : nowMs + ask.ttlMs,
+      victims: new Set(),
+      claim,
     }
     this.tickets.add(ticket)
     const notices = (victims ?? []).map((victim) => this.#giveNotice(victim, ticket, nowMs))
@@ -282,7 +277,9 @@ export class QuotaEngine {
 
   #settleReserved(claim: Claim): void {
     if (claim.state !== 'reserved') return
-    claim.vector.resources.forEach((resource, index) => { claim.project.reserved[resource]! -= claim.vector.amounts[index]! })
+    claim.vector.resources.forEach((resource, index) => {
+      claim.project.reserved[resource]! -= claim.vector.amounts[index]!
+    })
     claim.state = 'committed'
     claim.expiresAtMs = UNLIMITED
     this.#expiring.delete(claim)
@@ -290,7 +287,10 @@ export class QuotaEngine {
 
   #held(id: string): Claim {
     const claim = this.book.find(id)
-    if (!claim) throw new RuleBroken('NO_CLAIM', `There is no claim ${id}: it was never made, was released, or had expired.`, { claim: id })
+    if (!claim)
+      throw new RuleBroken('NO_CLAIM', `There is no claim ${id}: it was never made, was released, or had expired.`, {
+        claim: id,
+      })
     return claim
   }
 
@@ -320,9 +320,12 @@ export class QuotaEngine {
   shrink(id: string, amounts: Readonly<Record<string, number>>, nowMs: number): void {
     const claim = this.#held(id)
     this.#count(claim, -1)
-    const kept = claim.vector.resources.map((resource, index) => ({
-      resource, amount: Math.max(0, claim.vector.amounts[index]! - (amounts[this.tree.resources[resource]!] ?? 0)),
-    })).filter(({ amount }) => amount > 0)
+    const kept = claim.vector.resources
+      .map((resource, index) => ({
+        resource,
+        amount: Math.max(0, claim.vector.amounts[index]! - (amounts[this.tree.resources[resource]!] ?? 0)),
+      }))
+      .filter(({ amount }) => amount > 0)
     claim.vector = { resources: kept.map(({ resource }) => resource), amounts: kept.map(({ amount }) => amount) }
     this.#count(claim, 1)
     this.serveTickets(nowMs)
@@ -353,7 +356,9 @@ export class QuotaEngine {
     }
   }
 
-  /** Time has passed: expire reservations and tickets, name the containers that are due, plan again for who is stuck. */
+  /**
+   * Time has passed: expire reservations and tickets, name the containers that are due, plan again for who is stuck.
+   */
   tick(nowMs: number): void {
     for (const claim of this.#expiring) {
       if (claim.expiresAtMs > nowMs) continue
@@ -371,7 +376,8 @@ export class QuotaEngine {
       return
     }
     for (const victim of ticket.victims) {
-      if (victim.reclaim!.deadlineMs <= nowMs) this.#events.push({ type: 'due', claim: victim.id, project: victim.project.id })
+      if (victim.reclaim!.deadlineMs <= nowMs)
+        this.#events.push({ type: 'due', claim: victim.id, project: victim.project.id })
     }
     if (ticket.victims.size > 0) return
     const victims = this.planReclaim(ticket.claim, nowMs, ticket)
@@ -385,7 +391,10 @@ export class QuotaEngine {
       const index = vector.resources.indexOf(resource)
       if (index >= 0) waiting.set(project, (waiting.get(project) ?? 0) + vector.amounts[index]! - held[index]!)
     }
-    return entitlements(this.tree, resource, (leaf) =>
-      this.tree.ledger.counted(leaf, resource) + (waiting.get(this.tree.projectAt(leaf)) ?? 0))
+    return entitlements(
+      this.tree,
+      resource,
+      (leaf) => this.tree.ledger.counted(leaf, resource) + (waiting.get(this.tree.projectAt(leaf)) ?? 0),
+    )
   }
 }

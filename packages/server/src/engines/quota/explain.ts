@@ -1,7 +1,7 @@
 /** Answers to "why", "what could I still use" and "what if", in numbers, level by level; changes nothing. */
 import { fromWire, toWire } from './amounts.ts'
-import { QuotaEngine } from './engine.ts'
-import type { Ask, Outcome } from './engine.ts'
+import type { QuotaEngine } from './engine.ts'
+import type { Ask, Outcome } from './asks.ts'
 import type { QuotaRefusal } from './refusals.ts'
 import type { Holding } from './settings.ts'
 import { exportState, importState } from './state.ts'
@@ -34,32 +34,47 @@ export interface Explanation {
 
 /** What `claim` would answer now, and why. */
 export const explain = (engine: QuotaEngine, ask: Ask, nowMs: number): Explanation => {
-  const { tree } = engine, project = tree.project(ask.project)
-  const resources = Object.keys(ask.amounts).map((name) => tree.resourceNumber(name)).filter((number) => number !== undefined)
+  const { tree } = engine,
+    project = tree.project(ask.project)
+  const resources = Object.keys(ask.amounts)
+    .map((name) => tree.resourceNumber(name))
+    .filter((number) => number !== undefined)
   const wanted = (resource: number) => ask.amounts[tree.resources[resource]!]!
   const perResource = (value: (resource: number) => number) =>
     Object.fromEntries(resources.map((resource) => [tree.resources[resource]!, toWire(value(resource))]))
   const outcome = fork(engine).claim({ ...ask, whenFull: 'reclaim' }, nowMs)
   return {
     verdict: outcome.state === 'refused' ? 'refused' : outcome.state === 'reclaiming' ? 'reclaims' : 'fits',
-    victims: outcome.state === 'reclaiming' ? outcome.notices.map(({ claim, project: from, right }) => ({ claim, project: from, right })) : [],
+    victims:
+      outcome.state === 'reclaiming'
+        ? outcome.notices.map(({ claim, project: from, right }) => ({ claim, project: from, right }))
+        : [],
     refusal: outcome.state === 'refused' ? outcome.refusal : null,
     levels: resources.flatMap((resource) => levelsOf(engine, project.leaf, resource, wanted(resource))),
     available: perResource((resource) => tree.ledger.available(project.leaf, resource)),
-    deserved: perResource((resource) => engine.deserved(resource, new Map([[project, wanted(resource)]])).at(project.leaf)),
+    deserved: perResource((resource) =>
+      engine.deserved(resource, new Map([[project, wanted(resource)]])).at(project.leaf),
+    ),
     using: perResource((resource) => tree.ledger.counted(project.leaf, resource)),
   }
 }
 
 const levelsOf = ({ tree }: QuotaEngine, leaf: number, resource: number, amount: number): Level[] => {
-  const { ledger } = tree, blocks = new Map(ledger.blocks(leaf, resource, amount).map((block) => [block.node, block.barrier]))
+  const { ledger } = tree,
+    blocks = new Map(ledger.blocks(leaf, resource, amount).map((block) => [block.node, block.barrier]))
   const levels: Level[] = []
   for (let node = leaf; node >= 0; node = ledger.parents[node]!) {
     levels.push({
-      project: tree.nodeName(node), resource: tree.resources[resource]!, ceiling: toWire(ledger.ceiling(node, resource)),
-      used: ledger.subtree(node, resource), visible: toWire(ledger.visible(node, resource)), counted: ledger.counted(node, resource),
-      borrow: toWire(ledger.borrow(node, resource)), lends: toWire(ledger.lendable(node, resource)),
-      overOwn: ledger.overOwn(node, resource), blocked: blocks.get(node) ?? null,
+      project: tree.nodeName(node),
+      resource: tree.resources[resource]!,
+      ceiling: toWire(ledger.ceiling(node, resource)),
+      used: ledger.subtree(node, resource),
+      visible: toWire(ledger.visible(node, resource)),
+      counted: ledger.counted(node, resource),
+      borrow: toWire(ledger.borrow(node, resource)),
+      lends: toWire(ledger.lendable(node, resource)),
+      overOwn: ledger.overOwn(node, resource),
+      blocked: blocks.get(node) ?? null,
     })
   }
   return levels
@@ -73,10 +88,17 @@ export type Supposition =
   | { claim: Ask }
   | { release: string }
 
-export interface SuppositionResult { supposition: Supposition; outcome: Outcome | { state: 'done' } }
+export interface SuppositionResult {
+  supposition: Supposition
+  outcome: Outcome | { state: 'done' }
+}
 
 /** Plays changes and claims, in order, on a copy; whoever would get a notice stops at once. Limits may be −1. */
-export const simulate = (engine: QuotaEngine, suppositions: readonly Supposition[], nowMs: number): { engine: QuotaEngine; results: SuppositionResult[] } => {
+export const simulate = (
+  engine: QuotaEngine,
+  suppositions: readonly Supposition[],
+  nowMs: number,
+): { engine: QuotaEngine; results: SuppositionResult[] } => {
   const copy = fork(engine)
   const results = suppositions.map((supposition) => ({ supposition, outcome: suppose(copy, supposition, nowMs) }))
   return { engine: copy, results }
@@ -91,7 +113,17 @@ const suppose = (engine: QuotaEngine, supposition: Supposition, nowMs: number): 
   return outcome
 }
 
-const setSupposed = ({ tree }: QuotaEngine, { project, resource, holding, force }: { project: string; resource: string; holding: Partial<Holding>; force?: boolean }): void => {
-  const amounts = Object.fromEntries(Object.entries(holding).map(([field, value]) => [field, value === null ? null : fromWire(value)]))
+const setSupposed = (
+  { tree }: QuotaEngine,
+  {
+    project,
+    resource,
+    holding,
+    force,
+  }: { project: string; resource: string; holding: Partial<Holding>; force?: boolean },
+): void => {
+  const amounts = Object.fromEntries(
+    Object.entries(holding).map(([field, value]) => [field, value === null ? null : fromWire(value)]),
+  )
   tree.configure(project, tree.addResource(resource), amounts, { force })
 }

@@ -9,18 +9,31 @@ const fixed = (own: number, children = {}) => ({ own, lend: 0, borrow: 0, childr
 
 /** [hard limit, used, reserved] as in the specification. */
 const uses: Record<string, [number, number]> = {
-  ProductionIT: [100, 100], CMS: [25, 15], Computing: [50, 50], Visualisation: [25, 25],
-  ATLAS: [25, 25], Services: [25, 25], Operations: [50, 50],
+  ProductionIT: [100, 100],
+  CMS: [25, 15],
+  Computing: [50, 50],
+  Visualisation: [25, 25],
+  ATLAS: [25, 25],
+  Services: [25, 25],
+  Operations: [50, 50],
 }
 
 const productionIT = () => {
-  const lab = new Lab({ ProductionIT: fixed(1000, {
-    CMS: fixed(300, { Computing: fixed(100), Visualisation: fixed(150) }),
-    ATLAS: fixed(400, { Services: fixed(100), Operations: fixed(200) }),
-  }) }, ['instances'])
+  const lab = new Lab(
+    {
+      ProductionIT: fixed(1000, {
+        CMS: fixed(300, { Computing: fixed(100), Visualisation: fixed(150) }),
+        ATLAS: fixed(400, { Services: fixed(100), Operations: fixed(200) }),
+      }),
+    },
+    ['instances'],
+  )
   for (const [project, [used, reserved]] of Object.entries(uses)) {
     lab.start(project, used)
-    assert.equal(lab.engine.claim({ id: `r-${project}`, project, amounts: { instances: reserved } }, 0).state, 'reserved')
+    assert.equal(
+      lab.engine.claim({ id: `r-${project}`, project, amounts: { instances: reserved } }, 0).state,
+      'reserved',
+    )
   }
   return lab
 }
@@ -39,15 +52,23 @@ test('the table: hard limit, used, reserved, allocated, free', () => {
     return [own, used, reserved, allocated, free]
   }
   assert.deepEqual(['ProductionIT', 'CMS', 'Computing', 'Visualisation', 'ATLAS', 'Services', 'Operations'].map(row), [
-    [1000, 100, 100, 700, 100], [300, 25, 15, 250, 10], [100, 50, 50, 0, 0], [150, 25, 25, 0, 100],
-    [400, 25, 25, 300, 50], [100, 25, 25, 0, 50], [200, 50, 50, 0, 100],
+    [1000, 100, 100, 700, 100],
+    [300, 25, 15, 250, 10],
+    [100, 50, 50, 0, 0],
+    [150, 25, 25, 0, 100],
+    [400, 25, 25, 300, 50],
+    [100, 25, 25, 0, 50],
+    [200, 50, 50, 0, 100],
   ])
 })
 
 test('a: CMS to 400 takes all that ProductionIT has free', () => {
   const lab = productionIT()
   setHardLimit(lab.engine.tree, 'CMS', 0, 400)
-  assert.deepEqual([lab.numbers('ProductionIT').allocated, lab.numbers('ProductionIT').free, lab.numbers('CMS').free], [800, 0, 110])
+  assert.deepEqual(
+    [lab.numbers('ProductionIT').allocated, lab.numbers('ProductionIT').free, lab.numbers('CMS').free],
+    [800, 0, 110],
+  )
 })
 
 test('b: CMS to 500 is refused and the answer names 400', () => {
@@ -87,12 +108,16 @@ test('i: a root has no upper bound', () => {
 test('j: deleting the quota of Visualisation returns it to CMS and leaves a debt of 50', () => {
   const lab = productionIT()
   deleteHardLimit(lab.engine.tree, 'Visualisation', 0)
-  assert.deepEqual([lab.numbers('CMS').allocated, lab.numbers('CMS').free, lab.numbers('Visualisation').free], [100, 160, -50])
+  assert.deepEqual(
+    [lab.numbers('CMS').allocated, lab.numbers('CMS').free, lab.numbers('Visualisation').free],
+    [100, 160, -50],
+  )
   assert.equal(lab.ask('Visualisation'), 'CEILING at Visualisation')
 })
 
 test('k: a project goes only when it uses nothing, and then its quota is its parent’s again', () => {
-  const lab = productionIT(), { engine } = lab
+  const lab = productionIT(),
+    { engine } = lab
   refuses('IN_USE', {}, () => engine.tree.removeProject('Visualisation'))
   for (const claim of [...engine.book.all()]) if (claim.project.id === 'Visualisation') engine.release(claim.id, 0)
   engine.tree.removeProject('Visualisation')
@@ -114,8 +139,12 @@ const chain = () => {
 }
 
 test('a chain of three: free 50, 20, 0; limits move only within what the next level up can spare', () => {
-  const lab = chain(), { tree } = lab.engine
-  assert.deepEqual(['A', 'B', 'C'].map((id) => lab.numbers(id).free), [50, 20, 0])
+  const lab = chain(),
+    { tree } = lab.engine
+  assert.deepEqual(
+    ['A', 'B', 'C'].map((id) => lab.numbers(id).free),
+    [50, 20, 0],
+  )
   setHardLimit(tree, 'C', 0, 20)
   assert.equal(lab.numbers('B').free, 10)
   refuses('ABOVE_PARENT', { max: 30 }, () => setHardLimit(tree, 'C', 0, 40))
@@ -132,7 +161,8 @@ test('what is reserved counts: with fifty reserved A has nothing free', () => {
 })
 
 test('a child of −1 draws on what its parent has not given away, together with its like', () => {
-  const lab = new Lab({ P: fixed(10, { X: fixed(0), Y: fixed(0), Z: fixed(4) }) }, ['instances']), { tree } = lab.engine
+  const lab = new Lab({ P: fixed(10, { X: fixed(0), Y: fixed(0), Z: fixed(4) }) }, ['instances']),
+    { tree } = lab.engine
   setHardLimit(tree, 'X', 0, -1)
   setHardLimit(tree, 'Y', 0, -1)
   assert.deepEqual(lab.available('X', 'Y', 'Z'), [6, 6, 4])
@@ -143,7 +173,8 @@ test('a child of −1 draws on what its parent has not given away, together with
 })
 
 test('a root of −1 is unlimited, and so are its children of −1', () => {
-  const lab = new Lab({ P: fixed(0, { X: fixed(0) }) }, ['instances']), { tree } = lab.engine
+  const lab = new Lab({ P: fixed(0, { X: fixed(0) }) }, ['instances']),
+    { tree } = lab.engine
   setHardLimit(tree, 'P', 0, -1)
   setHardLimit(tree, 'X', 0, -1)
   lab.start('X', 1_000_000)

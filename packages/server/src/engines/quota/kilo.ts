@@ -32,10 +32,17 @@ export const deleteHardLimit = (tree: QuotaTree, id: string, resource: number, r
 }
 
 const refuseAllocated = (tree: QuotaTree, project: Project, resource: number): never => {
-  const allocated = project.allocated[resource]!, name = tree.resources[resource]!
-  throw new RuleBroken('HAS_ALLOCATED', `Child projects of ${project.id} still hold ${allocated} ${name}; take it back from them first.`, {
-    project: project.id, resource: name, min: allocated,
-  })
+  const allocated = project.allocated[resource]!,
+    name = tree.resources[resource]!
+  throw new RuleBroken(
+    'HAS_ALLOCATED',
+    `Child projects of ${project.id} still hold ${allocated} ${name}; take it back from them first.`,
+    {
+      project: project.id,
+      resource: name,
+      min: allocated,
+    },
+  )
 }
 
 /** Only an admin of the immediate parent changes a child's quota; nobody changes their own, except at a root. */

@@ -1,4 +1,4 @@
-/** The hot numbers of the tree in flat arrays: what is visible, counted and used at each node, and the O(depth) walks. */
+/** The hot numbers of the tree in flat arrays: visible, counted, used at each node, and the O(depth) walks. */
 import { minus, positive, UNLIMITED } from './amounts.ts'
 
 /**
@@ -12,12 +12,21 @@ import { minus, positive, UNLIMITED } from './amounts.ts'
  * - ceiling: what subtree may reach.
  * - lendable: visible − private.
  */
-const VISIBLE = 0, COUNTED = 1, SUBTREE = 2, PRIVATE = 3, BOUND = 4, CEILING = 5, LENDABLE = 6, BORROW = 7
+const VISIBLE = 0,
+  COUNTED = 1,
+  SUBTREE = 2,
+  PRIVATE = 3,
+  BOUND = 4,
+  CEILING = 5,
+  LENDABLE = 6,
+  BORROW = 7
 const STRIDE = 8
 
 export const NO_NODE = -1
 
-/** What configuration says of one cell. `base` is the capacity that starts here: own of a leaf, pool of an inner node. */
+/**
+ * What configuration says of one cell. `base` is the capacity that starts here: own of a leaf, pool of an inner node.
+ */
 export interface CellSettings {
   base: number
   lend: number
@@ -28,7 +37,11 @@ export interface CellSettings {
 /** What stops a walk: the subtree's hard cap, or the capacity that is visible and borrowable. */
 export type Barrier = 'ceiling' | 'bound'
 
-export interface Block { node: number; resource: number; barrier: Barrier }
+export interface Block {
+  node: number
+  resource: number
+  barrier: Barrier
+}
 
 /** All that a walk needs of one cell. */
 export interface KeptCell {
@@ -42,7 +55,11 @@ export interface KeptCell {
   borrow: number
 }
 
-interface Column { cells: Float64Array; bases: Float64Array; lends: Float64Array }
+interface Column {
+  cells: Float64Array
+  bases: Float64Array
+  lends: Float64Array
+}
 
 export class Ledger {
   parents = new Int32Array(64).fill(NO_NODE)
@@ -51,13 +68,19 @@ export class Ledger {
   readonly #free: number[] = []
   #nodes = 0
 
-  get nodesMax(): number { return this.#nodes }
-  get resources(): number { return this.#columns.length }
+  get nodesMax(): number {
+    return this.#nodes
+  }
+  get resources(): number {
+    return this.#columns.length
+  }
 
   addResource(): number {
     const size = this.parents.length
     this.#columns.push({
-      cells: new Float64Array(size * STRIDE), bases: new Float64Array(size), lends: new Float64Array(size),
+      cells: new Float64Array(size * STRIDE),
+      bases: new Float64Array(size),
+      lends: new Float64Array(size),
     })
     return this.#columns.length - 1
   }
@@ -109,15 +132,33 @@ export class Ledger {
     return this.#columns[resource]!.cells[node * STRIDE + field]!
   }
 
-  visible(node: number, resource: number): number { return this.#cell(node, resource, VISIBLE) }
-  counted(node: number, resource: number): number { return this.#cell(node, resource, COUNTED) }
-  subtree(node: number, resource: number): number { return this.#cell(node, resource, SUBTREE) }
-  private(node: number, resource: number): number { return this.#cell(node, resource, PRIVATE) }
-  bound(node: number, resource: number): number { return this.#cell(node, resource, BOUND) }
-  ceiling(node: number, resource: number): number { return this.#cell(node, resource, CEILING) }
-  lendable(node: number, resource: number): number { return this.#cell(node, resource, LENDABLE) }
-  borrow(node: number, resource: number): number { return this.#cell(node, resource, BORROW) }
-  base(node: number, resource: number): number { return this.#columns[resource]!.bases[node]! }
+  visible(node: number, resource: number): number {
+    return this.#cell(node, resource, VISIBLE)
+  }
+  counted(node: number, resource: number): number {
+    return this.#cell(node, resource, COUNTED)
+  }
+  subtree(node: number, resource: number): number {
+    return this.#cell(node, resource, SUBTREE)
+  }
+  private(node: number, resource: number): number {
+    return this.#cell(node, resource, PRIVATE)
+  }
+  bound(node: number, resource: number): number {
+    return this.#cell(node, resource, BOUND)
+  }
+  ceiling(node: number, resource: number): number {
+    return this.#cell(node, resource, CEILING)
+  }
+  lendable(node: number, resource: number): number {
+    return this.#cell(node, resource, LENDABLE)
+  }
+  borrow(node: number, resource: number): number {
+    return this.#cell(node, resource, BORROW)
+  }
+  base(node: number, resource: number): number {
+    return this.#columns[resource]!.bases[node]!
+  }
 
   /** How much the subtree uses of what belongs to others. */
   overOwn(node: number, resource: number): number {
@@ -131,7 +172,8 @@ export class Ledger {
 
   /** Would `amount` more at `leaf` fit on the whole path? */
   fits(leaf: number, resource: number, amount: number): boolean {
-    const cells = this.#columns[resource]!.cells, parents = this.parents
+    const cells = this.#columns[resource]!.cells,
+      parents = this.parents
     let spill = amount
     for (let node = leaf; node !== NO_NODE; node = parents[node]!) {
       const at = node * STRIDE
@@ -146,7 +188,8 @@ export class Ledger {
 
   /** Counts `amount` (negative: gives it back) at `leaf` without asking whether it fits; exactly its own inverse. */
   apply(leaf: number, resource: number, amount: number): void {
-    const cells = this.#columns[resource]!.cells, parents = this.parents
+    const cells = this.#columns[resource]!.cells,
+      parents = this.parents
     let spill = amount
     for (let node = leaf; node !== NO_NODE; node = parents[node]!) {
       const at = node * STRIDE
@@ -193,7 +236,8 @@ export class Ledger {
 
   /** Room under the bounds alone; below zero where the node or one above it is in debt. */
   #headroom(node: number, resource: number): number {
-    const counted = this.counted(node, resource), bound = this.bound(node, resource)
+    const counted = this.counted(node, resource),
+      bound = this.bound(node, resource)
     const parent = this.parents[node]!
     if (parent === NO_NODE) return minus(bound, counted, UNLIMITED)
     const kept = this.private(node, resource)
@@ -213,7 +257,8 @@ export class Ledger {
 
   /** A cell as somebody has kept it. With a path of such cells alone the walks answer as the whole tree would. */
   restoreCell(node: number, resource: number, kept: KeptCell): void {
-    const { cells } = this.#columns[resource]!, at = node * STRIDE
+    const { cells } = this.#columns[resource]!,
+      at = node * STRIDE
     cells[at + VISIBLE] = kept.visible
     cells[at + COUNTED] = kept.counted
     cells[at + SUBTREE] = kept.subtree
@@ -226,9 +271,14 @@ export class Ledger {
 
   keptCell(node: number, resource: number): KeptCell {
     return {
-      visible: this.visible(node, resource), counted: this.counted(node, resource),
-      subtree: this.subtree(node, resource), private: this.private(node, resource), bound: this.bound(node, resource),
-      ceiling: this.ceiling(node, resource), lendable: this.lendable(node, resource), borrow: this.borrow(node, resource),
+      visible: this.visible(node, resource),
+      counted: this.counted(node, resource),
+      subtree: this.subtree(node, resource),
+      private: this.private(node, resource),
+      bound: this.bound(node, resource),
+      ceiling: this.ceiling(node, resource),
+      lendable: this.lendable(node, resource),
+      borrow: this.borrow(node, resource),
     }
   }
 
@@ -246,13 +296,16 @@ export class Ledger {
     }
   }
 
-  /** Derives the path upwards from `start` anew after something below or in it changed what it spills, uses or lends. */
+  /**
+   * Derives the path upwards from `start` anew after something below or in it changed what it spills, uses or lends.
+   */
   #carry(start: number, resource: number, change = { spill: 0, use: 0 }): void {
     const cells = this.#columns[resource]!.cells
     let spillDelta = change.spill
     for (let node = start; node !== NO_NODE; node = this.parents[node]!) {
       const at = node * STRIDE
-      const spillBefore = this.spill(node, resource), lendableBefore = cells[at + LENDABLE]!
+      const spillBefore = this.spill(node, resource),
+        lendableBefore = cells[at + LENDABLE]!
       cells[at + SUBTREE]! += change.use
       cells[at + COUNTED]! += spillDelta
       this.#derive(node, resource)
@@ -264,7 +317,8 @@ export class Ledger {
   /** Everything about a cell that follows from its settings and its children's lendable parts. */
   #derive(node: number, resource: number): void {
     const { cells, bases, lends } = this.#columns[resource]!
-    const at = node * STRIDE, isRoot = this.parents[node] === NO_NODE
+    const at = node * STRIDE,
+      isRoot = this.parents[node] === NO_NODE
     let visible = bases[node]!
     for (const child of this.children[node]!) visible += cells[child * STRIDE + LENDABLE]!
     const lendable = isRoot ? 0 : Math.min(lends[node]!, visible)
@@ -278,11 +332,13 @@ export class Ledger {
   rebuild(resource: number, roots: readonly number[], useAt: (leaf: number) => number): void {
     const { cells } = this.#columns[resource]!
     const visit = (node: number): void => {
-      const at = node * STRIDE, children = this.children[node]!
+      const at = node * STRIDE,
+        children = this.children[node]!
       for (const child of children) visit(child)
       this.#derive(node, resource)
       cells[at + COUNTED] = children.length === 0 ? useAt(node) : sum(children, (child) => this.spill(child, resource))
-      cells[at + SUBTREE] = children.length === 0 ? useAt(node) : sum(children, (child) => this.subtree(child, resource))
+      cells[at + SUBTREE] =
+        children.length === 0 ? useAt(node) : sum(children, (child) => this.subtree(child, resource))
     }
     for (const root of roots) visit(root)
   }
@@ -295,7 +351,8 @@ export class Ledger {
 
 /** How the spill past `kept` changes when `counted` changes by `delta`. */
 const spillChange = (counted: number, delta: number, kept: number): number => {
-  const before = counted - kept, after = before + delta
+  const before = counted - kept,
+    after = before + delta
   return (after > 0 ? after : 0) - (before > 0 ? before : 0)
 }
 

@@ -11,7 +11,11 @@ export interface Loan {
   amount: number
 }
 
-interface Part { project: string; amount: number; fromPool: boolean }
+interface Part {
+  project: string
+  amount: number
+  fromPool: boolean
+}
 
 /**
  * The engine keeps balances, not contracts: as long as the balances hold a matching exists. This is the one that takes
@@ -35,18 +39,24 @@ class Matching {
 
   /** Matches inside the subtree; gives what it still needs from above, and what it can lend upwards. */
   settle(node: number): { needs: Part[]; offers: Part[] } {
-    const children = [...this.#tree.ledger.children[node]!].sort((a, b) => (this.#tree.nodeName(a) < this.#tree.nodeName(b) ? -1 : 1))
+    const children = [...this.#tree.ledger.children[node]!].sort((a, b) =>
+      this.#tree.nodeName(a) < this.#tree.nodeName(b) ? -1 : 1,
+    )
     if (children.length === 0) return this.#settleLeaf(node)
     const below = children.map((child) => this.settle(child))
-    const needs = below.flatMap((part) => part.needs), offers = below.flatMap((part) => part.offers)
-    const pool = [{ project: this.#tree.projectAt(node).id, amount: this.#tree.ledger.base(node, this.#resource), fromPool: true }]
+    const needs = below.flatMap((part) => part.needs),
+      offers = below.flatMap((part) => part.offers)
+    const pool = [
+      { project: this.#tree.projectAt(node).id, amount: this.#tree.ledger.base(node, this.#resource), fromPool: true },
+    ]
     this.#match(needs, pool)
     this.#match(needs, offers)
     return { needs: needs.filter(isOpen), offers: this.#lendable(node, [...offers, ...pool].filter(isOpen)) }
   }
 
   #settleLeaf(node: number): { needs: Part[]; offers: Part[] } {
-    const { ledger } = this.#tree, project = this.#tree.projectAt(node).id
+    const { ledger } = this.#tree,
+      project = this.#tree.projectAt(node).id
     const idle = positive(minus(ledger.visible(node, this.#resource), ledger.counted(node, this.#resource), Infinity))
     const over = ledger.overOwn(node, this.#resource)
     const part = (amount: number): Part => ({ project, amount, fromPool: false })
@@ -56,11 +66,13 @@ class Matching {
   /** At most what the node may lend of what is idle below it. */
   #lendable(node: number, offers: Part[]): Part[] {
     let left = this.#tree.ledger.lendable(node, this.#resource)
-    return offers.map((offer) => {
-      const amount = Math.min(offer.amount, left)
-      left = minus(left, amount, left)
-      return { ...offer, amount }
-    }).filter(isOpen)
+    return offers
+      .map((offer) => {
+        const amount = Math.min(offer.amount, left)
+        left = minus(left, amount, left)
+        return { ...offer, amount }
+      })
+      .filter(isOpen)
   }
 
   #match(needs: Part[], offers: Part[]): void {
@@ -70,13 +82,21 @@ class Matching {
         if (amount === 0) continue
         need.amount -= amount
         offer.amount = minus(offer.amount, amount, Infinity)
-        this.#note({ resource: this.#tree.resources[this.#resource]!, lender: offer.project, fromPool: offer.fromPool, borrower: need.project, amount })
+        this.#note({
+          resource: this.#tree.resources[this.#resource]!,
+          lender: offer.project,
+          fromPool: offer.fromPool,
+          borrower: need.project,
+          amount,
+        })
       }
     }
   }
 
   #note(loan: Loan): void {
-    const same = this.loans.find((other) => other.lender === loan.lender && other.borrower === loan.borrower && other.fromPool === loan.fromPool)
+    const same = this.loans.find(
+      (other) => other.lender === loan.lender && other.borrower === loan.borrower && other.fromPool === loan.fromPool,
+    )
     if (same) same.amount += loan.amount
     else this.loans.push(loan)
   }

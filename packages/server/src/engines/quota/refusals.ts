@@ -4,7 +4,7 @@ import type { Block, Ledger } from './ledger.ts'
 import type { QuotaTree } from './tree.ts'
 
 export type RefusalCode =
-  | 'CEILING' | 'BORROW' | 'SHORTAGE' | 'NO_RIGHT' | 'NOT_REGISTERED' | 'NO_PROJECT' | 'BAD_AMOUNT' | 'RECLAIMING'
+  'CEILING' | 'BORROW' | 'SHORTAGE' | 'NO_RIGHT' | 'NOT_REGISTERED' | 'NO_PROJECT' | 'BAD_AMOUNT' | 'RECLAIMING'
 
 export interface QuotaRefusal {
   code: RefusalCode
@@ -27,8 +27,26 @@ export interface QuotaRefusal {
   remedy: string
 }
 
-export const emptyRefusal = (code: RefusalCode, project: string, resource: string, asked: number, remedy: string): QuotaRefusal =>
-  ({ code, project, resource, node: project, asked, limit: 0, used: 0, reserved: 0, available: 0, missing: asked, heldBy: [], remedy })
+export const emptyRefusal = (
+  code: RefusalCode,
+  project: string,
+  resource: string,
+  asked: number,
+  remedy: string,
+): QuotaRefusal => ({
+  code,
+  project,
+  resource,
+  node: project,
+  asked,
+  limit: 0,
+  used: 0,
+  reserved: 0,
+  available: 0,
+  missing: asked,
+  heldBy: [],
+  remedy,
+})
 
 /**
  * A cap that follows from own + borrow is a ceiling to everybody but the root: the root's own is the capacity itself,
@@ -42,35 +60,62 @@ export const codeOf = (tree: QuotaTree, block: Block): RefusalCode => {
   return project.parent || explicit ? 'CEILING' : 'SHORTAGE'
 }
 
-export const explainBlock = (tree: QuotaTree, block: Block, leaf: number, asked: number, code = codeOf(tree, block)): QuotaRefusal => {
-  const { ledger } = tree, { node, resource } = block
-  const project = tree.projectAt(leaf).id, available = ledger.available(leaf, resource)
+export const explainBlock = (
+  tree: QuotaTree,
+  block: Block,
+  leaf: number,
+  asked: number,
+  code = codeOf(tree, block),
+): QuotaRefusal => {
+  const { ledger } = tree,
+    { node, resource } = block
+  const project = tree.projectAt(leaf).id,
+    available = ledger.available(leaf, resource)
   const reserved = tree.projectAt(node).reserved[resource]!
   const refusal: QuotaRefusal = {
-    code, project, resource: tree.resources[resource]!, node: tree.projectAt(node).id, asked,
-    limit: toWire(limitAt(ledger, block)), used: ledger.subtree(node, resource) - reserved, reserved, available, missing: asked - available,
-    heldBy: holders(tree, node, resource), remedy: '',
+    code,
+    project,
+    resource: tree.resources[resource]!,
+    node: tree.projectAt(node).id,
+    asked,
+    limit: toWire(limitAt(ledger, block)),
+    used: ledger.subtree(node, resource) - reserved,
+    reserved,
+    available,
+    missing: asked - available,
+    heldBy: holders(tree, node, resource),
+    remedy: '',
   }
   return { ...refusal, remedy: remedyFor(refusal) }
 }
 
 const limitAt = (ledger: Ledger, { node, resource, barrier }: Block): number =>
-  barrier === 'ceiling' ? ledger.ceiling(node, resource)
-    : Math.min(ledger.ceiling(node, resource), ledger.bound(node, resource) + ledger.subtree(node, resource) - ledger.counted(node, resource))
+  barrier === 'ceiling'
+    ? ledger.ceiling(node, resource)
+    : Math.min(
+        ledger.ceiling(node, resource),
+        ledger.bound(node, resource) + ledger.subtree(node, resource) - ledger.counted(node, resource),
+      )
 
 const holders = (tree: QuotaTree, node: number, resource: number): QuotaRefusal['heldBy'] =>
-  tree.ledger.children[node]!
-    .map((child) => ({ project: tree.projectAt(child).id, amount: tree.ledger.overOwn(child, resource) }))
+  tree.ledger.children[node]!.map((child) => ({
+    project: tree.projectAt(child).id,
+    amount: tree.ledger.overOwn(child, resource),
+  }))
     .filter(({ amount }) => amount > 0)
     .sort((a, b) => b.amount - a.amount || (a.project < b.project ? -1 : 1))
 
 const remedyFor = ({ code, node, resource, missing, available, heldBy }: QuotaRefusal): string => {
   const smaller = available > 0 ? ` Or ask for at most ${available}.` : ''
-  if (code === 'CEILING') return `Release ${missing} ${resource} in ${node}, or raise its limit by ${missing}.${smaller}`
-  if (code === 'BORROW') return `Release ${missing} ${resource} in ${node}, or raise what it owns or may borrow.${smaller}`
-  if (code === 'NO_RIGHT') return `What is missing is used by others who have less beyond their own; wait until they release it.${smaller}`
+  if (code === 'CEILING')
+    return `Release ${missing} ${resource} in ${node}, or raise its limit by ${missing}.${smaller}`
+  if (code === 'BORROW')
+    return `Release ${missing} ${resource} in ${node}, or raise what it owns or may borrow.${smaller}`
+  if (code === 'NO_RIGHT')
+    return `What is missing is used by others who have less beyond their own; wait until they release it.${smaller}`
   const names = heldBy.map((holder) => `${holder.project} (${holder.amount})`).join(', ')
-  return `${missing} ${resource} must be released in ${node}${names ? `; beyond their own use: ${names}` : ''}.${smaller}`
+  const whose = names ? `; beyond their own use: ${names}` : ''
+  return `${missing} ${resource} must be released in ${node}${whose}.${smaller}`
 }
 
 /** `Quota exceeded for cores: asked 4, project dev may use 16 and uses 14 …`, for people. */
@@ -78,5 +123,7 @@ export const sentence = (refusal: QuotaRefusal): string => {
   const { code, resource, asked, node, limit, used, reserved, project, remedy } = refusal
   if (code === 'NOT_REGISTERED') return `Resource ${resource} is not registered with quota. ${remedy}`
   const where = node === project ? `project ${project}` : `its ancestor ${node}`
-  return `Quota exceeded for ${resource}: asked ${asked}, ${where} uses ${used} and has reserved ${reserved} of ${limit === -1 ? 'no limit' : limit} (${code}). ${remedy}`
+  const whole = limit === -1 ? 'no limit' : limit
+  const numbers = `${where} uses ${used} and has reserved ${reserved} of ${whole}`
+  return `Quota exceeded for ${resource}: asked ${asked}, ${numbers} (${code}). ${remedy}`
 }

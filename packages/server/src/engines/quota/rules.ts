@@ -1,8 +1,21 @@
 /** The "no" to a change of configuration: a stable code, a sentence, and the numbers behind it. */
 
 export type RuleCode =
-  | 'NO_PROJECT' | 'PROJECT_EXISTS' | 'HAS_CHILDREN' | 'IN_USE' | 'BAD_SETTING' | 'BELOW_USE' | 'ABOVE_PARENT'
-  | 'POOL_TOO_LARGE' | 'ROOT' | 'CYCLE' | 'DOES_NOT_FIT' | 'NO_CLAIM' | 'EXPIRED' | 'CLAIM_EXISTS' | 'HAS_ALLOCATED'
+  | 'NO_PROJECT'
+  | 'PROJECT_EXISTS'
+  | 'HAS_CHILDREN'
+  | 'IN_USE'
+  | 'BAD_SETTING'
+  | 'BELOW_USE'
+  | 'ABOVE_PARENT'
+  | 'POOL_TOO_LARGE'
+  | 'ROOT'
+  | 'CYCLE'
+  | 'DOES_NOT_FIT'
+  | 'NO_CLAIM'
+  | 'EXPIRED'
+  | 'CLAIM_EXISTS'
+  | 'HAS_ALLOCATED'
 
 export interface RuleDetails {
   project?: string

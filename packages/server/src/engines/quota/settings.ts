@@ -24,9 +24,17 @@ export type SelfHolding = Omit<Holding, 'own' | 'pool'>
 export const exclusive: Readonly<Holding> = { own: 0, pool: 0, lend: 0, borrow: 0, ceiling: null, weight: 1, tier: 1 }
 export const lending: Readonly<Holding> = { ...exclusive, lend: UNLIMITED, borrow: UNLIMITED }
 export const shared: Readonly<Holding> = { ...lending }
-export const selfDefault: Readonly<SelfHolding> = { lend: UNLIMITED, borrow: UNLIMITED, ceiling: null, weight: 1, tier: 1 }
+export const selfDefault: Readonly<SelfHolding> = {
+  lend: UNLIMITED,
+  borrow: UNLIMITED,
+  ceiling: null,
+  weight: 1,
+  tier: 1,
+}
 
-/** `never`, `natural`: nobody is evicted, and with `natural` the owner is first in line. `aggressive` knows no grace. */
+/**
+ * `never`, `natural`: nobody is evicted, and with `natural` the owner is first in line. `aggressive` knows no grace.
+ */
 export type ReclaimMode = 'never' | 'natural' | 'onDemand' | 'aggressive'
 
 /** Each absent field is the parent's. */
@@ -39,18 +47,27 @@ export interface Policy {
   graceMaxMs: number
   /** How long its containers run before a share reclaim may take them. */
   minRuntimeMs: number
-  /** Whether this project, as an owner, waits for its borrowers' minimum run time too. Then its guarantee has that delay. */
+  /**
+   * Whether this project, as an owner, waits for its borrowers' minimum run time too. Then its guarantee has that
+   * delay.
+   */
   waitsForMinRuntime: boolean
   /** So often reclaimed, a container of this project claims only what the project owns from then on. */
   reclaimsMax: number
 }
 
 export const policyDefault: Readonly<Policy> = {
-  reclaim: 'onDemand', graceMs: 30_000, graceMaxMs: 120_000, minRuntimeMs: 0, waitsForMinRuntime: false, reclaimsMax: 5,
+  reclaim: 'onDemand',
+  graceMs: 30_000,
+  graceMaxMs: 120_000,
+  minRuntimeMs: 0,
+  waitsForMinRuntime: false,
+  reclaimsMax: 5,
 }
 
 /** Who is served before whom: by tier, and whoever has weight 0 after everybody who has a weight. */
-export const precedence = ({ weight, tier }: { weight: number; tier: number }): number => (weight === 0 ? TIER_MAX + tier : tier)
+export const precedence = ({ weight, tier }: { weight: number; tier: number }): number =>
+  weight === 0 ? TIER_MAX + tier : tier
 
 const TIER_MAX = 10
 
@@ -63,7 +80,12 @@ export const wrongField = (holding: Partial<Holding>): keyof Holding | undefined
     if (holding[field] !== undefined && !isAmount(holding[field])) return field
   }
   if (holding.ceiling != null && !isAmount(holding.ceiling)) return 'ceiling'
-  if (holding.weight !== undefined && !(Number.isInteger(holding.weight) && holding.weight >= 0 && holding.weight <= 1_000_000)) return 'weight'
-  if (holding.tier !== undefined && !(Number.isInteger(holding.tier) && holding.tier >= 1 && holding.tier <= TIER_MAX)) return 'tier'
+  if (!isBetween(holding.weight ?? 0, 0, WEIGHT_MAX)) return 'weight'
+  if (!isBetween(holding.tier ?? 1, 1, TIER_MAX)) return 'tier'
   return undefined
 }
+
+const WEIGHT_MAX = 1_000_000
+
+const isBetween = (value: number, min: number, max: number): boolean =>
+  Number.isInteger(value) && value >= min && value <= max

@@ -1,4 +1,4 @@
-/** Tickets: claimants that gather freed capacity until they have all of it, so that nobody else can take it meanwhile. */
+/** Tickets: claimants that gather freed capacity until they have all of it, so that nobody else takes it. */
 import { minus } from './amounts.ts'
 import type { Claim, Vector } from './claims.ts'
 import type { Project, QuotaTree } from './tree.ts'
@@ -23,24 +23,37 @@ export class TicketRack {
   readonly #tree: QuotaTree
   readonly #tickets = new Map<string, Ticket>()
 
-  constructor(tree: QuotaTree) { this.#tree = tree }
+  constructor(tree: QuotaTree) {
+    this.#tree = tree
+  }
 
-  get size(): number { return this.#tickets.size }
-  find(id: string): Ticket | undefined { return this.#tickets.get(id) }
+  get size(): number {
+    return this.#tickets.size
+  }
+  find(id: string): Ticket | undefined {
+    return this.#tickets.get(id)
+  }
   /** Oldest first. */
-  all(): Ticket[] { return [...this.#tickets.values()] }
-  add(ticket: Ticket): void { this.#tickets.set(ticket.id, ticket) }
+  all(): Ticket[] {
+    return [...this.#tickets.values()]
+  }
+  add(ticket: Ticket): void {
+    this.#tickets.set(ticket.id, ticket)
+  }
 
   /** Puts back a ticket that a store remembers, with what it held. */
   restore(ticket: Ticket): void {
     this.add(ticket)
     this.#apply(ticket.project.leaf, ticket.vector.resources, ticket.held, 1)
-    ticket.vector.resources.forEach((resource, index) => { ticket.project.reserved[resource]! += ticket.held[index]! })
+    ticket.vector.resources.forEach((resource, index) => {
+      ticket.project.reserved[resource]! += ticket.held[index]!
+    })
   }
 
   /** Takes what is available now towards the ticket; true when nothing is missing any more. */
   gather(ticket: Ticket): boolean {
-    const { ledger } = this.#tree, { leaf, reserved } = ticket.project
+    const { ledger } = this.#tree,
+      { leaf, reserved } = ticket.project
     let complete = true
     ticket.vector.resources.forEach((resource, index) => {
       const missing = ticket.vector.amounts[index]! - ticket.held[index]!
@@ -56,7 +69,9 @@ export class TicketRack {
   }
 
   /** The ticket is served: what it holds belongs to its claim from now on. */
-  close(ticket: Ticket): void { this.#tickets.delete(ticket.id) }
+  close(ticket: Ticket): void {
+    this.#tickets.delete(ticket.id)
+  }
 
   /** The ticket is given up: what it holds is free again. */
   giveBack(ticket: Ticket): void {
@@ -74,7 +89,12 @@ export class TicketRack {
     const shift = (sign: 1 | -1) => {
       for (const claim of leaving) this.#apply(claim.project.leaf, claim.vector.resources, claim.vector.amounts, -sign)
       for (const { project, vector, held } of others) {
-        this.#apply(project.leaf, vector.resources, vector.amounts.map((amount, index) => minus(amount, held[index]!)), sign)
+        this.#apply(
+          project.leaf,
+          vector.resources,
+          vector.amounts.map((amount, index) => minus(amount, held[index]!)),
+          sign,
+        )
       }
     }
     shift(1)

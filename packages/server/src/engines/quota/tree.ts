@@ -58,14 +58,28 @@ export class QuotaTree {
     return resource
   }
 
-  resourceNumber(name: string): number | undefined { return this.#resourceNumbers.get(name) }
-  get projects(): Iterable<Project> { return this.#projects.values() }
-  get roots(): Project[] { return [...this.#projects.values()].filter((project) => project.parent === null) }
-  find(id: string): Project | undefined { return this.#projects.get(id) }
-  projectAt(node: number): Project { return this.#byNode[node]! }
-  isSelf(node: number): boolean { return this.projectAt(node).node !== node }
+  resourceNumber(name: string): number | undefined {
+    return this.#resourceNumbers.get(name)
+  }
+  get projects(): Iterable<Project> {
+    return this.#projects.values()
+  }
+  get roots(): Project[] {
+    return [...this.#projects.values()].filter((project) => project.parent === null)
+  }
+  find(id: string): Project | undefined {
+    return this.#projects.get(id)
+  }
+  projectAt(node: number): Project {
+    return this.#byNode[node]!
+  }
+  isSelf(node: number): boolean {
+    return this.projectAt(node).node !== node
+  }
   /** The project's id, with `/self` for the leaf of a project that has children. */
-  nodeName(node: number): string { return this.projectAt(node).id + (this.isSelf(node) ? '/self' : '') }
+  nodeName(node: number): string {
+    return this.projectAt(node).id + (this.isSelf(node) ? '/self' : '')
+  }
 
   project(id: string): Project {
     const project = this.#projects.get(id)
@@ -74,12 +88,22 @@ export class QuotaTree {
   }
 
   addProject(id: string, parentId: string | null, policy: Partial<Policy> = {}): Project {
-    if (this.#projects.has(id)) throw new RuleBroken('PROJECT_EXISTS', `Project ${id} is in the quota tree already.`, { project: id })
+    if (this.#projects.has(id))
+      throw new RuleBroken('PROJECT_EXISTS', `Project ${id} is in the quota tree already.`, { project: id })
     const parent = parentId === null ? null : this.project(parentId)
     if (parent) this.#giveSelf(parent)
     const node = this.ledger.addNode(parent?.node ?? NO_NODE)
     const project: Project = {
-      id, parent, children: new Set(), node, leaf: node, holdings: [], selfHoldings: [], allocated: [], reserved: [], policy,
+      id,
+      parent,
+      children: new Set(),
+      node,
+      leaf: node,
+      holdings: [],
+      selfHoldings: [],
+      allocated: [],
+      reserved: [],
+      policy,
     }
     this.#projects.set(id, project)
     this.#byNode[node] = project
@@ -126,10 +150,14 @@ export class QuotaTree {
 
   removeProject(id: string): void {
     const project = this.project(id)
-    if (project.children.size > 0) throw new RuleBroken('HAS_CHILDREN', `Project ${id} has child projects; remove them first.`, { project: id })
+    if (project.children.size > 0)
+      throw new RuleBroken('HAS_CHILDREN', `Project ${id} has child projects; remove them first.`, { project: id })
     this.resources.forEach((name, resource) => {
       if (this.ledger.subtree(project.node, resource) === 0) return
-      throw new RuleBroken('IN_USE', `Project ${id} still uses ${name}; release it first.`, { project: id, resource: name })
+      throw new RuleBroken('IN_USE', `Project ${id} still uses ${name}; release it first.`, {
+        project: id,
+        resource: name,
+      })
     })
     this.resources.forEach((_, resource) => this.#set(project, resource, { ...exclusive }))
     this.ledger.removeNode(project.node)
@@ -141,9 +169,18 @@ export class QuotaTree {
 
   numbers(project: Project, resource: number): ProjectNumbers {
     const { own, pool } = project.holdings[resource]!
-    const allocated = project.allocated[resource]!, reserved = project.reserved[resource]!
+    const allocated = project.allocated[resource]!,
+      reserved = project.reserved[resource]!
     const used = this.ledger.counted(project.leaf, resource) - reserved
-    return { own, pool, selfOwn: own - pool - allocated, allocated, used, reserved, free: own - used - reserved - allocated }
+    return {
+      own,
+      pool,
+      selfOwn: own - pool - allocated,
+      allocated,
+      used,
+      reserved,
+      free: own - used - reserved - allocated,
+    }
   }
 
   /** What the project could give to a child: its unallocated own part, less what its own containers use of it. */
@@ -153,15 +190,20 @@ export class QuotaTree {
   }
 
   /** What own may be set to: above what is used and given away, within what the parent can add. */
-  ownRange(project: Project, resource: number, { force = false, pool }: RangeOptions = {}): { min: number; max: number } {
+  ownRange(
+    project: Project,
+    resource: number,
+    { force = false, pool }: RangeOptions = {},
+  ): { min: number; max: number } {
     const { own, allocated, used, reserved, pool: poolNow } = this.numbers(project, resource)
-    const kept = allocated + (project.children.size > 0 ? pool ?? poolNow : 0)
+    const kept = allocated + (project.children.size > 0 ? (pool ?? poolNow) : 0)
     const max = project.parent ? own + this.grantable(project.parent, resource, force) : UNLIMITED
     return { min: force ? kept : kept + used + reserved, max }
   }
 
   configure(id: string, resource: number, change: Partial<Holding>, options: ConfigureOptions = {}): void {
-    const project = this.project(id), before = project.holdings[resource]!
+    const project = this.project(id),
+      before = project.holdings[resource]!
     const after = { ...before, ...change }
     this.#checkFields(project, resource, after)
     if (after.own !== before.own) this.#checkOwn(project, resource, after, options)
@@ -201,9 +243,13 @@ export class QuotaTree {
     const borrow = project.parent ? holding.borrow : 0
     const cell = { lend, borrow, ceiling: capOf({ own, borrow, ceiling: holding.ceiling }) }
     if (project.leaf === project.node) return this.ledger.configure(project.node, resource, { ...cell, base: own })
-    const self = project.selfHoldings[resource]!, selfOwn = positive(own - pool - project.allocated[resource]!)
+    const self = project.selfHoldings[resource]!,
+      selfOwn = positive(own - pool - project.allocated[resource]!)
     this.ledger.configure(project.leaf, resource, {
-      base: selfOwn, lend: self.lend, borrow: self.borrow, ceiling: capOf({ own: selfOwn, borrow: self.borrow, ceiling: self.ceiling }),
+      base: selfOwn,
+      lend: self.lend,
+      borrow: self.borrow,
+      ceiling: capOf({ own: selfOwn, borrow: self.borrow, ceiling: self.ceiling }),
     })
     this.ledger.configure(project.node, resource, { ...cell, base: pool })
   }
@@ -218,23 +264,34 @@ export class QuotaTree {
   }
 
   #refuseField(project: Project, resource: number, field: string): never {
-    throw new RuleBroken('BAD_SETTING', `${field} of ${this.resources[resource]} at ${project.id} is out of its range.`, {
-      project: project.id, resource: this.resources[resource]!, field,
-    })
+    throw new RuleBroken(
+      'BAD_SETTING',
+      `${field} of ${this.resources[resource]} at ${project.id} is out of its range.`,
+      {
+        project: project.id,
+        resource: this.resources[resource]!,
+        field,
+      },
+    )
   }
 
   #checkOwn(project: Project, resource: number, { own, pool }: Holding, { force }: ConfigureOptions): void {
     const { min, max } = this.ownRange(project, resource, { force, pool })
     const before = project.holdings[resource]!.own
     const details = { project: project.id, resource: this.resources[resource]!, min, max, asked: own }
-    if (own < before && own < min) throw new RuleBroken('BELOW_USE', `${details.resource} of ${project.id} must be at least ${min}.`, details)
-    if (own > before && own > max) throw new RuleBroken('ABOVE_PARENT', `${details.resource} of ${project.id} must be at most ${max}.`, details)
+    if (own < before && own < min)
+      throw new RuleBroken('BELOW_USE', `${details.resource} of ${project.id} must be at least ${min}.`, details)
+    if (own > before && own > max)
+      throw new RuleBroken('ABOVE_PARENT', `${details.resource} of ${project.id} must be at most ${max}.`, details)
   }
 
   #refusePool(project: Project, resource: number, after: Holding): never {
     const allocated = project.allocated[resource]!
     throw new RuleBroken('POOL_TOO_LARGE', `The pool of ${project.id} may hold at most ${after.own - allocated}.`, {
-      project: project.id, resource: this.resources[resource]!, max: after.own - allocated, asked: after.pool,
+      project: project.id,
+      resource: this.resources[resource]!,
+      max: after.own - allocated,
+      asked: after.pool,
     })
   }
 
@@ -258,7 +315,9 @@ export class QuotaTree {
    * one; what it uses must fit there.
    */
   moveProject(id: string, parentId: string): void {
-    const project = this.project(id), target = this.project(parentId), from = project.parent
+    const project = this.project(id),
+      target = this.project(parentId),
+      from = project.parent
     if (!from) throw new RuleBroken('ROOT', `Project ${id} is a root and cannot be moved.`, { project: id })
     for (let at: Project | null = target; at; at = at.parent) {
       if (at === project) throw new RuleBroken('CYCLE', `Project ${parentId} is below ${id}.`, { project: id })
@@ -270,13 +329,23 @@ export class QuotaTree {
     if (over) this.#rehang(project, from)
     this.#takeSelf(over ? target : from)
     if (!over) return
-    throw new RuleBroken('DOES_NOT_FIT', `What ${id} uses of ${over} does not fit below ${parentId}.`, { project: id, resource: over })
+    throw new RuleBroken('DOES_NOT_FIT', `What ${id} uses of ${over} does not fit below ${parentId}.`, {
+      project: id,
+      resource: over,
+    })
   }
 
   #checkGrants(project: Project, target: Project): void {
     this.resources.forEach((name, resource) => {
-      const { own } = project.holdings[resource]!, max = this.grantable(target, resource)
-      if (own > max) throw new RuleBroken('ABOVE_PARENT', `${target.id} can give at most ${max} ${name}.`, { project: target.id, resource: name, max, asked: own })
+      const { own } = project.holdings[resource]!,
+        max = this.grantable(target, resource)
+      if (own > max)
+        throw new RuleBroken('ABOVE_PARENT', `${target.id} can give at most ${max} ${name}.`, {
+          project: target.id,
+          resource: name,
+          max,
+          asked: own,
+        })
     })
   }
 
@@ -297,9 +366,11 @@ export class QuotaTree {
   #overcommitted(target: Project): string | undefined {
     for (let at: Project | null = target; at; at = at.parent) {
       const node = at.node
-      const over = this.resources.findIndex((_, resource) =>
-        this.ledger.counted(node, resource) > this.ledger.bound(node, resource) ||
-        this.ledger.subtree(node, resource) > this.ledger.ceiling(node, resource))
+      const over = this.resources.findIndex(
+        (_, resource) =>
+          this.ledger.counted(node, resource) > this.ledger.bound(node, resource) ||
+          this.ledger.subtree(node, resource) > this.ledger.ceiling(node, resource),
+      )
       if (over >= 0) return this.resources[over]
     }
     return undefined

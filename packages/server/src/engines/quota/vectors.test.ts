@@ -6,9 +6,17 @@ import { inf } from './testing/planted.ts'
 
 const repeat = (text: string, count: number) => Array.from({ length: count }, () => text)
 
-const twoLenders = (t1 = {}, root = {}) => new Lab({ P: { own: 16, ...root, children: {
-  T1: { own: 8, borrow: 0, ...t1 }, T2: { own: 8, borrow: 4 },
-} } })
+const twoLenders = (t1 = {}, root = {}) =>
+  new Lab({
+    P: {
+      own: 16,
+      ...root,
+      children: {
+        T1: { own: 8, borrow: 0, ...t1 },
+        T2: { own: 8, borrow: 4 },
+      },
+    },
+  })
 
 test('A2: T2 borrows four idle units, T1 takes exactly its own back', () => {
   const lab = twoLenders()
@@ -61,14 +69,23 @@ test('A3: a pool of sixteen shared 1:1 lets T2 use twelve until T1 wants its eig
 })
 
 test('A3: weights 3:1 share sixteen as 12 and 4', () => {
-  const lab = new Lab({ P: { pool: 16, children: { T1: { own: 0, borrow: inf, weight: 3 }, T2: { own: 0, borrow: inf } } } })
+  const lab = new Lab({
+    P: { pool: 16, children: { T1: { own: 0, borrow: inf, weight: 3 }, T2: { own: 0, borrow: inf } } },
+  })
   assert.deepEqual(lab.deserved({ T1: inf, T2: inf }), [12, 4])
 })
 
 test('A4: part owned, part shared', () => {
-  const mixed = (lend: number) => new Lab({ P: { pool: 16, children: {
-    T1: { own: 4, borrow: inf, lend }, T2: { own: 4, borrow: inf, lend },
-  } } })
+  const mixed = (lend: number) =>
+    new Lab({
+      P: {
+        pool: 16,
+        children: {
+          T1: { own: 4, borrow: inf, lend },
+          T2: { own: 4, borrow: inf, lend },
+        },
+      },
+    })
   assert.deepEqual(mixed(inf).deserved({ T1: inf, T2: inf }), [12, 12])
   assert.deepEqual(mixed(inf).deserved({ T1: 6, T2: 30 }), [6, 18])
   assert.deepEqual(mixed(inf).deserved({ T1: 2, T2: 30 }), [2, 22])
@@ -76,13 +93,24 @@ test('A4: part owned, part shared', () => {
 })
 
 test('H1: two levels with limits: who may take from whom is decided where the two meet', () => {
-  const lab = new Lab({ R: { own: 40, children: {
-    D1: { own: 20, lend: 0, borrow: 5, children: { D1a: { own: 10, borrow: inf }, D1b: { own: 10, borrow: inf } } },
-    D2: { own: 20, lend: 10, borrow: 0, children: { D2a: { own: 20, lend: 15, borrow: inf } } },
-  } } })
-  const { ledger } = lab.engine.tree, node = (id: string) => lab.engine.tree.project(id).node
+  const lab = new Lab({
+    R: {
+      own: 40,
+      children: {
+        D1: { own: 20, lend: 0, borrow: 5, children: { D1a: { own: 10, borrow: inf }, D1b: { own: 10, borrow: inf } } },
+        D2: { own: 20, lend: 10, borrow: 0, children: { D2a: { own: 20, lend: 15, borrow: inf } } },
+      },
+    },
+  })
+  const { ledger } = lab.engine.tree,
+    node = (id: string) => lab.engine.tree.project(id).node
   const shape = (id: string) => [ledger.visible(node(id), 0), ledger.lendable(node(id), 0), ledger.private(node(id), 0)]
-  assert.deepEqual(['D1a', 'D1', 'D2a', 'D2'].map(shape), [[10, 10, 0], [20, 0, 20], [20, 15, 5], [15, 10, 5]])
+  assert.deepEqual(['D1a', 'D1', 'D2a', 'D2'].map(shape), [
+    [10, 10, 0],
+    [20, 0, 20],
+    [20, 15, 5],
+    [15, 10, 5],
+  ])
   assert.equal(ledger.visible(node('R'), 0), 10)
   assert.deepEqual(lab.available('D1a', 'D1b', 'D2a'), [25, 25, 20])
   lab.startMany('D1a', 25)
@@ -99,16 +127,23 @@ test('H1: two levels with limits: who may take from whom is decided where the tw
 
 test('H2: an owner takes back alternately and evenly from two borrowers, and nobody cascades', () => {
   const borrows = { borrow: inf }
-  const lab = new Lab({ P: { own: 64, children: { A: { own: 32, ...borrows }, B: { own: 16, ...borrows }, C: { own: 16, ...borrows } } } })
+  const lab = new Lab({
+    P: { own: 64, children: { A: { own: 32, ...borrows }, B: { own: 16, ...borrows }, C: { own: 16, ...borrows } } },
+  })
   lab.startMany('A', 16)
   lab.startMany('B', 24)
   lab.startMany('C', 24)
   const answers = lab.askMany('A', 16)
   assert.equal(answers.filter((answer) => answer === 'ok, evicts B-1').length, 8)
   assert.equal(answers.filter((answer) => answer === 'ok, evicts C-1').length, 8)
-  answers.forEach((answer, index) => { if (index > 0) assert.notEqual(answer, answers[index - 1]) })
+  answers.forEach((answer, index) => {
+    if (index > 0) assert.notEqual(answer, answers[index - 1])
+  })
   assert.deepEqual(lab.used('A', 'B', 'C'), [32, 16, 16])
-  assert.deepEqual(['A', 'B', 'C'].map((id) => lab.ask(id)), repeat('NO_RIGHT at P', 3))
+  assert.deepEqual(
+    ['A', 'B', 'C'].map((id) => lab.ask(id)),
+    repeat('NO_RIGHT at P', 3),
+  )
 })
 
 test('H3: an indivisible victim goes once and cannot come back by force', () => {
@@ -122,29 +157,66 @@ test('H3: an indivisible victim goes once and cannot come back by force', () => 
 })
 
 test('H4: what four tenants deserve of a hundred with owned parts and weights', () => {
-  const lab = new Lab({ P: { pool: 40, children: {
-    A: { own: 15, weight: 1, borrow: inf }, B: { own: 15, weight: 60, borrow: inf },
-    C: { own: 20, weight: 50, borrow: inf }, D: { own: 10, weight: 80, borrow: inf },
-  } } })
+  const lab = new Lab({
+    P: {
+      pool: 40,
+      children: {
+        A: { own: 15, weight: 1, borrow: inf },
+        B: { own: 15, weight: 60, borrow: inf },
+        C: { own: 20, weight: 50, borrow: inf },
+        D: { own: 10, weight: 80, borrow: inf },
+      },
+    },
+  })
   assert.deepEqual(lab.deserved({ A: 10, B: 20, C: 100, D: 100 }), [10, 20, 35, 35])
 })
 
 test('H5: ceilings and tiers', () => {
-  const shop = (tier: number) => new Lab({ P: { pool: 45, children: {
-    X: { own: 10, ceiling: 25, weight: 3, borrow: inf }, Y: { own: 5, weight: 2, borrow: inf },
-    Z: { own: 0, weight: 1, tier, borrow: inf },
-  } } })
-  const demands = [{ X: 100, Y: 30, Z: 50 }, { X: 4, Y: 30, Z: 50 }, { X: 0, Y: 3, Z: 70 }]
-  assert.deepEqual(demands.map((demand) => shop(1).deserved(demand)), [[25, 25, 10], [4, 30, 26], [0, 3, 57]])
-  assert.deepEqual(demands.map((demand) => shop(2).deserved(demand)), [[25, 30, 5], [4, 30, 26], [0, 3, 57]])
+  const shop = (tier: number) =>
+    new Lab({
+      P: {
+        pool: 45,
+        children: {
+          X: { own: 10, ceiling: 25, weight: 3, borrow: inf },
+          Y: { own: 5, weight: 2, borrow: inf },
+          Z: { own: 0, weight: 1, tier, borrow: inf },
+        },
+      },
+    })
+  const demands = [
+    { X: 100, Y: 30, Z: 50 },
+    { X: 4, Y: 30, Z: 50 },
+    { X: 0, Y: 3, Z: 70 },
+  ]
+  assert.deepEqual(
+    demands.map((demand) => shop(1).deserved(demand)),
+    [
+      [25, 25, 10],
+      [4, 30, 26],
+      [0, 3, 57],
+    ],
+  )
+  assert.deepEqual(
+    demands.map((demand) => shop(2).deserved(demand)),
+    [
+      [25, 30, 5],
+      [4, 30, 26],
+      [0, 3, 57],
+    ],
+  )
 })
 
 test('H6: nested pools', () => {
   const borrows = { own: 0, borrow: inf }
-  const lab = new Lab({ R: { pool: 300, children: {
-    C1: { ...borrows, children: { '1A': borrows, '1B': borrows, '1C': { ...borrows, weight: 3 } } },
-    C2: { ...borrows, children: { '2A': borrows } },
-  } } })
+  const lab = new Lab({
+    R: {
+      pool: 300,
+      children: {
+        C1: { ...borrows, children: { '1A': borrows, '1B': borrows, '1C': { ...borrows, weight: 3 } } },
+        C2: { ...borrows, children: { '2A': borrows } },
+      },
+    },
+  })
   const named = (a: number, b: number, c: number, d: number) => ({ '1A': a, '1B': b, '1C': c, '2A': d })
   assert.deepEqual(lab.deserved(named(inf, inf, inf, inf)), [30, 30, 90, 150])
   assert.deepEqual(lab.deserved(named(inf, inf, inf, 60)), [48, 48, 144, 60])
@@ -154,128 +226,24 @@ test('H6: nested pools', () => {
 })
 
 test('H7: dominant resources: from a full cluster of B, A gets three tasks and B keeps two', () => {
-  const lab = new Lab({ P: { of: { cpu: { own: 9, pool: 9 }, mem: { own: 18, pool: 18 } }, children: {
-    A: { own: 0, borrow: inf }, B: { own: 0, borrow: inf },
-  } } }, ['cpu', 'mem'])
-  const a = { cpu: 1, mem: 4 }, b = { cpu: 3, mem: 1 }
+  const lab = new Lab(
+    {
+      P: {
+        of: { cpu: { own: 9, pool: 9 }, mem: { own: 18, pool: 18 } },
+        children: {
+          A: { own: 0, borrow: inf },
+          B: { own: 0, borrow: inf },
+        },
+      },
+    },
+    ['cpu', 'mem'],
+  )
+  const a = { cpu: 1, mem: 4 },
+    b = { cpu: 3, mem: 1 }
   lab.startMany('B', 3, b)
   assert.equal(lab.ask('A', a), 'ok, evicts B-3')
   assert.deepEqual([lab.ask('A', a), lab.ask('A', a)], ['ok', 'ok'])
   assert.match(lab.ask('A', a), /^NO_RIGHT/)
   assert.match(lab.ask('B', b), /^NO_RIGHT/)
   assert.deepEqual([lab.usedOf('A', 'mem'), lab.usedOf('B', 'cpu')], [12, 6])
-})
-
-test('H8: what one borrows of another resource does not block what one owns of this', () => {
-  const tenant = { of: { cpu: { own: 8 }, gpu: { own: 4 } }, borrow: inf }
-  const lab = new Lab({ P: { of: { cpu: { own: 16 }, gpu: { own: 8 } }, children: { T1: tenant, T2: tenant } } }, ['cpu', 'gpu'])
-  lab.start('T1', { cpu: 14 })
-  lab.start('T2', { cpu: 2 })
-  lab.startMany('T2', 4, { gpu: 2 })
-  assert.deepEqual([lab.ask('T1', { gpu: 2 }), lab.ask('T1', { gpu: 2 })], repeat('ok, evicts T2-2', 2))
-  assert.deepEqual([lab.usedOf('T1', 'gpu'), lab.usedOf('T2', 'gpu')], [4, 4])
-  assert.match(lab.ask('T1', { gpu: 2 }), /^NO_RIGHT/)
-})
-
-test('H9: a limit set below use evicts nobody until an owner needs the capacity', () => {
-  const fixed = { own: 8, lend: 0, borrow: 0 }
-  const lab = new Lab({ P: { own: 20, children: { T1: fixed, T2: fixed } } })
-  lab.startMany('T1', 8)
-  lab.startMany('T2', 5)
-  assert.equal(lab.set('T1', 6), 'min 8')
-  assert.equal(lab.set('T1', 6, true), 'ok')
-  assert.deepEqual([lab.numbers('P').allocated, lab.numbers('P').free], [14, 6])
-  assert.deepEqual(lab.used('T1', 'T2'), [8, 5])
-  assert.equal(lab.ask('T1'), 'CEILING at T1')
-  assert.deepEqual(lab.askMany('T2', 3), repeat('ok', 3))
-  lab.engine.tree.addProject('T3', 'P')
-  assert.equal(lab.set('T3', 6), 'ok')
-  assert.equal(lab.numbers('P').selfOwn, 0)
-  assert.deepEqual(lab.askMany('T3', 6), [...repeat('ok', 4), ...repeat('ok, evicts T1-1', 2)])
-  assert.deepEqual(lab.used('T1', 'T2', 'T3'), [6, 8, 6])
-  assert.equal(lab.ask('T3'), 'CEILING at T3')
-})
-
-test('H11: the owner is paid by the worst debtor, of equal ones by the one with the lower priority', () => {
-  const group = (own: number) => ({ own, borrow: inf })
-  const lab = new Lab({ R: { own: 12, children: {
-    A: { borrow: inf, own: 2, children: { Ag: group(2), Ab: group(0) } },
-    B: { borrow: inf, own: 2, children: { Bg: group(2), Bb: group(0) } },
-    C: { borrow: inf, own: 8, children: { Cg: group(8), Cb: group(0) } },
-  } } })
-  lab.start('Ab', 4, { priority: 100 })
-  lab.start('Bb', 4, { priority: 50 })
-  lab.start('Cb', 4, { priority: 10 })
-  assert.equal(lab.ask('Cg', 4), 'ok, evicts Bb-4')
-  assert.equal(lab.ask('Cg', 4), 'ok, evicts Cb-4')
-})
-
-test('H12: a leaf is not starved because its sibling has a complementary dominant resource', () => {
-  const none = { own: 0, borrow: inf }
-  const pool = (amount: number) => ({ own: amount, pool: amount })
-  const lab = new Lab({ P: { of: { cpu: pool(10), gpu: pool(10) }, children: {
-    n1: none, n2: { ...none, children: { n21: none, n22: none } },
-  } } }, ['cpu', 'gpu'])
-  lab.startMany('n21', 10, { cpu: 1 })
-  lab.startMany('n1', 10, { gpu: 1 })
-  assert.deepEqual(lab.askMany('n22', 5, { gpu: 1 }), repeat('ok, evicts n1-1', 5))
-  assert.match(lab.ask('n22', { gpu: 1 }), /^NO_RIGHT/)
-  assert.deepEqual(lab.deserved({ n1: inf, n21: 0, n22: inf }, 1), [5, 0, 5])
-})
-
-test('H12: four groups of single-resource leaves share each resource among those who ask for it', () => {
-  const none = { own: 0, borrow: inf }, pool = { own: 12, pool: 12 }
-  const lab = new Lab({ P: { of: { cpu: pool, gpu: pool }, children: {
-    n1: none, n2: none, n3: { ...none, children: { n31: none, n32: none } }, n4: none,
-  } } }, ['cpu', 'gpu'])
-  assert.deepEqual(lab.deserved({ n1: inf, n2: inf, n31: inf }, 0), [4, 4, 4])
-  assert.deepEqual(lab.deserved({ n32: inf, n4: inf }, 1), [6, 6])
-})
-
-test('H13: the smallest hierarchical livelock comes to rest after five evictions', () => {
-  const borrows = { own: 0, borrow: inf }
-  const lab = new Lab({ R: { own: 6, children: {
-    D: { borrow: inf, pool: 2, children: { d1: { ...borrows, tier: 1 }, d2: { ...borrows, tier: 2 } } },
-    E: { borrow: inf, pool: 3, children: { e1: { own: 1, borrow: inf, tier: 1 }, e2: { ...borrows, tier: 2 } } },
-  } } })
-  const evictions = settle(lab, [['e1', 5], ['d2', 2], ['d1', 5], ['e2', 2], ['e1', 5], ['d2', 2]])
-  assert.equal(evictions, 5)
-  assert.deepEqual(lab.used('d1', 'd2', 'e1', 'e2'), [0, 4, 0, 2])
-})
-
-/** First come, first tried; who is evicted joins the end of the queue; until a whole round changes nothing. */
-const settle = (lab: Lab, jobs: [string, number][]): number => {
-  const queue = jobs.map(([project, size], index) => ({ project, size, lineage: `job-${index}` }))
-  const running = new Map<string, (typeof queue)[number]>()
-  let evictions = 0, tries = 0, idle = 0
-  while (queue.length > 0 && idle < queue.length) {
-    assert.ok(tries < 200, 'no rest')
-    const job = queue.shift()!, id = `${job.lineage}-${tries++}`
-    const outcome = lab.engine.claim({
-      id, project: job.project, amounts: { units: job.size }, whenFull: 'reclaim', reclaimable: 'yes', lineage: job.lineage,
-    }, ++lab.nowMs)
-    idle = outcome.state === 'refused' ? idle + 1 : 0
-    if (outcome.state === 'refused') queue.push(job)
-    else running.set(id, job)
-    for (const notice of outcome.state === 'reclaiming' ? outcome.notices : []) {
-      lab.engine.release(notice.claim, lab.nowMs)
-      queue.push(running.get(notice.claim)!)
-      evictions++
-    }
-  }
-  return evictions
-}
-
-test('H14: the private part needs no reclaim, the lent part comes back, a shrunk parent is paid for first', () => {
-  const start = () => new Lab({ P: { pool: 8, children: { T1: { own: 8, lend: 4, borrow: 0 }, T2: { own: 0, borrow: inf } } } })
-  const lab = start()
-  lab.startMany('T2', 12)
-  assert.deepEqual(lab.askMany('T1', 5), [...repeat('ok', 4), 'ok, evicts T2-1'])
-  const shrunk = start()
-  shrunk.startMany('T2', 12)
-  shrunk.engine.tree.configure('P', 0, { own: 10, pool: 2 }, { force: true })
-  assert.deepEqual(shrunk.used('T1', 'T2'), [0, 12])
-  assert.equal(shrunk.ask('T1'), 'ok, evicts T2-1 T2-1 T2-1')
-  assert.deepEqual(shrunk.askMany('T1', 7), repeat('ok, evicts T2-1', 7))
-  assert.deepEqual(shrunk.used('T1', 'T2'), [8, 2])
 })

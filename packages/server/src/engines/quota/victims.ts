@@ -10,7 +10,10 @@ import type { QuotaTree } from './tree.ts'
 import { WorstFirst } from './worst-first.ts'
 import type { Standing } from './worst-first.ts'
 
-export interface Victim { claim: Claim; right: Right }
+export interface Victim {
+  claim: Claim
+  right: Right
+}
 
 /** Everything a choice looks at. The ledger is changed while choosing and is as before afterwards. */
 export interface Scene {
@@ -79,7 +82,8 @@ class Choice {
 
   #highestBlock(): Block | undefined {
     const { vector, leaf } = this.#claimant
-    let highest: Block | undefined, depth = -1
+    let highest: Block | undefined,
+      depth = -1
     const steps = [...this.#path]
     vector.resources.forEach((resource, index) => {
       const block = this.#scene.tree.ledger.blocks(leaf, resource, vector.amounts[index]!).at(-1)
@@ -96,8 +100,11 @@ class Choice {
     const children = this.#scene.tree.ledger.children[node]!
     const mine = children.find((child) => this.#path.has(child))!
     const withinOwn = isWithinOwn(this.#scene.tree.ledger, this.#claimant, mine)
-    return this.#tryWorstFirst(node, resource, (child) => (child === mine ? this.#pickBelow(child, resource)
-      : this.#pickFrom(child, { claimant: mine, victim: child }, resource, withinOwn)))
+    return this.#tryWorstFirst(node, resource, (child) =>
+      child === mine
+        ? this.#pickBelow(child, resource)
+        : this.#pickFrom(child, { claimant: mine, victim: child }, resource, withinOwn),
+    )
   }
 
   /** Lower priorities of the claimant's own project. */
@@ -133,7 +140,8 @@ class Choice {
       if (sheltered && sheltered.priority !== claim.priority) break
       if (this.#scene.isProtected(claim, sides.victim)) sheltered ??= mayBreakIn ? claim : undefined
       else if (withinOwn) return { claim, right: 'owner' }
-      else if (mayTakeByShare(this.#scene.tree, this.#claimant, sides, claim, resource)) return { claim, right: 'share' }
+      else if (mayTakeByShare(this.#scene.tree, this.#claimant, sides, claim, resource))
+        return { claim, right: 'share' }
     }
     return sheltered && { claim: sheltered, right: 'owner' }
   }
@@ -145,7 +153,8 @@ class Choice {
 
   /** Asks those who use more than their own, and the claimant's own side, worst first, until one gives a victim. */
   #tryWorstFirst(node: number, resource: number, ask: (child: number) => Victim | undefined): Victim | undefined {
-    const queue = this.#queueAt(node, resource), asked: Standing[] = []
+    const queue = this.#queueAt(node, resource),
+      asked: Standing[] = []
     let victim: Victim | undefined
     for (let next = queue.pop(); next && !victim; next = victim ? undefined : queue.pop()) {
       const now = this.#standing(next.node, resource)
@@ -167,7 +176,9 @@ class Choice {
     return best !== undefined && best !== this.#bestIn(kept.node, resource)
   }
 
-  #takesPart({ node, over }: Standing): boolean { return over > 0 || this.#path.has(node) }
+  #takesPart({ node, over }: Standing): boolean {
+    return over > 0 || this.#path.has(node)
+  }
 
   #queueAt(node: number, resource: number): WorstFirst {
     const key = node * this.#scene.tree.resources.length + resource
@@ -175,18 +186,27 @@ class Choice {
     if (!queue) {
       const standings = this.#scene.tree.ledger.children[node]!.map((child) => this.#standing(child, resource))
       const before = (a: Standing, b: Standing) => this.#compareStandings(a, b, resource) < 0
-      queue = new WorstFirst(standings.filter((standing) => this.#takesPart(standing)), before)
+      queue = new WorstFirst(
+        standings.filter((standing) => this.#takesPart(standing)),
+        before,
+      )
       this.#queues.set(key, queue)
     }
     return queue
   }
 
   #standing(node: number, resource: number): Standing {
-    const { tree } = this.#scene, { ledger } = tree, { leaf, vector } = this.#claimant
-    const counted = this.#path.has(node) ? ledger.countedWith(leaf, node, resource, amountOf(vector, resource)) : ledger.counted(node, resource)
+    const { tree } = this.#scene,
+      { ledger } = tree,
+      { leaf, vector } = this.#claimant
+    const counted = this.#path.has(node)
+      ? ledger.countedWith(leaf, node, resource, amountOf(vector, resource))
+      : ledger.counted(node, resource)
     return {
-      node, over: Math.max(0, counted - ledger.visible(node, resource)),
-      rank: rankOf(tree, node, resource), weight: tree.sharing(node, resource).weight || 1,
+      node,
+      over: Math.max(0, counted - ledger.visible(node, resource)),
+      rank: rankOf(tree, node, resource),
+      weight: tree.sharing(node, resource).weight || 1,
     }
   }
 
@@ -196,7 +216,8 @@ class Choice {
   }
 
   #compareBest(a: Standing, b: Standing, resource: number): number {
-    const first = this.#keptBest(a, resource), second = this.#keptBest(b, resource)
+    const first = this.#keptBest(a, resource),
+      second = this.#keptBest(b, resource)
     const byNode = compareText(this.#scene.tree.nodeName(a.node), this.#scene.tree.nodeName(b.node))
     if (!first || !second) return Number(!first) - Number(!second) || byNode
     return this.#scene.book.compareVictims(first, second) || byNode
@@ -208,8 +229,10 @@ class Choice {
   }
 
   #bestIn(node: number, resource: number): Claim | undefined {
-    const { tree, book } = this.#scene, children = tree.ledger.children[node]!
-    if (children.length === 0) return book.victimsOf(tree.projectAt(node)).find((claim) => this.#isFree(claim, resource))
+    const { tree, book } = this.#scene,
+      children = tree.ledger.children[node]!
+    if (children.length === 0)
+      return book.victimsOf(tree.projectAt(node)).find((claim) => this.#isFree(claim, resource))
     let best: Claim | undefined
     for (const child of children) {
       const claim = tree.ledger.overOwn(child, resource) > 0 ? this.#bestIn(child, resource) : undefined

@@ -13,7 +13,9 @@ export interface Waiter {
   sinceMs: number
 }
 
-/** Who is served next. Requests within their side's own first, then tier, smallest excess per weight, priority, age, id. */
+/**
+ * Who is served next. Requests within their side's own first, then tier, smallest excess per weight, priority, age, id.
+ */
 export const nextInLine = <W extends Waiter>(tree: QuotaTree, waiters: readonly W[]): W | undefined => {
   let entrants = waiters.map((waiter) => ({ waiter, path: pathFromRoot(tree, waiter.leaf) }))
   const depth = Math.max(0, ...entrants.map(({ path }) => path.length))
@@ -22,7 +24,10 @@ export const nextInLine = <W extends Waiter>(tree: QuotaTree, waiters: readonly 
   return entrants.map(({ waiter }) => waiter).sort(compareEqualRights)[0]
 }
 
-interface Entrant<W> { waiter: W; path: number[] }
+interface Entrant<W> {
+  waiter: W
+  path: number[]
+}
 
 const pathFromRoot = (tree: QuotaTree, leaf: number): number[] => {
   const path: number[] = []
@@ -45,8 +50,12 @@ const winners = <W extends Waiter>(tree: QuotaTree, entrants: readonly Entrant<W
 }
 
 const beats = <W extends Waiter>(tree: QuotaTree, a: Entrant<W>, b: Entrant<W>, level: number): boolean => {
-  const left = a.path[level], right = b.path[level]
-  const order = left === undefined || right === undefined || left === right ? 0 : compareSides(tree, a.waiter, left, b.waiter, right)
+  const left = a.path[level],
+    right = b.path[level]
+  const order =
+    left === undefined || right === undefined || left === right
+      ? 0
+      : compareSides(tree, a.waiter, left, b.waiter, right)
   return (order || compareEqualRights(a.waiter, b.waiter)) < 0
 }
 
@@ -54,7 +63,8 @@ const compareSides = (tree: QuotaTree, a: Waiter, left: number, b: Waiter, right
   const mine = isWithinOwn(tree.ledger, { ...a, ownOnly: false }, left)
   const theirs = isWithinOwn(tree.ledger, { ...b, ownOnly: false }, right)
   if (mine !== theirs) return mine ? -1 : 1
-  const first = standing(tree, a, left), second = standing(tree, b, right)
+  const first = standing(tree, a, left),
+    second = standing(tree, b, right)
   return first.rank - second.rank || compareRatios(first.over, first.weight, second.over, second.weight)
 }
 
@@ -62,8 +72,12 @@ const compareSides = (tree: QuotaTree, a: Waiter, left: number, b: Waiter, right
 const standing = (tree: QuotaTree, { leaf, vector }: Waiter, node: number) => {
   const { ledger } = tree
   const each = vector.resources.map((resource, index) => ({
-    rank: rankOf(tree, node, resource), weight: tree.sharing(node, resource).weight || 1,
-    over: Math.max(0, ledger.countedWith(leaf, node, resource, vector.amounts[index]!) - ledger.visible(node, resource)),
+    rank: rankOf(tree, node, resource),
+    weight: tree.sharing(node, resource).weight || 1,
+    over: Math.max(
+      0,
+      ledger.countedWith(leaf, node, resource, vector.amounts[index]!) - ledger.visible(node, resource),
+    ),
   }))
   return each.reduce((worst, one) => (compareRatios(one.over, one.weight, worst.over, worst.weight) > 0 ? one : worst))
 }

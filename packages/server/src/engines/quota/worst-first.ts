@@ -1,4 +1,4 @@
-/** The children of one node as a heap of who is to pay first, kept right while they pay: standings only ever improve. */
+/** The children of one node as a heap of who is to pay first; right while they pay, as standings only improve. */
 
 export interface Standing {
   readonly node: number
@@ -30,7 +30,9 @@ export class WorstFirst {
   }
 
   pop(): Standing | undefined {
-    const heap = this.#heap, top = heap[0], last = heap.pop()
+    const heap = this.#heap,
+      top = heap[0],
+      last = heap.pop()
     if (top === undefined || heap.length === 0) return top
     this.#sink(last!)
     return top

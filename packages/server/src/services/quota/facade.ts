@@ -19,7 +19,9 @@ export interface ReserveRequest {
    * subject, such as `nova:server:<uuid>:resize:<migration>`.
    */
   subject: string
-  /** May the owner of lent capacity take this back? Default `never`. Servers say `yes`; preemptible ones `preferred`. */
+  /**
+   * May the owner of lent capacity take this back? Default `never`. Servers say `yes`; preemptible ones `preferred`.
+   */
   reclaimable?: 'never' | 'yes' | 'preferred'
   /** Higher is kept longer among one project's own. Default 0. */
   priority?: number
@@ -79,7 +81,11 @@ export interface SetLimitsRequest {
 }
 
 /** Lent capacity that its owner wants back: end what the subject names by the deadline, then `release` it. */
-export interface ReclaimNotice { subject: string; projectId: string; deadlineAt: number }
+export interface ReclaimNotice {
+  subject: string
+  projectId: string
+  deadlineAt: number
+}
 
 export interface QuotaFacade {
   /**

@@ -7,4 +7,8 @@ const rules: Record<string, string> = {
   'quota:set': 'role:admin or role:manager',
 }
 
-export const policies: PolicyRule[] = Object.entries(rules).map(([name, rule]) => ({ name, rule, scopes: ['project', 'system', 'domain'] }))
+export const policies: PolicyRule[] = Object.entries(rules).map(([name, rule]) => ({
+  name,
+  rule,
+  scopes: ['project', 'system', 'domain'],
+}))

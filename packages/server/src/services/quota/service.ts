@@ -19,22 +19,46 @@ import { policies } from './policies.ts'
 import { migrations } from './store/migrations.ts'
 
 export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
-  name: 'quota', about: 'A tree of projects that own, lend, borrow and share every counted resource', level: 1,
+  name: 'quota',
+  about: 'A tree of projects that own, lend, borrow and share every counted resource',
+  level: 1,
   catalog: [{ type: 'quota', name: 'quota', path: '/quota/v1' }],
-  prefix: '/quota', versionPath: '/v1', faults: 'plain', adminRule: 'context_is_admin', policies, migrations, routes,
+  prefix: '/quota',
+  versionPath: '/v1',
+  faults: 'plain',
+  adminRule: 'context_is_admin',
+  policies,
+  migrations,
+  routes,
   create: ({ db, bus, clock, log, metrics, facades, config }) => {
     const parts: QuotaParts = {
-      db, clock, log, keystone: facades.keystone, defaults: (config.defaults ?? {}) as Record<string, number>, note: counting(metrics),
+      db,
+      clock,
+      log,
+      keystone: facades.keystone,
+      defaults: (config.defaults ?? {}) as Record<string, number>,
+      note: counting(metrics),
       wish: (wish) => bus.publish(wished, wish),
     }
-    const projects = new KnownProjects(parts), limits = new Limits(parts, projects)
+    const projects = new KnownProjects(parts),
+      limits = new Limits(parts, projects)
     const front = new QuotaFront(parts, projects, limits)
     let listening: Subscription | undefined
     return {
-      start: async () => { listening = bus.subscribe(wished, (wish) => db.transaction((tx) => front.reclaim.begin(tx, wish as Wish))) },
-      stop: async () => { listening?.unsubscribe() },
-      api: new Board(parts, projects, limits), facade: front,
-      controllers: [expireReservations(parts, front), endTickets(parts, front), repairNumbers(parts), forgetProjects(parts, projects)],
+      start: async () => {
+        listening = bus.subscribe(wished, (wish) => db.transaction((tx) => front.reclaim.begin(tx, wish as Wish)))
+      },
+      stop: async () => {
+        listening?.unsubscribe()
+      },
+      api: new Board(parts, projects, limits),
+      facade: front,
+      controllers: [
+        expireReservations(parts, front),
+        endTickets(parts, front),
+        repairNumbers(parts),
+        forgetProjects(parts, projects),
+      ],
     }
   },
 })
@@ -44,7 +68,9 @@ const wished = 'quota.reclaim.wanted'
 
 const counting = (metrics: Metrics): QuotaParts['note'] => {
   const decisions = metrics.counter({
-    name: 'quaystone_quota_decisions_total', help: 'Reservations by what became of them', labels: ['decision', 'resource'] as const,
+    name: 'quaystone_quota_decisions_total',
+    help: 'Reservations by what became of them',
+    labels: ['decision', 'resource'] as const,
   })
   return (decision, resource = '') => decisions.inc({ decision, resource })
 }

@@ -26,7 +26,10 @@ export interface QuotaBench {
   known: Map<string, string | null>
 }
 
-export const openQuota = async (database: Pick<TestDatabase, 'open'>, tree: Record<string, string | null>): Promise<QuotaBench> => {
+export const openQuota = async (
+  database: Pick<TestDatabase, 'open'>,
+  tree: Record<string, string | null>,
+): Promise<QuotaBench> => {
   const clock = new ManualClock()
   const db = await database.open({ migrations: [{ service: 'quota', migrations }], clock })
   return { ...quotaOver(db, clock, new Map(Object.entries(tree))), db, clock }
@@ -35,17 +38,45 @@ export const openQuota = async (database: Pick<TestDatabase, 'open'>, tree: Reco
 export const quotaOver = (db: Database, clock: QuotaParts['clock'], known: Map<string, string | null>) => {
   const wishes: Wish[] = []
   const parts: QuotaParts = {
-    db, clock, log: silentLog, keystone: keystoneOf(known), defaults: {}, note: () => undefined, wish: (wish) => wishes.push(wish),
+    db,
+    clock,
+    log: silentLog,
+    keystone: keystoneOf(known),
+    defaults: {},
+    note: () => undefined,
+    wish: (wish) => wishes.push(wish),
   }
-  const projects = new KnownProjects(parts), limits = new Limits(parts, projects)
-  return { wishes, parts, projects, limits, known, front: new QuotaFront(parts, projects, limits), board: new Board(parts, projects, limits) }
+  const projects = new KnownProjects(parts),
+    limits = new Limits(parts, projects)
+  return {
+    wishes,
+    parts,
+    projects,
+    limits,
+    known,
+    front: new QuotaFront(parts, projects, limits),
+    board: new Board(parts, projects, limits),
+  }
 }
 
-const domain: ProjectInfo = { id: 'default', name: 'Default', domainId: 'default', parentId: null, enabled: true, isDomain: true }
+const domain: ProjectInfo = {
+  id: 'default',
+  name: 'Default',
+  domainId: 'default',
+  parentId: null,
+  enabled: true,
+  isDomain: true,
+}
 
 const keystoneOf = (known: Map<string, string | null>): QuotaParts['keystone'] => {
-  const info = (id: string): ProjectInfo =>
-    ({ id, name: id, domainId: 'default', parentId: known.get(id) ?? 'default', enabled: true, isDomain: false })
+  const info = (id: string): ProjectInfo => ({
+    id,
+    name: id,
+    domainId: 'default',
+    parentId: known.get(id) ?? 'default',
+    enabled: true,
+    isDomain: false,
+  })
   const ancestors = (id: string): ProjectInfo[] => {
     if (!known.has(id)) return []
     const parent = known.get(id)!

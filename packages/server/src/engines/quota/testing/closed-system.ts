@@ -1,11 +1,15 @@
 /** A closed, contended workload: a fixed set of containers that all want to run for ever. Played until it rests. */
 import assert from 'node:assert/strict'
 import { QuotaEngine } from '../engine.ts'
-import type { Outcome } from '../engine.ts'
+import type { Outcome } from '../asks.ts'
 import { plant } from './planted.ts'
 import type { Plot } from './planted.ts'
 
-export interface Job { project: string; size: number; priority: number }
+export interface Job {
+  project: string
+  size: number
+  priority: number
+}
 
 export interface Rest {
   engine: QuotaEngine
@@ -27,14 +31,24 @@ export const playUntilRest = (plots: Record<string, Plot>, jobs: readonly Job[],
   const queue: Running[] = jobs.map((job, index) => ({ ...job, name: `job-${index}` }))
   const running = new Map<string, Running>()
   const triesMax = 200 * (jobs.length + 5) * (jobs.length + 5)
-  let evictions = 0, idle = 0
+  let evictions = 0,
+    idle = 0
   for (let tries = 0; queue.length > 0 && idle < queue.length; tries++) {
     assert.ok(tries < triesMax, `no rest after ${evictions} evictions`)
-    const job = queue.shift()!, id = `${job.name}/${tries}`
-    const outcome = engine.claim({
-      id, project: job.project, amounts: { units: job.size }, priority: job.priority, lineage: job.name,
-      whenFull: 'reclaim', reclaimable: 'yes',
-    }, tries)
+    const job = queue.shift()!,
+      id = `${job.name}/${tries}`
+    const outcome = engine.claim(
+      {
+        id,
+        project: job.project,
+        amounts: { units: job.size },
+        priority: job.priority,
+        lineage: job.name,
+        whenFull: 'reclaim',
+        reclaimable: 'yes',
+      },
+      tries,
+    )
     watch.decided?.(engine, job, outcome)
     idle = outcome.state === 'refused' ? idle + 1 : 0
     if (outcome.state === 'refused') queue.push(job)

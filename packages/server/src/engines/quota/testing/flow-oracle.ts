@@ -1,5 +1,7 @@
+/** An independent judge of one resource, by max-flow. */
+
 /**
- * An independent judge of one resource: builds the flow network that the semantics describe and asks max-flow. Shares
+ * Builds the flow network that the semantics describe and asks max-flow. Shares
  * no code with the engine. Capacity starts at `base`, climbs at most `lend`, comes down at most `borrow`; on the other
  * side what is used passes every ceiling on its way to the sink.
  */
@@ -18,7 +20,9 @@ const MANY = 1e12
 
 /** How much of everybody's use can be satisfied at once. */
 export const satisfiable = (nodes: readonly JudgedNode[]): number => {
-  const count = nodes.length, source = 2 * count, sink = source + 1
+  const count = nodes.length,
+    source = 2 * count,
+    sink = source + 1
   const network = new Network(sink + 1)
   nodes.forEach((node, index) => {
     network.add(source, index, node.base)

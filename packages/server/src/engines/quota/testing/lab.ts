@@ -1,13 +1,15 @@
 /** Drives an engine the way a patient cluster would: whoever gets a notice stops at once, and the claimant starts. */
 import assert from 'node:assert/strict'
 import { QuotaEngine } from '../engine.ts'
-import type { Ask, Outcome } from '../engine.ts'
+import type { Ask, Outcome } from '../asks.ts'
 import { plant } from './planted.ts'
 import type { Plot } from './planted.ts'
 
 export type Amounts = number | Record<string, number>
 
-export interface AskOptions extends Partial<Pick<Ask, 'priority' | 'lineage' | 'graceMs'>> { id?: string }
+export interface AskOptions extends Partial<Pick<Ask, 'priority' | 'lineage' | 'graceMs'>> {
+  id?: string
+}
 
 export class Lab {
   readonly engine: QuotaEngine
@@ -78,7 +80,9 @@ export class Lab {
     return projects.map((id) => this.engine.tree.ledger.available(this.engine.tree.project(id).leaf, 0))
   }
 
-  numbers(project: string) { return this.engine.tree.numbers(this.engine.tree.project(project), 0) }
+  numbers(project: string) {
+    return this.engine.tree.numbers(this.engine.tree.project(project), 0)
+  }
 
   set(project: string, own: number, force = false): string {
     return attempt(() => this.engine.tree.configure(project, 0, { own }, { force }))
@@ -93,10 +97,12 @@ export class Lab {
   /** What projects deserve under the given demand. */
   deserved(demand: Record<string, number>, resource = 0): number[] {
     const { tree } = this.engine
-    const pending = new Map(Object.entries(demand).map(([id, amount]) => {
-      const project = tree.project(id)
-      return [project, amount - tree.ledger.counted(project.leaf, resource)]
-    }))
+    const pending = new Map(
+      Object.entries(demand).map(([id, amount]) => {
+        const project = tree.project(id)
+        return [project, amount - tree.ledger.counted(project.leaf, resource)]
+      }),
+    )
     const entitlement = this.engine.deserved(resource, pending)
     return Object.keys(demand).map((id) => entitlement.at(tree.project(id).leaf))
   }

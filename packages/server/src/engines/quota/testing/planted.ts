@@ -3,7 +3,9 @@ import { UNLIMITED } from '../amounts.ts'
 import { QuotaTree } from '../tree.ts'
 import type { Holding, Policy, SelfHolding } from '../settings.ts'
 
-/** One project with one set of numbers for every resource, or different ones in `of`. `self` is what own leaves over. */
+/**
+ * One project with one set of numbers for every resource, or different ones in `of`. `self` is what own leaves over.
+ */
 export interface Plot extends Partial<Omit<Holding, 'own'>> {
   own?: number
   /** Own part of a project with children, when `own` is not given. */
@@ -28,7 +30,10 @@ const ownOf = (plot: Plot, resource: string): number => {
   const written = plot.of?.[resource]?.own ?? plot.own
   if (written !== undefined) return written
   const pool = plot.of?.[resource]?.pool ?? plot.pool ?? 0
-  return Object.values(plot.children ?? {}).reduce((sum, child) => sum + ownOf(child, resource), pool + (plot.self ?? 0))
+  return Object.values(plot.children ?? {}).reduce(
+    (sum, child) => sum + ownOf(child, resource),
+    pool + (plot.self ?? 0),
+  )
 }
 
 const plantOne = (tree: QuotaTree, id: string, plot: Plot, parent: string | null): void => {

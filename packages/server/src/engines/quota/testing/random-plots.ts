@@ -5,9 +5,17 @@ import type { QuotaTree } from '../tree.ts'
 import type { JudgedNode } from './flow-oracle.ts'
 import type { Plot } from './planted.ts'
 
-const limits = fc.oneof({ weight: 2, arbitrary: fc.constant(UNLIMITED) }, { weight: 1, arbitrary: fc.constant(0) }, { weight: 3, arbitrary: fc.nat(6) })
+const limits = fc.oneof(
+  { weight: 2, arbitrary: fc.constant(UNLIMITED) },
+  { weight: 1, arbitrary: fc.constant(0) },
+  { weight: 3, arbitrary: fc.nat(6) },
+)
 
-export interface PlotOptions { ceilings?: boolean; tiers?: boolean; depthMax?: number }
+export interface PlotOptions {
+  ceilings?: boolean
+  tiers?: boolean
+  depthMax?: number
+}
 
 interface InnerPlot extends Plot {
   slack: number | null
@@ -15,34 +23,63 @@ interface InnerPlot extends Plot {
   leaves: Plot[]
 }
 
-const plotOf = (depth: number, options: PlotOptions): fc.Arbitrary<Plot> => fc.record<InnerPlot>({
-  pool: fc.nat(6), self: fc.nat(6), lend: limits, borrow: limits, weight: fc.nat(4),
-  tier: options.tiers ? fc.integer({ min: 1, max: 3 }) : fc.constant(1),
-  slack: options.ceilings ? fc.option(fc.nat(4), { nil: null }) : fc.constant(null),
-  selfSettings: fc.record({ lend: limits, borrow: limits, weight: fc.nat(3) }),
-  below: depth <= 1 ? fc.constant([]) : fc.array(fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 2, arbitrary: plotOf(depth - 1, options) }), { maxLength: 3 }),
-  leaves: fc.array(leafOf(options), { minLength: 2, maxLength: 4 }),
-}).map(({ below, leaves, slack, ...plot }) => {
-  const children = [...leaves, ...below.filter((child) => child !== null)]
-  const named = Object.fromEntries(children.map((child, index) => [`c${index}`, child]))
-  return withCeiling({ ...plot, children: named }, slack)
-})
+const plotOf = (depth: number, options: PlotOptions): fc.Arbitrary<Plot> =>
+  fc
+    .record<InnerPlot>({
+      pool: fc.nat(6),
+      self: fc.nat(6),
+      lend: limits,
+      borrow: limits,
+      weight: fc.nat(4),
+      tier: options.tiers ? fc.integer({ min: 1, max: 3 }) : fc.constant(1),
+      slack: options.ceilings ? fc.option(fc.nat(4), { nil: null }) : fc.constant(null),
+      selfSettings: fc.record({ lend: limits, borrow: limits, weight: fc.nat(3) }),
+      below:
+        depth <= 1
+          ? fc.constant([])
+          : fc.array(
+              fc.oneof(
+                { weight: 3, arbitrary: fc.constant(null) },
+                { weight: 2, arbitrary: plotOf(depth - 1, options) },
+              ),
+              { maxLength: 3 },
+            ),
+      leaves: fc.array(leafOf(options), { minLength: 2, maxLength: 4 }),
+    })
+    .map(({ below, leaves, slack, ...plot }) => {
+      const children = [...leaves, ...below.filter((child) => child !== null)]
+      const named = Object.fromEntries(children.map((child, index) => [`c${index}`, child]))
+      return withCeiling({ ...plot, children: named }, slack)
+    })
 
-const leafOf = (options: PlotOptions): fc.Arbitrary<Plot> => fc.record({
-  own: fc.nat(8), lend: limits, borrow: limits, weight: fc.nat(4),
-  tier: options.tiers ? fc.integer({ min: 1, max: 3 }) : fc.constant(1),
-  slack: options.ceilings ? fc.option(fc.nat(4), { nil: null }) : fc.constant(null),
-}).map(({ slack, ...plot }) => withCeiling(plot, slack))
+const leafOf = (options: PlotOptions): fc.Arbitrary<Plot> =>
+  fc
+    .record({
+      own: fc.nat(8),
+      lend: limits,
+      borrow: limits,
+      weight: fc.nat(4),
+      tier: options.tiers ? fc.integer({ min: 1, max: 3 }) : fc.constant(1),
+      slack: options.ceilings ? fc.option(fc.nat(4), { nil: null }) : fc.constant(null),
+    })
+    .map(({ slack, ...plot }) => withCeiling(plot, slack))
 
 const totalOwn = (plot: Plot): number =>
-  plot.own ?? Object.values(plot.children ?? {}).reduce((sum, child) => sum + totalOwn(child), (plot.pool ?? 0) + (plot.self ?? 0))
+  plot.own ??
+  Object.values(plot.children ?? {}).reduce((sum, child) => sum + totalOwn(child), (plot.pool ?? 0) + (plot.self ?? 0))
 
-const withCeiling = (plot: Plot, slack: number | null): Plot => (slack === null ? plot : { ...plot, ceiling: totalOwn(plot) + slack })
+const withCeiling = (plot: Plot, slack: number | null): Plot =>
+  slack === null ? plot : { ...plot, ceiling: totalOwn(plot) + slack }
 
 /** Children of different parents get different names: their path. */
 const withPaths = (plot: Plot, path: string): Plot => ({
   ...plot,
-  children: Object.fromEntries(Object.entries(plot.children ?? {}).map(([name, child]) => [`${path}.${name}`, withPaths(child, `${path}.${name}`)])),
+  children: Object.fromEntries(
+    Object.entries(plot.children ?? {}).map(([name, child]) => [
+      `${path}.${name}`,
+      withPaths(child, `${path}.${name}`),
+    ]),
+  ),
 })
 
 export const randomPlots = (options: PlotOptions = {}): fc.Arbitrary<Record<string, Plot>> =>
@@ -50,7 +87,8 @@ export const randomPlots = (options: PlotOptions = {}): fc.Arbitrary<Record<stri
 
 /** The tree as the oracle sees it: from configuration alone, use as given. */
 export const judged = (tree: QuotaTree, useAt: (leaf: number) => number, resource = 0): JudgedNode[] => {
-  const nodes: JudgedNode[] = [], places = new Map<number, number>()
+  const nodes: JudgedNode[] = [],
+    places = new Map<number, number>()
   const put = (node: number, parent: number, rest: Omit<JudgedNode, 'parent'>) => {
     places.set(node, nodes.length)
     nodes.push({ parent, ...rest })
@@ -60,11 +98,24 @@ export const judged = (tree: QuotaTree, useAt: (leaf: number) => number, resourc
     const above = project.parent ? places.get(project.parent.node)! : -1
     const cap = ceiling ?? own + (project.parent ? borrow : 0)
     const isLeaf = project.leaf === project.node
-    put(project.node, above, { base: isLeaf ? own : pool, lend, borrow, ceiling: cap, use: isLeaf ? useAt(project.leaf) : 0 })
+    put(project.node, above, {
+      base: isLeaf ? own : pool,
+      lend,
+      borrow,
+      ceiling: cap,
+      use: isLeaf ? useAt(project.leaf) : 0,
+    })
     if (isLeaf) continue
-    const self = project.selfHoldings[resource]!, children = [...project.children]
+    const self = project.selfHoldings[resource]!,
+      children = [...project.children]
     const base = own - pool - children.reduce((sum, child) => sum + child.holdings[resource]!.own, 0)
-    put(project.leaf, places.get(project.node)!, { base, lend: self.lend, borrow: self.borrow, ceiling: self.ceiling ?? base + self.borrow, use: useAt(project.leaf) })
+    put(project.leaf, places.get(project.node)!, {
+      base,
+      lend: self.lend,
+      borrow: self.borrow,
+      ceiling: self.ceiling ?? base + self.borrow,
+      use: useAt(project.leaf),
+    })
   }
   return nodes
 }

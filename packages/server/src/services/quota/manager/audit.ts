@@ -15,7 +15,8 @@ export const driftOf = async (db: Database, limit: number): Promise<string[]> =>
 
 /** Looks twice: the first look is no snapshot, and a claim may have come between its reads. */
 const isDrifted = async (db: Database, root: string): Promise<boolean> =>
-  (await driftAt(db, root)) > 0 && (await db.transaction((tx) => driftAt(tx, root))) > 0
+  (await driftAt(db, root)) > 0 &&
+  (await db.transaction((tx) => driftAt(tx, root), { isolation: 'repeatable read' })) > 0
 
 const driftAt = async (executor: Executor, root: string): Promise<number> =>
   (await treeDrift(executor, root, await growTree(executor, root))).length

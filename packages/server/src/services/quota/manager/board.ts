@@ -2,7 +2,8 @@
 import { badRequest, forbidden, notFound } from '#platform/errors/errors.ts'
 import type { RequestContext } from '#platform/auth/context.ts'
 import { toWire } from '#engines/quota/amounts.ts'
-import type { Ask, QuotaEngine } from '#engines/quota/engine.ts'
+import type { QuotaEngine } from '#engines/quota/engine.ts'
+import type { Ask } from '#engines/quota/asks.ts'
 import { explain, simulate } from '#engines/quota/explain.ts'
 import type { Explanation, Supposition, SuppositionResult } from '#engines/quota/explain.ts'
 import { mayChange, maySee } from '#engines/quota/kilo.ts'
@@ -35,7 +36,10 @@ export interface BoardRow extends ResourceUsage {
   subtree: number
 }
 
-export interface Question { amounts: Record<string, number>; priority?: number }
+export interface Question {
+  amounts: Record<string, number>
+  priority?: number
+}
 export type Step =
   | { set: { project_id: string; resource: string; holding: Partial<Holding>; force?: boolean } }
   | { claim: { project_id: string; amounts: Record<string, number> } }
@@ -52,7 +56,9 @@ export class Board {
     this.#limits = limits
   }
 
-  resources() { return resourcesList(this.#parts.db) }
+  resources() {
+    return resourcesList(this.#parts.db)
+  }
 
   /** Everything the caller may see: all trees for an admin, else from the caller's project down. */
   async tree(ctx: RequestContext, wanted?: string): Promise<BoardRow[]> {
@@ -77,33 +83,53 @@ export class Board {
   async loans(ctx: RequestContext, projectId: string): Promise<Loan[]> {
     const { engine } = await this.#seen(ctx, projectId)
     const mine = (id: string) => maySee(engine.tree, projectId, id)
-    return engine.tree.resources.flatMap((_, resource) => loansOf(engine.tree, resource))
+    return engine.tree.resources
+      .flatMap((_, resource) => loansOf(engine.tree, resource))
       .filter(({ lender, borrower }) => mine(lender) || mine(borrower))
-      .map((loan) => ({ ...loan, lender: mine(loan.lender) ? loan.lender : 'another', borrower: mine(loan.borrower) ? loan.borrower : 'another' }))
+      .map((loan) => ({
+        ...loan,
+        lender: mine(loan.lender) ? loan.lender : 'another',
+        borrower: mine(loan.borrower) ? loan.borrower : 'another',
+      }))
   }
 
   async explain(ctx: RequestContext, projectId: string, question: Question): Promise<Explanation> {
     const { engine, project } = await this.#seen(ctx, projectId)
-    const answer = explain(engine, this.#ask(engine, projectId, question.amounts, question.priority), this.#parts.clock.now())
+    const answer = explain(
+      engine,
+      this.#ask(engine, projectId, question.amounts, question.priority),
+      this.#parts.clock.now(),
+    )
     return ctx.isAdmin ? answer : discreet(engine, project, answer)
   }
 
   #ask(engine: QuotaEngine, project: string, amounts: Record<string, number>, priority?: number): Ask {
     const unknown = Object.keys(amounts).find((name) => engine.tree.resourceNumber(name) === undefined)
-    if (unknown !== undefined) throw badRequest(`There is no quota of "${unknown}".`, { field: unknown, reason: 'NOT_REGISTERED' })
+    if (unknown !== undefined)
+      throw badRequest(`There is no quota of "${unknown}".`, { field: unknown, reason: 'NOT_REGISTERED' })
     return { id: `question of ${project}`, project, amounts, priority }
   }
 
   /** Plays steps on a copy of the tree. Admins only: the answer is about everybody in it. */
-  async simulate(ctx: RequestContext, projectId: string, steps: readonly Step[]): Promise<{ results: SuppositionResult['outcome'][]; rows: BoardRow[] }> {
+  async simulate(
+    ctx: RequestContext,
+    projectId: string,
+    steps: readonly Step[],
+  ): Promise<{ results: SuppositionResult['outcome'][]; rows: BoardRow[] }> {
     const { engine } = await this.#seen(ctx, projectId)
-    if (!ctx.isAdmin) throw forbidden('Only an administrator may simulate, because the answer is about every project of the tree.')
+    if (!ctx.isAdmin)
+      throw forbidden('Only an administrator may simulate, because the answer is about every project of the tree.')
     const played = inWords(() => simulate(engine, steps.map(suppositionOf), this.#parts.clock.now()))
     const root = played.engine.tree.roots[0]!
     return { results: played.results.map(({ outcome }) => outcome), rows: branchRows(played.engine, root, 0) }
   }
 
-  async set(ctx: RequestContext, projectId: string, limits: Record<string, number | ResourceLimit>, force: boolean): Promise<Record<string, ResourceUsage>> {
+  async set(
+    ctx: RequestContext,
+    projectId: string,
+    limits: Record<string, number | ResourceLimit>,
+    force: boolean,
+  ): Promise<Record<string, ResourceUsage>> {
     await this.#assertMayChange(ctx, projectId)
     await this.#limits.set({ projectId, limits, force })
     return this.show(ctx, projectId)
@@ -128,15 +154,20 @@ export class Board {
   async #assertMayChange(ctx: RequestContext, projectId: string): Promise<void> {
     const { engine } = await this.#seen(ctx, projectId)
     if (ctx.isAdmin || (ctx.projectId !== projectId && mayChange(engine.tree, ctx.projectId, projectId))) return
-    throw forbidden('A project\'s quota is changed by a manager of its immediate parent, or by an administrator of the cloud.')
+    throw forbidden(
+      "A project's quota is changed by a manager of its immediate parent, or by an administrator of the cloud.",
+    )
   }
 
   /** What a caller may not see does not exist for them. */
   async #seen(ctx: RequestContext, projectId: string): Promise<{ engine: QuotaEngine; project: Project }> {
     const { db, keystone } = this.#parts
-    const exists = (await projectFetch(db, projectId)) !== undefined || (await keystone.projectAncestors(projectId)).length > 0
+    const exists =
+      (await projectFetch(db, projectId)) !== undefined || (await keystone.projectAncestors(projectId)).length > 0
     const engine = exists ? await this.#limits.engineFor(db, projectId) : undefined
-    const mine = engine !== undefined && (ctx.isAdmin || projectId === ctx.projectId || this.#isBelow(engine, ctx.projectId, projectId))
+    const mine =
+      engine !== undefined &&
+      (ctx.isAdmin || projectId === ctx.projectId || this.#isBelow(engine, ctx.projectId, projectId))
     if (!mine) throw notFound(`Project ${projectId} could not be found.`)
     return { engine, project: engine.tree.project(projectId) }
   }
@@ -148,7 +179,15 @@ export class Board {
 
 const suppositionOf = (step: Step, index: number): Supposition => {
   if ('release' in step) return { release: step.release.subject }
-  if ('claim' in step) return { claim: { id: `supposed ${index}`, project: step.claim.project_id, amounts: step.claim.amounts, whenFull: 'reclaim' } }
+  if ('claim' in step)
+    return {
+      claim: {
+        id: `supposed ${index}`,
+        project: step.claim.project_id,
+        amounts: step.claim.amounts,
+        whenFull: 'reclaim',
+      },
+    }
   const { project_id, ...rest } = step.set
   return { set: { project: project_id, ...rest } }
 }
@@ -158,9 +197,18 @@ const branchRows = (engine: QuotaEngine, project: Project, depth: number): Board
   const rows = tree.resources.map((name, resource): BoardRow => {
     const { lend, borrow, ceiling, weight, tier } = project.holdings[resource]!
     return {
-      project: project.id, parent: project.parent?.id ?? null, depth, resource: name, ...usageOf(engine, project, resource),
-      lend: toWire(lend), borrow: toWire(borrow), ceiling: ceiling === null ? null : toWire(ceiling), weight, tier,
-      deserved: toWire(engine.deserved(resource).at(project.leaf)), subtree: tree.ledger.subtree(project.node, resource),
+      project: project.id,
+      parent: project.parent?.id ?? null,
+      depth,
+      resource: name,
+      ...usageOf(engine, project, resource),
+      lend: toWire(lend),
+      borrow: toWire(borrow),
+      ceiling: ceiling === null ? null : toWire(ceiling),
+      weight,
+      tier,
+      deserved: toWire(engine.deserved(resource).at(project.leaf)),
+      subtree: tree.ledger.subtree(project.node, resource),
     }
   })
   const below = [...project.children].sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -170,10 +218,25 @@ const branchRows = (engine: QuotaEngine, project: Project, depth: number): Board
 /** Without the numbers and names of ancestors and their other children. */
 const discreet = (engine: QuotaEngine, project: Project, answer: Explanation): Explanation => {
   const own = (id: string) => maySee(engine.tree, project.id, id.replace(/\/self$/, ''))
-  const refusal = answer.refusal && (own(answer.refusal.node) ? answer.refusal
-    : { ...answer.refusal, node: 'ancestor', limit: -1, used: 0, reserved: 0, heldBy: [], remedy: 'Ask who administers it for more.' })
+  const refusal =
+    answer.refusal &&
+    (own(answer.refusal.node)
+      ? answer.refusal
+      : {
+          ...answer.refusal,
+          node: 'ancestor',
+          limit: -1,
+          used: 0,
+          reserved: 0,
+          heldBy: [],
+          remedy: 'Ask who administers it for more.',
+        })
   return {
-    ...answer, refusal, levels: answer.levels.filter((level) => own(level.project)),
-    victims: answer.victims.map((victim) => (own(victim.project) ? victim : { ...victim, claim: 'another', project: 'another' })),
+    ...answer,
+    refusal,
+    levels: answer.levels.filter((level) => own(level.project)),
+    victims: answer.victims.map((victim) =>
+      own(victim.project) ? victim : { ...victim, claim: 'another', project: 'another' },
+    ),
   }
 }

@@ -16,13 +16,19 @@ for (const database of testDatabases()) {
 
     const open = async (tree: Record<string, string | null> = { root: null }) => {
       bench = await openQuota(database, tree)
-      for (const [name, defaultLimit] of [['instances', 10], ['cores', 20]] as const) {
+      for (const [name, defaultLimit] of [
+        ['instances', 10],
+        ['cores', 20],
+      ] as const) {
         await bench.front.ensureResource({ name, service: 'compute', defaultLimit })
       }
       return bench
     }
-    const reserve = (subject: string, projectId = 'root', deltas: Record<string, number> = { instances: 1, cores: 2 }) =>
-      bench.db.transaction((tx) => bench.front.reserve(tx, { projectId, deltas, subject }))
+    const reserve = (
+      subject: string,
+      projectId = 'root',
+      deltas: Record<string, number> = { instances: 1, cores: 2 },
+    ) => bench.db.transaction((tx) => bench.front.reserve(tx, { projectId, deltas, subject }))
     const numbers = async (projectId = 'root', resource = 'instances') => {
       const { limit, inUse, reserved, free } = (await bench.front.usage(projectId))[resource]!
       return [limit, inUse, reserved, free]
@@ -45,16 +51,20 @@ for (const database of testDatabases()) {
       assert.deepEqual(await numbers(), [10, 1, 0, 9])
       assert.deepEqual(await numbers('root', 'cores'), [20, 2, 0, 18])
       assert.equal((await reserve('a')).state, 'committed')
-      for (let times = 0; times < 2; times++) await bench.db.transaction((tx) => bench.front.release(tx, { projectId: 'root', subject: 'a' }))
+      for (let times = 0; times < 2; times++)
+        await bench.db.transaction((tx) => bench.front.release(tx, { projectId: 'root', subject: 'a' }))
       assert.deepEqual(await numbers(), [10, 0, 0, 10])
     })
 
     test('a transaction that rolls back holds nothing', async () => {
       await open()
-      await assert.rejects(bench.db.transaction(async (tx) => {
-        await bench.front.reserve(tx, { projectId: 'root', deltas: { instances: 4 }, subject: 'a' })
-        throw new Error('the row could not be written')
-      }), /could not be written/)
+      await assert.rejects(
+        bench.db.transaction(async (tx) => {
+          await bench.front.reserve(tx, { projectId: 'root', deltas: { instances: 4 }, subject: 'a' })
+          throw new Error('the row could not be written')
+        }),
+        /could not be written/,
+      )
       assert.deepEqual(await numbers(), [10, 0, 0, 10])
     })
 
@@ -64,7 +74,10 @@ for (const database of testDatabases()) {
       await assert.rejects(reserve('b', 'root', { instances: 1, cores: 2 }), (error) => {
         assert.ok(isRefusal(error))
         const { reason, resource, asked, available, limit, reserved } = error.details
-        assert.deepEqual([error.kind, reason, resource, asked, available, limit, reserved], ['overLimit', 'SHORTAGE', 'cores', 2, 1, 20, 19])
+        assert.deepEqual(
+          [error.kind, reason, resource, asked, available, limit, reserved],
+          ['overLimit', 'SHORTAGE', 'cores', 2, 1, 20, 19],
+        )
         return true
       })
       assert.deepEqual(await numbers(), [10, 0, 0, 10])
@@ -78,7 +91,9 @@ for (const database of testDatabases()) {
 
     test('of twenty who ask at once for one of ten, ten win', async () => {
       await open()
-      const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => reasonOf(reserve(`s${index}`, 'root', { instances: 1 }))))
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, index) => reasonOf(reserve(`s${index}`, 'root', { instances: 1 }))),
+      )
       assert.equal(answers.filter((answer) => answer === 'granted').length, 10)
       assert.deepEqual(await numbers(), [10, 0, 10, 0])
     })
@@ -87,28 +102,52 @@ for (const database of testDatabases()) {
       await open()
       await reserve('a', 'root', { instances: 1, cores: 6 })
       await bench.db.transaction((tx) => bench.front.commit(tx, 'a'))
-      await bench.db.transaction((tx) => bench.front.release(tx, { projectId: 'root', subject: 'a', deltas: { cores: 4 } }))
+      await bench.db.transaction((tx) =>
+        bench.front.release(tx, { projectId: 'root', subject: 'a', deltas: { cores: 4 } }),
+      )
       assert.deepEqual(await numbers('root', 'cores'), [20, 2, 0, 18])
       await bench.db.transaction((tx) => bench.front.release(tx, { projectId: 'root', subject: 'a' }))
-      assert.deepEqual([await numbers('root', 'cores'), await numbers()], [[20, 0, 0, 20], [10, 0, 0, 10]])
+      assert.deepEqual(
+        [await numbers('root', 'cores'), await numbers()],
+        [
+          [20, 0, 0, 20],
+          [10, 0, 0, 10],
+        ],
+      )
     })
 
     test('a reservation that expired cannot be committed', async () => {
       await open()
       await reserve('a')
       await bench.db.transaction((tx) => bench.front.cancel(tx, 'a'))
-      assert.deepEqual(await reasonOf(bench.db.transaction((tx) => bench.front.commit(tx, 'a'))), ['gone', 'EXPIRED', undefined])
+      assert.deepEqual(await reasonOf(bench.db.transaction((tx) => bench.front.commit(tx, 'a'))), [
+        'gone',
+        'EXPIRED',
+        undefined,
+      ])
     })
 
     test('limits: default at a root, 0 below; set within what the parent has; refused with the range', async () => {
       await open({ org: null, it: 'org', hr: 'org' })
-      assert.deepEqual([await bench.front.limits('org'), await bench.front.limits('it')], [{ instances: 10, cores: 20 }, { instances: 0, cores: 0 }])
+      assert.deepEqual(
+        [await bench.front.limits('org'), await bench.front.limits('it')],
+        [
+          { instances: 10, cores: 20 },
+          { instances: 0, cores: 0 },
+        ],
+      )
       assert.deepEqual(await reasonOf(reserve('x', 'it', { instances: 1 })), ['overLimit', 'CEILING', 'instances'])
       await bench.front.setLimits({ projectId: 'it', limits: { instances: 7 } })
-      await assert.rejects(bench.front.setLimits({ projectId: 'hr', limits: { instances: 4 } }), /less than or equal to 3/)
+      await assert.rejects(
+        bench.front.setLimits({ projectId: 'hr', limits: { instances: 4 } }),
+        /less than or equal to 3/,
+      )
       await bench.front.setLimits({ projectId: 'hr', limits: { instances: 3 } })
       await reserve('x', 'it', { instances: 5 })
-      await assert.rejects(bench.front.setLimits({ projectId: 'it', limits: { instances: 4 } }), /already used and reserved 5/)
+      await assert.rejects(
+        bench.front.setLimits({ projectId: 'it', limits: { instances: 4 } }),
+        /already used and reserved 5/,
+      )
       await bench.front.setLimits({ projectId: 'it', limits: { instances: 4 }, force: true })
       assert.deepEqual([await numbers('it'), (await bench.front.usage('org')).instances!.allocated], [[4, 0, 5, -1], 7])
       await assert.rejects(bench.front.resetLimits('org'), /still hold/)
@@ -132,11 +171,16 @@ for (const database of testDatabases()) {
       await bench.front.setLimits({ projectId: 't2', limits: { instances: { own: 8, borrow: 4, lend: -1 } } })
       await reserve('t1', 't1', { instances: 4 })
       await reserve('t2', 't2', { instances: 12 })
-      const { t1, t2 } = { t1: (await bench.front.usage('t1')).instances!, t2: (await bench.front.usage('t2')).instances! }
+      const { t1, t2 } = {
+        t1: (await bench.front.usage('t1')).instances!,
+        t2: (await bench.front.usage('t2')).instances!,
+      }
       assert.deepEqual([t1.lent, t1.available, t2.borrowed, t2.limit], [4, 0, 4, 12])
       assert.deepEqual(await reasonOf(reserve('more', 't2', { instances: 1 })), ['overLimit', 'CEILING', 'instances'])
       assert.deepEqual(await reasonOf(reserve('back', 't1', { instances: 1 })), ['overLimit', 'SHORTAGE', 'instances'])
-      await bench.db.transaction((tx) => bench.front.release(tx, { projectId: 't2', subject: 't2', deltas: { instances: 1 } }))
+      await bench.db.transaction((tx) =>
+        bench.front.release(tx, { projectId: 't2', subject: 't2', deltas: { instances: 1 } }),
+      )
       assert.equal(await reasonOf(reserve('back', 't1', { instances: 1 })), 'granted')
     })
 

@@ -4,7 +4,14 @@ import type { Tx } from '#platform/db/database.ts'
 import { isAmount, UNLIMITED } from '#engines/quota/amounts.ts'
 import { emptyRefusal } from '#engines/quota/refusals.ts'
 import type {
-  Amounts, QuotaFacade, ReclaimNotice, ReleaseRequest, Reservation, ReserveRequest, ResourceUsage, SetLimitsRequest,
+  Amounts,
+  QuotaFacade,
+  ReclaimNotice,
+  ReleaseRequest,
+  Reservation,
+  ReserveRequest,
+  ResourceUsage,
+  SetLimitsRequest,
 } from '../facade.ts'
 import { cellCount, cellsOnPath, readByKeys } from '../store/cells.ts'
 import { claimCommit, claimDelete, claimFetch, claimInsert, claimShrink, claimsNoticed } from '../store/claims.ts'
@@ -53,7 +60,8 @@ export class QuotaFront implements QuotaFacade {
   }
 
   async reserve(tx: Tx, request: ReserveRequest): Promise<Reservation> {
-    const amounts = positiveAmounts(request.deltas), claim = this.#claimOf(request, amounts)
+    const amounts = positiveAmounts(request.deltas),
+      claim = this.#claimOf(request, amounts)
     await readByKeys(tx)
     const project = await this.#projects.ensure(tx, request.projectId)
     if (!(await claimInsert(tx, claim))) return reservationOf((await claimFetch(tx, request.subject))!)
@@ -69,9 +77,16 @@ export class QuotaFront implements QuotaFacade {
   #claimOf(request: ReserveRequest, amounts: Amounts): StoredClaim {
     const now = this.#parts.clock.now()
     return {
-      subject: request.subject, projectId: request.projectId, amounts, state: 'reserved', reclaimable: request.reclaimable ?? 'never',
-      priority: request.priority ?? 0, startedAt: now, expiresAt: now + (request.ttlMs ?? defaultTtlMs),
-      ticket: null, deadlineAt: null,
+      subject: request.subject,
+      projectId: request.projectId,
+      amounts,
+      state: 'reserved',
+      reclaimable: request.reclaimable ?? 'never',
+      priority: request.priority ?? 0,
+      startedAt: now,
+      expiresAt: now + (request.ttlMs ?? defaultTtlMs),
+      ticket: null,
+      deadlineAt: null,
     }
   }
 
@@ -99,8 +114,11 @@ export class QuotaFront implements QuotaFacade {
   async #settleTicket(tx: Tx, projectId: string, amounts: Amounts): Promise<void> {
     const ticket = await ticketFetch(tx, projectId)
     if (!ticket) return
-    const left = Object.fromEntries(Object.entries(ticket.amounts)
-      .map(([name, amount]) => [name, amount - (amounts[name] ?? 0)] as const).filter(([, amount]) => amount > 0))
+    const left = Object.fromEntries(
+      Object.entries(ticket.amounts)
+        .map(([name, amount]) => [name, amount - (amounts[name] ?? 0)] as const)
+        .filter(([, amount]) => amount > 0),
+    )
     if (Object.keys(left).length === 0) return this.reclaim.end(tx, projectId)
     await ticketWrite(tx, { ...ticket, amounts: left })
     await this.reclaim.gather(tx, projectId)
@@ -108,13 +126,20 @@ export class QuotaFront implements QuotaFacade {
 
   /** The explanation looks at the whole tree; the decision did not have to. */
   async #refuse(tx: Tx, { id, rootId }: StoredProject, request: ReserveRequest): Promise<never> {
-    const engine = await growTree(tx, rootId, request.subject), { tree } = engine, { deltas } = request
-    const vector = { resources: Object.keys(deltas).map((name) => tree.resourceNumber(name)!), amounts: Object.values(deltas) }
+    const engine = await growTree(tx, rootId, request.subject),
+      { tree } = engine,
+      { deltas } = request
+    const vector = {
+      resources: Object.keys(deltas).map((name) => tree.resourceNumber(name)!),
+      amounts: Object.values(deltas),
+    }
     const refusal = engine.refusalOf(tree.project(id), vector)
     this.#parts.note('refused', refusal.resource)
     const wish = { projectId: id, amounts: { ...deltas }, subject: request.subject }
-    const noticed = await claimsNoticed(tx, id), now = this.#parts.clock.now()
-    if (noticed.length > 0) throw comingBack(refusal, Math.max(...noticed.map((claim) => claim.deadlineAt ?? now)) - now)
+    const noticed = await claimsNoticed(tx, id),
+      now = this.#parts.clock.now()
+    if (noticed.length > 0)
+      throw comingBack(refusal, Math.max(...noticed.map((claim) => claim.deadlineAt ?? now)) - now)
     engine.release(id, now)
     const plan = planOf(engine, wish, now)
     if (!plan) throw overQuota(refusal)
@@ -132,7 +157,8 @@ export class QuotaFront implements QuotaFacade {
   }
 
   async #settle(tx: Tx, claim: StoredClaim): Promise<void> {
-    const project = await this.#projects.ensure(tx, claim.projectId), walk = await this.#walk(tx, project, claim.amounts)
+    const project = await this.#projects.ensure(tx, claim.projectId),
+      walk = await this.#walk(tx, project, claim.amounts)
     if (!walk) return
     for (const [name, amount] of Object.entries(claim.amounts)) walk.settle(name, amount)
     for (const { before, after } of walk.changes()) await cellCount(tx, before, after)
@@ -149,11 +175,18 @@ export class QuotaFront implements QuotaFacade {
   }
 
   async #giveBack(tx: Tx, claim: StoredClaim, wanted: Amounts): Promise<void> {
-    const back = Object.fromEntries(Object.entries(claim.amounts)
-      .map(([name, amount]) => [name, Math.min(amount, wanted[name] ?? 0)] as const).filter(([, amount]) => amount > 0))
-    const left = Object.fromEntries(Object.entries(claim.amounts)
-      .map(([name, amount]) => [name, amount - (back[name] ?? 0)] as const).filter(([, amount]) => amount > 0))
-    const project = await this.#projects.ensure(tx, claim.projectId), walk = await this.#walk(tx, project, back)
+    const back = Object.fromEntries(
+      Object.entries(claim.amounts)
+        .map(([name, amount]) => [name, Math.min(amount, wanted[name] ?? 0)] as const)
+        .filter(([, amount]) => amount > 0),
+    )
+    const left = Object.fromEntries(
+      Object.entries(claim.amounts)
+        .map(([name, amount]) => [name, amount - (back[name] ?? 0)] as const)
+        .filter(([, amount]) => amount > 0),
+    )
+    const project = await this.#projects.ensure(tx, claim.projectId),
+      walk = await this.#walk(tx, project, back)
     if (walk) await this.#count(tx, walk, back, -1, claim.state === 'reserved')
     if (Object.keys(left).length > 0) await claimShrink(tx, claim.subject, left)
     else await claimDelete(tx, claim.subject)
@@ -161,8 +194,12 @@ export class QuotaFront implements QuotaFacade {
     this.#parts.note('released')
   }
 
-  async usage(projectId: string): Promise<Record<string, ResourceUsage>> { return this.#limits.usage(projectId) }
-  async limits(projectId: string): Promise<Record<string, number>> { return this.#limits.limits(projectId) }
+  async usage(projectId: string): Promise<Record<string, ResourceUsage>> {
+    return this.#limits.usage(projectId)
+  }
+  async limits(projectId: string): Promise<Record<string, number>> {
+    return this.#limits.limits(projectId)
+  }
 
   async defaults(projectId: string): Promise<Record<string, number>> {
     const isRoot = await this.#projects.isRoot(this.#parts.db, projectId)
@@ -170,8 +207,12 @@ export class QuotaFront implements QuotaFacade {
     return Object.fromEntries(resources.map(({ name, default_limit }) => [name, isRoot ? default_limit : 0]))
   }
 
-  setLimits(request: SetLimitsRequest): Promise<void> { return this.#limits.set(request) }
-  resetLimits(projectId: string): Promise<void> { return this.#limits.reset(projectId) }
+  setLimits(request: SetLimitsRequest): Promise<void> {
+    return this.#limits.set(request)
+  }
+  resetLimits(projectId: string): Promise<void> {
+    return this.#limits.reset(projectId)
+  }
 
   ensureProject(tx: Tx, { projectId, parentId }: { projectId: string; parentId: string | null }): Promise<void> {
     return this.#projects.enter(tx, projectId, parentId)
@@ -179,30 +220,59 @@ export class QuotaFront implements QuotaFacade {
 
   async notices(): Promise<ReclaimNotice[]> {
     const claims = await claimsNoticed(this.#parts.db)
-    return claims.map((claim) => ({ subject: claim.subject, projectId: claim.projectId, deadlineAt: claim.deadlineAt ?? 0 }))
+    return claims.map((claim) => ({
+      subject: claim.subject,
+      projectId: claim.projectId,
+      deadlineAt: claim.deadlineAt ?? 0,
+    }))
   }
 
-  forgetProject(tx: Tx, projectId: string): Promise<void> { return this.#projects.forget(tx, projectId) }
+  forgetProject(tx: Tx, projectId: string): Promise<void> {
+    return this.#projects.forget(tx, projectId)
+  }
 
-  async ensureResource({ name, service, defaultLimit, unit }: { name: string; service: string; defaultLimit: number; unit?: string }): Promise<void> {
+  async ensureResource({
+    name,
+    service,
+    defaultLimit,
+    unit,
+  }: {
+    name: string
+    service: string
+    defaultLimit: number
+    unit?: string
+  }): Promise<void> {
     const row = { name, service, default_limit: this.#parts.defaults[name] ?? defaultLimit, unit: unit ?? '' }
     await this.#parts.db.transaction(async (tx) => {
       const before = await resourceFetch(tx, name)
-      if (before && before.default_limit === row.default_limit && before.service === service && before.unit === row.unit) return
+      if (
+        before &&
+        before.default_limit === row.default_limit &&
+        before.service === service &&
+        before.unit === row.unit
+      )
+        return
       await resourceWrite(tx, row)
       if (before && before.default_limit !== row.default_limit) await this.#limits.rewriteAll(tx)
     })
   }
 }
 
-const reservationOf = ({ subject, projectId, amounts, state }: StoredClaim): Reservation =>
-  ({ subject, projectId, deltas: amounts, state })
+const reservationOf = ({ subject, projectId, amounts, state }: StoredClaim): Reservation => ({
+  subject,
+  projectId,
+  deltas: amounts,
+  state,
+})
 
 const positiveAmounts = (amounts: Amounts): Record<string, number> => {
   const entries = Object.entries(amounts).filter(([, amount]) => amount !== 0)
   for (const [name, amount] of entries) {
     if (isAmount(amount) && amount !== UNLIMITED) continue
-    throw badRequest(`The amount of ${name} must be a whole number of 0 or more.`, { field: name, reason: 'BAD_AMOUNT' })
+    throw badRequest(`The amount of ${name} must be a whole number of 0 or more.`, {
+      field: name,
+      reason: 'BAD_AMOUNT',
+    })
   }
   return Object.fromEntries(entries)
 }

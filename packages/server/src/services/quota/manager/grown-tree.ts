@@ -1,7 +1,7 @@
 /** One root's tree between the tables and the engine: grown from holdings and claims, its numbers written back. */
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { fromJson } from '#platform/db/json.ts'
-import { QuotaEngine } from '#engines/quota/engine.ts'
+import type { QuotaEngine } from '#engines/quota/engine.ts'
 import { toWire } from '#engines/quota/amounts.ts'
 import { exclusive, selfDefault } from '#engines/quota/settings.ts'
 import type { Holding, SelfHolding } from '#engines/quota/settings.ts'
@@ -20,7 +20,8 @@ import type { CellRow, HoldingRow, ResourceRow } from '../store/tables.ts'
 
 /** The engine over everything below one root, as the tables say now; less one claim that is not counted yet. */
 export const growTree = async (executor: Executor, rootId: string, uncounted?: string): Promise<QuotaEngine> => {
-  const resources = await resourcesList(executor), projects = await projectsOfRoot(executor, rootId)
+  const resources = await resourcesList(executor),
+    projects = await projectsOfRoot(executor, rootId)
   const holdings = await holdingsOfRoot(executor, rootId)
   const claims = (await claimsOfRoot(executor, rootId)).filter((claim) => claim.subject !== uncounted)
   return growFrom({ resources, projects, holdings, claims, tickets: await ticketsOfRoot(executor, rootId) })
@@ -39,24 +40,40 @@ export const growFrom = ({ resources, projects, holdings, claims, tickets }: Tre
   const toState = (project: StoredProject): ProjectState => {
     const rows = resources.map((resource) => ({ resource, row: set.get(`${project.id} ${resource.name}`) }))
     return {
-      id: project.id, parent: project.parentId, policy: project.policy,
-      holdings: Object.fromEntries(rows.map(({ resource, row }) => [resource.name, row ? fromRow(row) : defaultHolding(project, resource)])),
+      id: project.id,
+      parent: project.parentId,
+      policy: project.policy,
+      holdings: Object.fromEntries(
+        rows.map(({ resource, row }) => [resource.name, row ? fromRow(row) : defaultHolding(project, resource)]),
+      ),
       selfHoldings: Object.fromEntries(rows.map(({ resource, row }) => [resource.name, selfOf(row)])),
     }
   }
   return importState({
-    resources: resources.map(({ name }) => name), projects: parentsFirst(projects).map(toState),
-    claims: claims.map(toRecord), tickets: tickets.map((ticket) => ticketOf(ticket, claims)), histories: [],
+    resources: resources.map(({ name }) => name),
+    projects: parentsFirst(projects).map(toState),
+    claims: claims.map(toRecord),
+    tickets: tickets.map((ticket) => ticketOf(ticket, claims)),
+    histories: [],
     claimsNumbered: claims.length,
   })
 }
 
 /** On the wire: −1 is no limit. */
-const defaultHolding = (project: StoredProject, { default_limit }: ResourceRow): Holding =>
-  ({ ...exclusive, own: project.parentId === null ? default_limit : 0 })
+const defaultHolding = (project: StoredProject, { default_limit }: ResourceRow): Holding => ({
+  ...exclusive,
+  own: project.parentId === null ? default_limit : 0,
+})
 
-const fromRow = ({ own, pool, lend, borrow, ceiling, weight, tier }: HoldingRow): Holding =>
-  ({ own, pool, lend, borrow, ceiling, weight, tier })
+const fromRow = ({ own, pool, lend, borrow, ceiling, weight, tier }: HoldingRow): Holding => ({
+  own,
+  pool,
+  lend,
+  borrow,
+  ceiling,
+  weight,
+  tier,
+})
 
 const selfOf = (row: HoldingRow | undefined): SelfHolding =>
   row?.self ? fromJson<SelfHolding>(row.self) : { ...selfDefault, lend: -1, borrow: -1 }
@@ -68,25 +85,50 @@ const parentsFirst = (projects: readonly StoredProject[]): StoredProject[] =>
 const depthOf = ({ path }: StoredProject): number => path.filter((node) => !node.endsWith('/self')).length
 
 const toRecord = (claim: StoredClaim, index: number): ClaimRecord => ({
-  id: claim.subject, project: claim.projectId, amounts: claim.amounts, state: claim.ticket ? 'reclaiming' : claim.state,
+  id: claim.subject,
+  project: claim.projectId,
+  amounts: claim.amounts,
+  state: claim.ticket ? 'reclaiming' : claim.state,
   reclaimable: claim.reclaimable,
-  priority: claim.priority, startedAtMs: claim.startedAt, number: index + 1, lineage: claim.subject, graceMs: -1,
+  priority: claim.priority,
+  startedAtMs: claim.startedAt,
+  number: index + 1,
+  lineage: claim.subject,
+  graceMs: -1,
   expiresAtMs: claim.expiresAt ?? -1,
-  ...(claim.ticket && { reclaim: { ticket: claim.ticket, deadlineMs: claim.deadlineAt!, noticeAtMs: claim.startedAt } }),
+  ...(claim.ticket && {
+    reclaim: { ticket: claim.ticket, deadlineMs: claim.deadlineAt!, noticeAtMs: claim.startedAt },
+  }),
 })
 
 /** What a project has got of its ticket so far, kept for it as a claim that ends by itself. */
 export const holdSubject = (projectId: string): string => `quota:hold:${projectId}`
 
-const ticketOf = ({ projectId, amounts, createdAt, expiresAt }: StoredTicket, claims: readonly StoredClaim[]): TicketRecord => {
+const ticketOf = (
+  { projectId, amounts, createdAt, expiresAt }: StoredTicket,
+  claims: readonly StoredClaim[],
+): TicketRecord => {
   const held = claims.find((claim) => claim.subject === holdSubject(projectId))?.amounts ?? {}
-  const missing = Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, amount - (held[name] ?? 0)]))
+  const missing = Object.fromEntries(
+    Object.entries(amounts).map(([name, amount]) => [name, amount - (held[name] ?? 0)]),
+  )
   return {
     claim: {
-      id: projectId, project: projectId, amounts: missing, state: 'reserved', reclaimable: 'never', priority: 0,
-      startedAtMs: createdAt, number: 0, lineage: projectId, graceMs: -1, expiresAtMs: -1,
+      id: projectId,
+      project: projectId,
+      amounts: missing,
+      state: 'reserved',
+      reclaimable: 'never',
+      priority: 0,
+      startedAtMs: createdAt,
+      number: 0,
+      lineage: projectId,
+      graceMs: -1,
+      expiresAtMs: -1,
     },
-    held: {}, sinceMs: createdAt, expiresAtMs: expiresAt,
+    held: {},
+    sinceMs: createdAt,
+    expiresAtMs: expiresAt,
     victims: claims.filter((claim) => claim.ticket === projectId).map((claim) => claim.subject),
   }
 }
@@ -96,7 +138,8 @@ export const writeTree = async (tx: Tx, rootId: string, engine: QuotaEngine): Pr
   const before = new Map((await cellsOfRoot(tx, rootId)).map((row) => [`${row.node} ${row.resource}`, row]))
   let changed = 0
   for (const row of cellsOf(rootId, engine)) {
-    const key = `${row.node} ${row.resource}`, old = before.get(key)
+    const key = `${row.node} ${row.resource}`,
+      old = before.get(key)
     before.delete(key)
     if (old && isSame(old, row)) continue
     await cellWrite(tx, row)
@@ -116,7 +159,8 @@ export const treeDrift = async (executor: Executor, rootId: string, engine: Quot
     .map(({ name }) => name)
 }
 
-const isSame = (a: CellRow, b: CellRow): boolean => (Object.keys(b) as (keyof CellRow)[]).every((key) => a[key] === b[key])
+const isSame = (a: CellRow, b: CellRow): boolean =>
+  (Object.keys(b) as (keyof CellRow)[]).every((key) => a[key] === b[key])
 
 const writePaths = async (tx: Tx, rootId: string, engine: QuotaEngine): Promise<void> => {
   for (const stored of await projectsOfRoot(tx, rootId)) {
@@ -132,17 +176,28 @@ const pathOf = ({ tree }: QuotaEngine, project: Project): string[] => {
 }
 
 const cellsOf = (rootId: string, { tree }: QuotaEngine): CellRow[] =>
-  [...tree.projects].flatMap((project) => [...new Set([project.node, project.leaf])].flatMap((node) =>
-    tree.resources.map((name, resource) => ({ ...cellOf(tree, node, resource), resource: name, root_id: rootId }))))
+  [...tree.projects].flatMap((project) =>
+    [...new Set([project.node, project.leaf])].flatMap((node) =>
+      tree.resources.map((name, resource) => ({ ...cellOf(tree, node, resource), resource: name, root_id: rootId })),
+    ),
+  )
 
 const cellOf = (tree: QuotaTree, node: number, resource: number): Omit<CellRow, 'resource' | 'root_id'> => {
-  const project = tree.projectAt(node), kept = tree.ledger.keptCell(node, resource)
+  const project = tree.projectAt(node),
+    kept = tree.ledger.keptCell(node, resource)
   const selfCeiling = tree.isSelf(node) ? project.selfHoldings[resource]!.ceiling : project.holdings[resource]!.ceiling
   const watched = selfCeiling !== null || kept.counted > kept.bound || kept.subtree > kept.ceiling
   return {
-    node: tree.nodeName(node), visible: toWire(kept.visible), counted: kept.counted,
-    subtree: watched ? kept.subtree : 0, private: toWire(kept.private), bound: toWire(kept.bound),
-    ceiling: watched ? toWire(kept.ceiling) : -1, lendable: toWire(kept.lendable), borrow: toWire(kept.borrow),
-    reserved: project.leaf === node ? project.reserved[resource]! : 0, watched: watched ? 1 : 0,
+    node: tree.nodeName(node),
+    visible: toWire(kept.visible),
+    counted: kept.counted,
+    subtree: watched ? kept.subtree : 0,
+    private: toWire(kept.private),
+    bound: toWire(kept.bound),
+    ceiling: watched ? toWire(kept.ceiling) : -1,
+    lendable: toWire(kept.lendable),
+    borrow: toWire(kept.borrow),
+    reserved: project.leaf === node ? project.reserved[resource]! : 0,
+    watched: watched ? 1 : 0,
   }
 }

@@ -32,14 +32,17 @@ export class Limits {
     const isRoot = await this.#projects.isRoot(db, projectId)
     const set = new Map((await holdingsOf(db, [projectId])).map((row) => [row.resource, row]))
     const resources = await resourcesList(db)
-    return Object.fromEntries(resources.map(({ name, default_limit }) => {
-      const row = set.get(name)
-      return [name, row ? shownLimit(holdingOf(row), isRoot) : isRoot ? default_limit : 0]
-    }))
+    return Object.fromEntries(
+      resources.map(({ name, default_limit }) => {
+        const row = set.get(name)
+        return [name, row ? shownLimit(holdingOf(row), isRoot) : isRoot ? default_limit : 0]
+      }),
+    )
   }
 
   async usage(projectId: string): Promise<Record<string, ResourceUsage>> {
-    const engine = await this.engineFor(this.#parts.db, projectId), project = engine.tree.project(projectId)
+    const engine = await this.engineFor(this.#parts.db, projectId),
+      project = engine.tree.project(projectId)
     return Object.fromEntries(engine.tree.resources.map((name, resource) => [name, usageOf(engine, project, resource)]))
   }
 
@@ -50,7 +53,13 @@ export class Limits {
     const isRoot = await this.#projects.isRoot(executor, projectId)
     const stranger = { id: projectId, parentId: null, rootId: projectId, path: [projectId], policy: {} }
     const resources = await resourcesList(executor)
-    return growFrom({ resources: resources.map((row) => ({ ...row, default_limit: isRoot ? row.default_limit : 0 })), projects: [stranger], holdings: [], claims: [], tickets: [] })
+    return growFrom({
+      resources: resources.map((row) => ({ ...row, default_limit: isRoot ? row.default_limit : 0 })),
+      projects: [stranger],
+      holdings: [],
+      claims: [],
+      tickets: [],
+    })
   }
 
   set({ projectId, limits, force = false }: SetLimitsRequest): Promise<void> {
@@ -61,12 +70,18 @@ export class Limits {
   }
 
   #setOne(engine: QuotaEngine, projectId: string, name: string, limit: number | ResourceLimit, force: boolean): void {
-    const { tree } = engine, resource = tree.resourceNumber(name)
+    const { tree } = engine,
+      resource = tree.resourceNumber(name)
     if (resource === undefined) throw unknownResource(name)
-    const numbers = Object.entries(typeof limit === 'number' ? { limit } : limit).filter(([, value]) => value !== null && value !== undefined)
+    const numbers = Object.entries(typeof limit === 'number' ? { limit } : limit).filter(
+      ([, value]) => value !== null && value !== undefined,
+    )
     for (const [field, value] of numbers) {
       if (Number.isSafeInteger(value) && Number(value) >= -1) continue
-      throw badRequest(`${field} of ${name} must be -1 or a whole number of 0 or more.`, { field: name, reason: 'BAD_SETTING' })
+      throw badRequest(`${field} of ${name} must be -1 or a whole number of 0 or more.`, {
+        field: name,
+        reason: 'BAD_SETTING',
+      })
     }
     if (typeof limit === 'number') return setHardLimit(tree, projectId, resource, limit, force)
     const change = Object.fromEntries(numbers.map(([field, value]) => [field, fromWire(Number(value))]))
@@ -74,15 +89,23 @@ export class Limits {
   }
 
   reset(projectId: string): Promise<void> {
-    return this.change(projectId, (engine) => {
-      const { tree } = engine
-      tree.resources.forEach((_, resource) => deleteHardLimit(tree, projectId, resource))
-      return tree.resources
-    }, 'reset')
+    return this.change(
+      projectId,
+      (engine) => {
+        const { tree } = engine
+        tree.resources.forEach((_, resource) => deleteHardLimit(tree, projectId, resource))
+        return tree.resources
+      },
+      'reset',
+    )
   }
 
   /** Changes settings on the tree and writes down what they and all numbers are now. */
-  async change(projectId: string, work: (engine: QuotaEngine) => readonly string[], kind: 'set' | 'reset' = 'set'): Promise<void> {
+  async change(
+    projectId: string,
+    work: (engine: QuotaEngine) => readonly string[],
+    kind: 'set' | 'reset' = 'set',
+  ): Promise<void> {
     await this.#parts.db.transaction(async (tx) => {
       const { rootId } = await this.#projects.ensure(tx, projectId)
       const engine = await growTree(tx, rootId)
@@ -102,8 +125,15 @@ export class Limits {
   }
 }
 
-const holdingOf = ({ own, pool, lend, borrow, ceiling, weight, tier }: HoldingRow): Holding =>
-  ({ own: fromWire(own), pool, lend: fromWire(lend), borrow: fromWire(borrow), ceiling: ceiling === null ? null : fromWire(ceiling), weight, tier })
+const holdingOf = ({ own, pool, lend, borrow, ceiling, weight, tier }: HoldingRow): Holding => ({
+  own: fromWire(own),
+  pool,
+  lend: fromWire(lend),
+  borrow: fromWire(borrow),
+  ceiling: ceiling === null ? null : fromWire(ceiling),
+  weight,
+  tier,
+})
 
 /** Own in exclusive mode, else the most that the project could come to use. */
 const shownLimit = (holding: Holding, isRoot: boolean): number =>
@@ -111,21 +141,42 @@ const shownLimit = (holding: Holding, isRoot: boolean): number =>
 
 const rowOf = ({ tree }: QuotaEngine, project: Project, name: string): HoldingRow => {
   const resource = tree.resourceNumber(name)!
-  const { own, pool, lend, borrow, ceiling, weight, tier } = project.holdings[resource]!, self = project.selfHoldings[resource]!
+  const { own, pool, lend, borrow, ceiling, weight, tier } = project.holdings[resource]!,
+    self = project.selfHoldings[resource]!
   return {
-    project_id: project.id, resource: name, own: toWire(own), pool, lend: toWire(lend), borrow: toWire(borrow),
-    ceiling: ceiling === null ? null : toWire(ceiling), weight, tier,
-    self: toJson({ ...self, lend: toWire(self.lend), borrow: toWire(self.borrow), ceiling: self.ceiling === null ? null : toWire(self.ceiling) }),
+    project_id: project.id,
+    resource: name,
+    own: toWire(own),
+    pool,
+    lend: toWire(lend),
+    borrow: toWire(borrow),
+    ceiling: ceiling === null ? null : toWire(ceiling),
+    weight,
+    tier,
+    self: toJson({
+      ...self,
+      lend: toWire(self.lend),
+      borrow: toWire(self.borrow),
+      ceiling: self.ceiling === null ? null : toWire(self.ceiling),
+    }),
   }
 }
 
 export const usageOf = ({ tree }: QuotaEngine, project: Project, resource: number): ResourceUsage => {
   const { own, pool, allocated, used, reserved, free } = tree.numbers(project, resource)
   const loans = tree.roots.length > 0 && project.parent ? loansOf(tree, resource) : []
-  const total = (of: (loan: (typeof loans)[number]) => boolean) => loans.filter(of).reduce((sum, loan) => sum + loan.amount, 0)
+  const total = (of: (loan: (typeof loans)[number]) => boolean) =>
+    loans.filter(of).reduce((sum, loan) => sum + loan.amount, 0)
   return {
-    limit: shownLimit(project.holdings[resource]!, project.parent === null), inUse: used, reserved, allocated, free: toWire(free),
-    owned: toWire(own), pool: toWire(pool), lent: total((loan) => loan.lender === project.id),
-    borrowed: total((loan) => loan.borrower === project.id), available: toWire(tree.ledger.available(project.leaf, resource)),
+    limit: shownLimit(project.holdings[resource]!, project.parent === null),
+    inUse: used,
+    reserved,
+    allocated,
+    free: toWire(free),
+    owned: toWire(own),
+    pool: toWire(pool),
+    lent: total((loan) => loan.lender === project.id),
+    borrowed: total((loan) => loan.borrower === project.id),
+    available: toWire(tree.ledger.available(project.leaf, resource)),
   }
 }

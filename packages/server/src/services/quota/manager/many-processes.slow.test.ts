@@ -18,7 +18,13 @@ const processes = 8
 /** Looks between two kills: long enough for a new process to get going. */
 const killEvery = 4
 const known = new Map<string, string | null>([
-  ['org', null], ['a', 'org'], ['b', 'org'], ['a1', 'a'], ['a2', 'a'], ['b1', 'b'], ['b2', 'b'],
+  ['org', null],
+  ['a', 'org'],
+  ['b', 'org'],
+  ['a1', 'a'],
+  ['a2', 'a'],
+  ['b1', 'b'],
+  ['b2', 'b'],
 ])
 
 const plant = async (db: Database): Promise<void> => {
@@ -35,7 +41,8 @@ const plant = async (db: Database): Promise<void> => {
 
 /** The laws, on one consistent look at all tables. */
 const assertLawful = async (db: Database): Promise<void> => {
-  const engine = await db.transaction((tx) => growTree(tx, 'org')), { ledger } = engine.tree
+  const engine = await db.transaction((tx) => growTree(tx, 'org'), { isolation: 'repeatable read' }),
+    { ledger } = engine.tree
   for (const project of engine.tree.projects) {
     assert.ok(ledger.counted(project.node, 0) <= ledger.bound(project.node, 0), `${project.id} is over-committed`)
     assert.ok(ledger.subtree(project.node, 0) <= ledger.ceiling(project.node, 0), `${project.id} is over its ceiling`)
@@ -44,12 +51,15 @@ const assertLawful = async (db: Database): Promise<void> => {
 
 const hammer = async (db: Database, url: string): Promise<void> => {
   await plant(db)
-  const start = (): ChildProcess => fork(join(import.meta.dirname, '../testing-worker.ts'), [url], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-  const children = Array.from({ length: processes }, start), end = performance.now() + seconds * 1000
+  const start = (): ChildProcess =>
+    fork(join(import.meta.dirname, '../testing-worker.ts'), [url], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const children = Array.from({ length: processes }, start),
+    end = performance.now() + seconds * 1000
   const counted = new Map<number, number>()
   const watch = (child: ChildProcess) => child.on('message', (done) => counted.set(child.pid!, Number(done)))
   children.forEach(watch)
-  let looks = 0, kills = 0
+  let looks = 0,
+    kills = 0
   while (performance.now() < end) {
     await systemClock.sleep(400)
     await assertLawful(db)
@@ -60,10 +70,15 @@ const hammer = async (db: Database, url: string): Promise<void> => {
     children[at] = start()
     watch(children[at]!)
   }
-  await Promise.all(children.map((child) => new Promise((resolve) => {
-    child.once('exit', resolve)
-    child.kill('SIGKILL')
-  })))
+  await Promise.all(
+    children.map(
+      (child) =>
+        new Promise((resolve) => {
+          child.once('exit', resolve)
+          child.kill('SIGKILL')
+        }),
+    ),
+  )
   await assertLawful(db)
   assert.deepEqual(await driftOf(db, 10), [], 'the running numbers must be what the claims add up to')
   const work = [...counted.values()].reduce((sum, done) => sum + done, 0)
@@ -71,7 +86,8 @@ const hammer = async (db: Database, url: string): Promise<void> => {
 }
 
 test('eight processes on one SQLite file, killed at random', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'quaystone-hammer-')), url = `sqlite:${join(folder, 'quota.db')}`
+  const folder = mkdtempSync(join(tmpdir(), 'quaystone-hammer-')),
+    url = `sqlite:${join(folder, 'quota.db')}`
   const db = await openDatabase({ url })
   try {
     await hammer(db, url)
@@ -84,9 +100,11 @@ test('eight processes on one SQLite file, killed at random', async () => {
 const postgres = process.env['QUAYSTONE_TEST_PG']
 if (postgres) {
   test('eight processes on one PostgreSQL, killed at random', async () => {
-    const schema = `hammer_${process.pid}`, admin = await openDatabase({ url: postgres })
+    const schema = `hammer_${process.pid}`,
+      admin = await openDatabase({ url: postgres })
     await admin.transaction((tx) => tx.as().schema.createSchema(schema).execute())
-    const url = `${postgres}${postgres.includes('?') ? '&' : '?'}options=${encodeURIComponent(`-c search_path=${schema}`)}`
+    const options = encodeURIComponent(`-c search_path=${schema}`)
+    const url = `${postgres}${postgres.includes('?') ? '&' : '?'}options=${options}`
     const db = await openDatabase({ url })
     try {
       await hammer(db, url)

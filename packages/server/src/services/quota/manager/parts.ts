@@ -12,7 +12,9 @@ export interface QuotaParts {
   keystone: Pick<KeystoneFacade, 'projectAncestors' | 'projectsList'>
   /** The operator's own default limits by resource, instead of what services declare. */
   defaults: Readonly<Record<string, number>>
-  /** Hands over a refused request whose project may take back what it lent. Lost if the process dies: it is asked again. */
+  /**
+   * Hands over a refused request whose project may take back what it lent. Lost if the process dies: it is asked again.
+   */
   wish(wish: Wish): void
   /** Counts decisions for the metrics. */
   note(decision: 'granted' | 'refused' | 'released' | 'expired' | 'repaired', resource?: string): void

@@ -4,7 +4,10 @@ import { Ledger, NO_NODE } from '#engines/quota/ledger.ts'
 import type { Amounts } from '../facade.ts'
 import type { CellRow } from '../store/tables.ts'
 
-export interface CellChange { before: CellRow; after: Pick<CellRow, 'counted' | 'subtree' | 'reserved'> }
+export interface CellChange {
+  before: CellRow
+  after: Pick<CellRow, 'counted' | 'subtree' | 'reserved'>
+}
 
 export class PathWalk {
   readonly #ledger = new Ledger()
@@ -32,8 +35,14 @@ export class PathWalk {
   #restore(name: string, node: number, resource: string, number: number): void {
     const cell = this.#cell(name, resource)
     this.#ledger.restoreCell(node, number, {
-      visible: fromWire(cell.visible), counted: cell.counted, subtree: cell.subtree, private: fromWire(cell.private),
-      bound: fromWire(cell.bound), ceiling: fromWire(cell.ceiling), lendable: fromWire(cell.lendable), borrow: fromWire(cell.borrow),
+      visible: fromWire(cell.visible),
+      counted: cell.counted,
+      subtree: cell.subtree,
+      private: fromWire(cell.private),
+      bound: fromWire(cell.bound),
+      ceiling: fromWire(cell.ceiling),
+      lendable: fromWire(cell.lendable),
+      borrow: fromWire(cell.borrow),
     })
   }
 
@@ -43,13 +52,19 @@ export class PathWalk {
     return cell
   }
 
-  get #leaf(): number { return this.#nodes[0]! }
-
-  fits(amounts: Amounts): boolean {
-    return Object.entries(amounts).every(([name, amount]) => this.#ledger.fits(this.#leaf, this.#resources.get(name)!, amount))
+  get #leaf(): number {
+    return this.#nodes[0]!
   }
 
-  available(resource: string): number { return this.#ledger.available(this.#leaf, this.#resources.get(resource)!) }
+  fits(amounts: Amounts): boolean {
+    return Object.entries(amounts).every(([name, amount]) =>
+      this.#ledger.fits(this.#leaf, this.#resources.get(name)!, amount),
+    )
+  }
+
+  available(resource: string): number {
+    return this.#ledger.available(this.#leaf, this.#resources.get(resource)!)
+  }
 
   /** Counts the amounts (negative: gives them back) at the leaf, of which so much as not yet started. */
   count(amounts: Amounts, sign: 1 | -1, isReserved: boolean): void {
@@ -66,15 +81,22 @@ export class PathWalk {
 
   /** The cells whose stored numbers differ now, leaf first. Where nothing watches it, `subtree` is not stored. */
   changes(): CellChange[] {
-    return this.#path.flatMap((name, index) => [...this.#resources].map(([resource, number]) => {
-      const before = this.#cell(name, resource), node = this.#nodes[index]!
-      const after = {
-        counted: this.#ledger.counted(node, number),
-        subtree: before.watched === 1 ? this.#ledger.subtree(node, number) : before.subtree,
-        reserved: before.reserved + (index === 0 ? this.#reserved.get(resource) ?? 0 : 0),
-      }
-      return { before, after }
-    })).filter(({ before, after }) =>
-      before.counted !== after.counted || before.subtree !== after.subtree || before.reserved !== after.reserved)
+    return this.#path
+      .flatMap((name, index) =>
+        [...this.#resources].map(([resource, number]) => {
+          const before = this.#cell(name, resource),
+            node = this.#nodes[index]!
+          const after = {
+            counted: this.#ledger.counted(node, number),
+            subtree: before.watched === 1 ? this.#ledger.subtree(node, number) : before.subtree,
+            reserved: before.reserved + (index === 0 ? (this.#reserved.get(resource) ?? 0) : 0),
+          }
+          return { before, after }
+        }),
+      )
+      .filter(
+        ({ before, after }) =>
+          before.counted !== after.counted || before.subtree !== after.subtree || before.reserved !== after.reserved,
+      )
   }
 }

@@ -1,4 +1,4 @@
-/** Which projects quota knows: it learns them from Keystone when they first matter, and forgets them when they are gone. */
+/** Which projects quota knows: learnt from Keystone when they first matter, forgotten when they are gone. */
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { claimDelete, claimsOfProject } from '../store/claims.ts'
 import { projectDelete, projectFetch, projectInsert, projectsListIds } from '../store/projects.ts'
@@ -8,7 +8,9 @@ import type { QuotaParts } from './parts.ts'
 
 export class KnownProjects {
   readonly #parts: QuotaParts
-  constructor(parts: QuotaParts) { this.#parts = parts }
+  constructor(parts: QuotaParts) {
+    this.#parts = parts
+  }
 
   /** The project, entered now with its ancestors if it is new. */
   async ensure(tx: Tx, id: string): Promise<StoredProject> {

@@ -19,21 +19,29 @@ for (const database of testDatabases()) {
       bench = await openQuota(database, { org: null, t1: 'org', t2: 'org' })
       await bench.front.ensureResource({ name: 'instances', service: 'compute', defaultLimit: 16 })
       for (const projectId of ['t1', 't2']) {
-        await bench.front.setLimits({ projectId, limits: { instances: { own: 8, lend: -1, borrow: projectId === 't2' ? 4 : 0 } } })
+        await bench.front.setLimits({
+          projectId,
+          limits: { instances: { own: 8, lend: -1, borrow: projectId === 't2' ? 4 : 0 } },
+        })
       }
       await start('t1-0', 't1', 4)
       for (let index = 0; index < 12; index++) await start(`t2-${index}`, 't2')
     }
-    const start = (subject: string, projectId: string, instances = 1) => bench.db.transaction(async (tx) => {
-      bench.clock.advance(1)
-      await bench.front.reserve(tx, { projectId, deltas: { instances }, subject, reclaimable: 'yes' })
-      await bench.front.commit(tx, subject)
-    })
+    const start = (subject: string, projectId: string, instances = 1) =>
+      bench.db.transaction(async (tx) => {
+        bench.clock.advance(1)
+        await bench.front.reserve(tx, { projectId, deltas: { instances }, subject, reclaimable: 'yes' })
+        await bench.front.commit(tx, subject)
+      })
     const stop = (subject: string) => bench.db.transaction((tx) => bench.front.release(tx, { projectId: '', subject }))
-    const reasonOf = (work: Promise<unknown>) => work.then(() => 'granted', (error: unknown) => {
-      if (!isRefusal(error)) throw error
-      return error.details.reason
-    })
+    const reasonOf = (work: Promise<unknown>) =>
+      work.then(
+        () => 'granted',
+        (error: unknown) => {
+          if (!isRefusal(error)) throw error
+          return error.details.reason
+        },
+      )
     const wishesBegun = async () => {
       for (const wish of bench.wishes.splice(0)) await bench.db.transaction((tx) => bench.front.reclaim.begin(tx, wish))
     }

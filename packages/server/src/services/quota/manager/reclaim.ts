@@ -1,9 +1,7 @@
-/**
- * Taking back what was lent: notices to borrowers, and a hold that gathers for the owner what they release, so that
- * nobody else can take it. The owner's next request finds it there.
- */
+/** Taking back what was lent: notices to borrowers, and a hold in which the owner finds what they released. */
 import type { Tx } from '#platform/db/database.ts'
-import type { Ask, Notice, QuotaEngine } from '#engines/quota/engine.ts'
+import type { QuotaEngine } from '#engines/quota/engine.ts'
+import type { Ask, Notice } from '#engines/quota/asks.ts'
 import { claimFetch, claimInsert, claimNotice, claimsNoticed } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
@@ -22,11 +20,27 @@ export interface Counting {
   cancel(tx: Tx, subject: string): Promise<void>
 }
 
-export interface Wish { projectId: string; amounts: Record<string, number>; subject: string }
+export interface Wish {
+  projectId: string
+  amounts: Record<string, number>
+  subject: string
+}
 
-/** Whom the request would cost, and until when; nothing if it has no right to enough. Changes the engine it is given. */
-export const planOf = (engine: QuotaEngine, wish: Wish, nowMs: number): { notices: Notice[]; dueMs: number } | undefined => {
-  const ask: Ask = { id: wish.projectId, project: wish.projectId, amounts: wish.amounts, whenFull: 'reclaim', lineage: wish.subject }
+/**
+ * Whom the request would cost, and until when; nothing if it has no right to enough. Changes the engine it is given.
+ */
+export const planOf = (
+  engine: QuotaEngine,
+  wish: Wish,
+  nowMs: number,
+): { notices: Notice[]; dueMs: number } | undefined => {
+  const ask: Ask = {
+    id: wish.projectId,
+    project: wish.projectId,
+    amounts: wish.amounts,
+    whenFull: 'reclaim',
+    lineage: wish.subject,
+  }
   const outcome = engine.claim(ask, nowMs)
   return outcome.state === 'reclaiming' ? { notices: outcome.notices, dueMs: outcome.dueMs } : undefined
 }
@@ -65,11 +79,14 @@ export class Reclaim {
   async gather(tx: Tx, projectId: string): Promise<void> {
     const ticket = await ticketFetch(tx, projectId)
     if (!ticket) return
-    const hold = await claimFetch(tx, holdSubject(projectId)), held = hold?.amounts ?? {}
+    const hold = await claimFetch(tx, holdSubject(projectId)),
+      held = hold?.amounts ?? {}
     const room = await this.#counting.available(tx, projectId, Object.keys(ticket.amounts))
-    const gained = Object.fromEntries(Object.entries(ticket.amounts)
-      .map(([name, amount]) => [name, Math.min(amount - (held[name] ?? 0), room[name] ?? 0)] as const)
-      .filter(([, amount]) => amount > 0))
+    const gained = Object.fromEntries(
+      Object.entries(ticket.amounts)
+        .map(([name, amount]) => [name, Math.min(amount - (held[name] ?? 0), room[name] ?? 0)] as const)
+        .filter(([, amount]) => amount > 0),
+    )
     if (Object.keys(gained).length === 0) return
     if (hold) await this.#counting.cancel(tx, hold.subject)
     const amounts = { ...held }
@@ -83,8 +100,16 @@ export class Reclaim {
 
   #holdOf(projectId: string, amounts: Record<string, number>, expiresAt: number): StoredClaim {
     return {
-      subject: holdSubject(projectId), projectId, amounts, state: 'reserved', reclaimable: 'never', priority: 0,
-      startedAt: this.#parts.clock.now(), expiresAt, ticket: null, deadlineAt: null,
+      subject: holdSubject(projectId),
+      projectId,
+      amounts,
+      state: 'reserved',
+      reclaimable: 'never',
+      priority: 0,
+      startedAt: this.#parts.clock.now(),
+      expiresAt,
+      ticket: null,
+      deadlineAt: null,
     }
   }
 
@@ -105,5 +130,7 @@ export class Reclaim {
     }
   }
 
-  expired(limit: number): Promise<string[]> { return ticketsExpired(this.#parts.db, this.#parts.clock.now(), limit) }
+  expired(limit: number): Promise<string[]> {
+    return ticketsExpired(this.#parts.db, this.#parts.clock.now(), limit)
+  }
 }

@@ -11,31 +11,45 @@ import type { QuotaRefusal } from '#engines/quota/refusals.ts'
 export const overQuota = (refusal: QuotaRefusal): Refusal => {
   const { code, resource, node, project, asked, limit, used, reserved, available, missing } = refusal
   const details = { reason: code, resource, asked, available, missing, project }
-  if (node === project) return overLimit(sentence(refusal), { ...details, node, limit, used, reserved, remedy: refusal.remedy })
-  const remedy = available > 0 ? `Ask for at most ${available}, or ask who administers it for more.` : 'Ask who administers it for more.'
+  if (node === project)
+    return overLimit(sentence(refusal), { ...details, node, limit, used, reserved, remedy: refusal.remedy })
+  const remedy =
+    available > 0
+      ? `Ask for at most ${available}, or ask who administers it for more.`
+      : 'Ask who administers it for more.'
   return overLimit(
-    `Quota exceeded for ${resource}: asked ${asked}, project ${project} can have ${available} more, for the capacity above it is in use (${code}). ${remedy}`,
+    `Quota exceeded for ${resource}: asked ${asked}, project ${project} can have ${available} more, ` +
+      `for the capacity above it is in use (${code}). ${remedy}`,
     { ...details, node: 'ancestor', remedy },
   )
 }
 
 /** Refused for now: borrowers were told to give it back, and it is kept for the project that asked. */
-export const comingBack = ({ resource, project, asked, available, missing }: QuotaRefusal, retryAfterMs: number): Refusal =>
+export const comingBack = (
+  { resource, project, asked, available, missing }: QuotaRefusal,
+  retryAfterMs: number,
+): Refusal =>
   overLimit(
-    `Quota exceeded for ${resource}: asked ${asked}; what is missing of project ${project}'s own is being taken back from ` +
-    `those who borrowed it (RECLAIMING). Ask again in ${Math.ceil(Math.max(0, retryAfterMs) / 1000)} s.`,
+    `Quota exceeded for ${resource}: asked ${asked}; what is missing of project ${project}'s own is being ` +
+      `taken back from those who borrowed it (RECLAIMING). ` +
+      `Ask again in ${Math.ceil(Math.max(0, retryAfterMs) / 1000)} s.`,
     { reason: 'RECLAIMING', resource, asked, available, missing, project, retryAfterMs: Math.max(0, retryAfterMs) },
   )
 
 /** A broken rule of configuration, in Nova's words where it has some. */
 export const ruleRefusal = (broken: RuleBroken): Refusal => {
-  const { code, details, message } = broken, { resource, asked, min, max } = details
+  const { code, details, message } = broken,
+    { resource, asked, min, max } = details
   const fields = { reason: code, field: details.field ?? resource, ...details }
   if (code === 'NO_PROJECT') return notFound(message, fields)
   if (code === 'BELOW_USE') {
-    return badRequest(`Quota limit ${asked} for ${resource} must be greater than or equal to already used and reserved ${min}.`, fields)
+    return badRequest(
+      `Quota limit ${asked} for ${resource} must be greater than or equal to already used and reserved ${min}.`,
+      fields,
+    )
   }
-  if (code === 'ABOVE_PARENT') return badRequest(`Quota limit ${asked} for ${resource} must be less than or equal to ${max}.`, fields)
+  if (code === 'ABOVE_PARENT')
+    return badRequest(`Quota limit ${asked} for ${resource} must be less than or equal to ${max}.`, fields)
   if (code === 'HAS_CHILDREN' || code === 'IN_USE') return conflict(message, fields)
   return badRequest(message, fields)
 }

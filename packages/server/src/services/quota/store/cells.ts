@@ -12,12 +12,26 @@ export async function readByKeys(tx: Tx): Promise<void> {
   if (tx.dialect === 'postgresql') await sql`set local enable_seqscan = off`.execute(tx.as<QuotaTables>())
 }
 
-export const cellsOnPath = (executor: Executor, path: readonly string[], resources: readonly string[]): Promise<CellRow[]> =>
-  executor.as<QuotaTables>().selectFrom('quota_cell').selectAll()
-    .where('node', 'in', [...path]).where('resource', 'in', [...resources]).execute()
+export const cellsOnPath = (
+  executor: Executor,
+  path: readonly string[],
+  resources: readonly string[],
+): Promise<CellRow[]> =>
+  executor
+    .as<QuotaTables>()
+    .selectFrom('quota_cell')
+    .selectAll()
+    .where('node', 'in', [...path])
+    .where('resource', 'in', [...resources])
+    .execute()
 
 export const cellsOfNodes = (executor: Executor, nodes: readonly string[]): Promise<CellRow[]> =>
-  executor.as<QuotaTables>().selectFrom('quota_cell').selectAll().where('node', 'in', [...nodes]).execute()
+  executor
+    .as<QuotaTables>()
+    .selectFrom('quota_cell')
+    .selectAll()
+    .where('node', 'in', [...nodes])
+    .execute()
 
 export const cellsOfRoot = (executor: Executor, rootId: string): Promise<CellRow[]> =>
   executor.as<QuotaTables>().selectFrom('quota_cell').selectAll().where('root_id', '=', rootId).execute()
@@ -29,26 +43,47 @@ type Counters = Pick<CellRow, 'counted' | 'subtree' | 'reserved'>
  * may have been first; then the transaction is tried again, as a serializable one would be.
  */
 export async function cellCount(executor: Executor, before: CellRow, after: Counters): Promise<void> {
-  const { numUpdatedRows } = await executor.as<QuotaTables>().updateTable('quota_cell')
+  const { numUpdatedRows } = await executor
+    .as<QuotaTables>()
+    .updateTable('quota_cell')
     .set({ counted: after.counted, subtree: after.subtree, reserved: after.reserved })
-    .where('node', '=', before.node).where('resource', '=', before.resource)
-    .where('counted', '=', before.counted).where('subtree', '=', before.subtree).where('reserved', '=', before.reserved)
-    .where('bound', '=', before.bound).where('private', '=', before.private).executeTakeFirst()
+    .where('node', '=', before.node)
+    .where('resource', '=', before.resource)
+    .where('counted', '=', before.counted)
+    .where('subtree', '=', before.subtree)
+    .where('reserved', '=', before.reserved)
+    .where('bound', '=', before.bound)
+    .where('private', '=', before.private)
+    .executeTakeFirst()
   if (numUpdatedRows === 0n) throw new LostRace(`${before.resource} at ${before.node} changed meanwhile`)
 }
 
 /** Carries PostgreSQL's code for a serialization failure, so that the database tries the transaction again. */
 class LostRace extends Error {
   readonly code = '40001'
-  constructor(what: string) { super(what, { cause: conflict(what) }) }
+  constructor(what: string) {
+    super(what, { cause: conflict(what) })
+  }
 }
 
 export async function cellWrite(executor: Executor, row: CellRow): Promise<void> {
-  const { node, resource, ...rest } = row
-  await executor.as<QuotaTables>().insertInto('quota_cell').values(row)
-    .onConflict((existing) => existing.columns(['node', 'resource']).doUpdateSet(rest)).execute()
+  const { node: _node, resource: _resource, ...rest } = row
+  await executor
+    .as<QuotaTables>()
+    .insertInto('quota_cell')
+    .values(row)
+    .onConflict((existing) => existing.columns(['node', 'resource']).doUpdateSet(rest))
+    .execute()
 }
 
-export async function cellDelete(executor: Executor, { node, resource }: Pick<CellRow, 'node' | 'resource'>): Promise<void> {
-  await executor.as<QuotaTables>().deleteFrom('quota_cell').where('node', '=', node).where('resource', '=', resource).execute()
+export async function cellDelete(
+  executor: Executor,
+  { node, resource }: Pick<CellRow, 'node' | 'resource'>,
+): Promise<void> {
+  await executor
+    .as<QuotaTables>()
+    .deleteFrom('quota_cell')
+    .where('node', '=', node)
+    .where('resource', '=', resource)
+    .execute()
 }

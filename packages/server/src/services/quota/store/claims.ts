@@ -18,12 +18,25 @@ export interface StoredClaim {
 }
 
 const toClaim = (row: ClaimRow): StoredClaim => ({
-  subject: row.subject, projectId: row.project_id, amounts: fromJson(row.amounts), state: row.state, reclaimable: row.reclaimable,
-  priority: row.priority, startedAt: row.started_at, expiresAt: row.expires_at, ticket: row.ticket, deadlineAt: row.deadline_at,
+  subject: row.subject,
+  projectId: row.project_id,
+  amounts: fromJson(row.amounts),
+  state: row.state,
+  reclaimable: row.reclaimable,
+  priority: row.priority,
+  startedAt: row.started_at,
+  expiresAt: row.expires_at,
+  ticket: row.ticket,
+  deadlineAt: row.deadline_at,
 })
 
 export async function claimFetch(executor: Executor, subject: string): Promise<StoredClaim | undefined> {
-  const row = await executor.as<QuotaTables>().selectFrom('quota_claim').selectAll().where('subject', '=', subject).executeTakeFirst()
+  const row = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_claim')
+    .selectAll()
+    .where('subject', '=', subject)
+    .executeTakeFirst()
   return row && toClaim(row)
 }
 
@@ -32,23 +45,47 @@ export async function claimFetch(executor: Executor, subject: string): Promise<S
  * serializable PostgreSQL would let unrelated transactions fail.
  */
 export async function claimInsert(executor: Executor, claim: StoredClaim): Promise<boolean> {
-  const { numInsertedOrUpdatedRows } = await executor.as<QuotaTables>().insertInto('quota_claim').values({
-    subject: claim.subject, project_id: claim.projectId, amounts: toJson(claim.amounts), state: claim.state,
-    reclaimable: claim.reclaimable, priority: claim.priority, started_at: claim.startedAt, expires_at: claim.expiresAt,
-    ticket: claim.ticket, deadline_at: claim.deadlineAt,
-  }).onConflict((conflict) => conflict.doNothing()).executeTakeFirst()
+  const { numInsertedOrUpdatedRows } = await executor
+    .as<QuotaTables>()
+    .insertInto('quota_claim')
+    .values({
+      subject: claim.subject,
+      project_id: claim.projectId,
+      amounts: toJson(claim.amounts),
+      state: claim.state,
+      reclaimable: claim.reclaimable,
+      priority: claim.priority,
+      started_at: claim.startedAt,
+      expires_at: claim.expiresAt,
+      ticket: claim.ticket,
+      deadline_at: claim.deadlineAt,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst()
   return (numInsertedOrUpdatedRows ?? 0n) > 0n
 }
 
 export async function claimCommit(executor: Executor, subject: string): Promise<void> {
-  await executor.as<QuotaTables>().updateTable('quota_claim').set({ state: 'committed', expires_at: null })
-    .where('subject', '=', subject).execute()
+  await executor
+    .as<QuotaTables>()
+    .updateTable('quota_claim')
+    .set({ state: 'committed', expires_at: null })
+    .where('subject', '=', subject)
+    .execute()
 }
 
 /** Asks a claim to end for a ticket, or (nothing given) lets it stay. */
-export async function claimNotice(executor: Executor, subject: string, notice?: { ticket: string; deadlineAt: number }): Promise<void> {
-  await executor.as<QuotaTables>().updateTable('quota_claim')
-    .set({ ticket: notice?.ticket ?? null, deadline_at: notice?.deadlineAt ?? null }).where('subject', '=', subject).execute()
+export async function claimNotice(
+  executor: Executor,
+  subject: string,
+  notice?: { ticket: string; deadlineAt: number },
+): Promise<void> {
+  await executor
+    .as<QuotaTables>()
+    .updateTable('quota_claim')
+    .set({ ticket: notice?.ticket ?? null, deadline_at: notice?.deadlineAt ?? null })
+    .where('subject', '=', subject)
+    .execute()
 }
 
 /** The claims that were asked to end, the most urgent first; for one ticket, or all. */
@@ -59,7 +96,12 @@ export async function claimsNoticed(executor: Executor, ticket?: string): Promis
 }
 
 export async function claimShrink(executor: Executor, subject: string, amounts: Record<string, number>): Promise<void> {
-  await executor.as<QuotaTables>().updateTable('quota_claim').set({ amounts: toJson(amounts) }).where('subject', '=', subject).execute()
+  await executor
+    .as<QuotaTables>()
+    .updateTable('quota_claim')
+    .set({ amounts: toJson(amounts) })
+    .where('subject', '=', subject)
+    .execute()
 }
 
 export async function claimDelete(executor: Executor, subject: string): Promise<void> {
@@ -67,20 +109,37 @@ export async function claimDelete(executor: Executor, subject: string): Promise<
 }
 
 export async function claimsOfRoot(executor: Executor, rootId: string): Promise<StoredClaim[]> {
-  const rows = await executor.as<QuotaTables>().selectFrom('quota_claim')
-    .innerJoin('quota_project', 'quota_project.id', 'quota_claim.project_id').selectAll('quota_claim')
-    .where('quota_project.root_id', '=', rootId).orderBy('started_at').orderBy('subject').execute()
+  const rows = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_claim')
+    .innerJoin('quota_project', 'quota_project.id', 'quota_claim.project_id')
+    .selectAll('quota_claim')
+    .where('quota_project.root_id', '=', rootId)
+    .orderBy('started_at')
+    .orderBy('subject')
+    .execute()
   return rows.map(toClaim)
 }
 
 export async function claimsOfProject(executor: Executor, projectId: string): Promise<StoredClaim[]> {
-  const rows = await executor.as<QuotaTables>().selectFrom('quota_claim').selectAll().where('project_id', '=', projectId).execute()
+  const rows = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_claim')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .execute()
   return rows.map(toClaim)
 }
 
 /** Reservations whose time is up, the oldest first. */
 export async function claimsExpired(executor: Executor, now: number, limit: number): Promise<string[]> {
-  const rows = await executor.as<QuotaTables>().selectFrom('quota_claim').select('subject')
-    .where('expires_at', '<=', now).orderBy('expires_at').limit(limit).execute()
+  const rows = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_claim')
+    .select('subject')
+    .where('expires_at', '<=', now)
+    .orderBy('expires_at')
+    .limit(limit)
+    .execute()
   return rows.map(({ subject }) => subject)
 }

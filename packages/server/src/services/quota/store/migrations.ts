@@ -1,46 +1,98 @@
 /** The tables' history. */
-import { count, flag, id, integer, json, optionalInteger, optionalJson, optionalText, optionalTime, text, time } from '#platform/db/columns.ts'
+import {
+  count,
+  flag,
+  id,
+  integer,
+  json,
+  optionalInteger,
+  optionalJson,
+  optionalText,
+  optionalTime,
+  text,
+  time,
+} from '#platform/db/columns.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
 import type { Migration } from '#platform/db/migrate.ts'
 
 type Schema = Parameters<Migration['up']>[0]
 
 async function settings(schema: Schema): Promise<void> {
-  await schema.schema.createTable('quota_resource')
-    .addColumn('name', ...id).addColumn('service', ...text).addColumn('default_limit', ...integer).addColumn('unit', ...text)
+  await schema.schema
+    .createTable('quota_resource')
+    .addColumn('name', ...id)
+    .addColumn('service', ...text)
+    .addColumn('default_limit', ...integer)
+    .addColumn('unit', ...text)
     .execute()
-  await schema.schema.createTable('quota_project')
-    .addColumn('id', ...id).addColumn('parent_id', ...optionalText).addColumn('root_id', ...text)
-    .addColumn('path', ...json).addColumn('policy', ...json).execute()
+  await schema.schema
+    .createTable('quota_project')
+    .addColumn('id', ...id)
+    .addColumn('parent_id', ...optionalText)
+    .addColumn('root_id', ...text)
+    .addColumn('path', ...json)
+    .addColumn('policy', ...json)
+    .execute()
   await schema.schema.createIndex('quota_project_root').on('quota_project').column('root_id').execute()
-  await schema.schema.createTable('quota_holding')
-    .addColumn('project_id', ...text).addColumn('resource', ...text).addColumn('own', ...integer).addColumn('pool', ...integer)
-    .addColumn('lend', ...integer).addColumn('borrow', ...integer).addColumn('ceiling', ...optionalInteger)
-    .addColumn('weight', ...integer).addColumn('tier', ...integer).addColumn('self', ...optionalJson)
-    .addPrimaryKeyConstraint('quota_holding_key', ['project_id', 'resource']).execute()
+  await schema.schema
+    .createTable('quota_holding')
+    .addColumn('project_id', ...text)
+    .addColumn('resource', ...text)
+    .addColumn('own', ...integer)
+    .addColumn('pool', ...integer)
+    .addColumn('lend', ...integer)
+    .addColumn('borrow', ...integer)
+    .addColumn('ceiling', ...optionalInteger)
+    .addColumn('weight', ...integer)
+    .addColumn('tier', ...integer)
+    .addColumn('self', ...optionalJson)
+    .addPrimaryKeyConstraint('quota_holding_key', ['project_id', 'resource'])
+    .execute()
 }
 
 async function use(schema: Schema): Promise<void> {
-  const cell = schema.schema.createTable('quota_cell')
-    .addColumn('node', ...text).addColumn('resource', ...text).addColumn('root_id', ...text)
+  const cell = schema.schema
+    .createTable('quota_cell')
+    .addColumn('node', ...text)
+    .addColumn('resource', ...text)
+    .addColumn('root_id', ...text)
   await ['visible', 'counted', 'subtree', 'private', 'bound', 'ceiling', 'lendable', 'borrow', 'reserved']
     .reduce((table, name) => table.addColumn(name, ...count), cell as any)
-    .addColumn('watched', ...flag).addPrimaryKeyConstraint('quota_cell_key', ['node', 'resource']).execute()
+    .addColumn('watched', ...flag)
+    .addPrimaryKeyConstraint('quota_cell_key', ['node', 'resource'])
+    .execute()
   await schema.schema.createIndex('quota_cell_root').on('quota_cell').columns(['root_id', 'resource']).execute()
-  await schema.schema.createTable('quota_claim')
-    .addColumn('subject', ...id).addColumn('project_id', ...text).addColumn('amounts', ...json).addColumn('state', ...text)
-    .addColumn('reclaimable', ...text).addColumn('priority', ...integer).addColumn('started_at', ...time)
-    .addColumn('expires_at', ...optionalTime).execute()
+  await schema.schema
+    .createTable('quota_claim')
+    .addColumn('subject', ...id)
+    .addColumn('project_id', ...text)
+    .addColumn('amounts', ...json)
+    .addColumn('state', ...text)
+    .addColumn('reclaimable', ...text)
+    .addColumn('priority', ...integer)
+    .addColumn('started_at', ...time)
+    .addColumn('expires_at', ...optionalTime)
+    .execute()
   await schema.schema.createIndex('quota_claim_project').on('quota_claim').column('project_id').execute()
   await schema.schema.createIndex('quota_claim_expiry').on('quota_claim').column('expires_at').execute()
 }
 
 async function reclaim(schema: Schema): Promise<void> {
-  await schema.schema.createTable('quota_ticket')
-    .addColumn('project_id', ...id).addColumn('amounts', ...json).addColumn('created_at', ...time).addColumn('expires_at', ...time)
+  await schema.schema
+    .createTable('quota_ticket')
+    .addColumn('project_id', ...id)
+    .addColumn('amounts', ...json)
+    .addColumn('created_at', ...time)
+    .addColumn('expires_at', ...time)
     .execute()
-  await schema.schema.alterTable('quota_claim').addColumn('ticket', ...optionalText).execute()
-  await schema.schema.alterTable('quota_claim').addColumn('deadline_at', ...optionalTime).execute()
+  await schema.schema
+    .alterTable('quota_claim')
+    .addColumn('ticket', ...optionalText)
+    .execute()
+  await schema.schema
+    .alterTable('quota_claim')
+    .addColumn('deadline_at', ...optionalTime)
+    .execute()
   await schema.schema.createIndex('quota_claim_ticket').on('quota_claim').column('ticket').execute()
 }
 

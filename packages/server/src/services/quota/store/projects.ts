@@ -3,24 +3,51 @@ import type { Executor } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import type { HoldingRow, ProjectRow, QuotaTables } from './tables.ts'
 
-export interface StoredProject { id: string; parentId: string | null; rootId: string; path: string[]; policy: Record<string, unknown> }
+export interface StoredProject {
+  id: string
+  parentId: string | null
+  rootId: string
+  path: string[]
+  policy: Record<string, unknown>
+}
 
 const toProject = (row: ProjectRow): StoredProject => ({
-  id: row.id, parentId: row.parent_id, rootId: row.root_id, path: fromJson<string[]>(row.path), policy: fromJson(row.policy),
+  id: row.id,
+  parentId: row.parent_id,
+  rootId: row.root_id,
+  path: fromJson<string[]>(row.path),
+  policy: fromJson(row.policy),
 })
 
 export async function projectFetch(executor: Executor, id: string): Promise<StoredProject | undefined> {
-  const row = await executor.as<QuotaTables>().selectFrom('quota_project').selectAll().where('id', '=', id).executeTakeFirst()
+  const row = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_project')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst()
   return row && toProject(row)
 }
 
 export async function projectsOfRoot(executor: Executor, rootId: string): Promise<StoredProject[]> {
-  const rows = await executor.as<QuotaTables>().selectFrom('quota_project').selectAll().where('root_id', '=', rootId).orderBy('id').execute()
+  const rows = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_project')
+    .selectAll()
+    .where('root_id', '=', rootId)
+    .orderBy('id')
+    .execute()
   return rows.map(toProject)
 }
 
 export async function rootsList(executor: Executor): Promise<string[]> {
-  const rows = await executor.as<QuotaTables>().selectFrom('quota_project').select('id').where('parent_id', 'is', null).orderBy('id').execute()
+  const rows = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_project')
+    .select('id')
+    .where('parent_id', 'is', null)
+    .orderBy('id')
+    .execute()
   return rows.map(({ id }) => id)
 }
 
@@ -29,16 +56,30 @@ export async function projectsListIds(executor: Executor): Promise<string[]> {
   return rows.map(({ id }) => id)
 }
 
-export async function projectInsert(executor: Executor, { id, parentId, rootId, path, policy }: StoredProject): Promise<void> {
-  await executor.as<QuotaTables>().insertInto('quota_project')
+export async function projectInsert(
+  executor: Executor,
+  { id, parentId, rootId, path, policy }: StoredProject,
+): Promise<void> {
+  await executor
+    .as<QuotaTables>()
+    .insertInto('quota_project')
     .values({ id, parent_id: parentId, root_id: rootId, path: toJson(path), policy: toJson(policy) })
-    .onConflict((conflict) => conflict.doNothing()).execute()
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
 }
 
-export async function projectUpdate(executor: Executor, id: string, change: Partial<Pick<StoredProject, 'path' | 'policy'>>): Promise<void> {
+export async function projectUpdate(
+  executor: Executor,
+  id: string,
+  change: Partial<Pick<StoredProject, 'path' | 'policy'>>,
+): Promise<void> {
   const { path, policy } = change
-  await executor.as<QuotaTables>().updateTable('quota_project')
-    .set({ ...(path && { path: toJson(path) }), ...(policy && { policy: toJson(policy) }) }).where('id', '=', id).execute()
+  await executor
+    .as<QuotaTables>()
+    .updateTable('quota_project')
+    .set({ ...(path && { path: toJson(path) }), ...(policy && { policy: toJson(policy) }) })
+    .where('id', '=', id)
+    .execute()
 }
 
 export async function projectDelete(executor: Executor, id: string): Promise<void> {
@@ -47,20 +88,39 @@ export async function projectDelete(executor: Executor, id: string): Promise<voi
 }
 
 export const holdingsOf = (executor: Executor, projectIds: readonly string[]): Promise<HoldingRow[]> =>
-  projectIds.length === 0 ? Promise.resolve([])
-    : executor.as<QuotaTables>().selectFrom('quota_holding').selectAll().where('project_id', 'in', [...projectIds]).execute()
+  projectIds.length === 0
+    ? Promise.resolve([])
+    : executor
+        .as<QuotaTables>()
+        .selectFrom('quota_holding')
+        .selectAll()
+        .where('project_id', 'in', [...projectIds])
+        .execute()
 
 export const holdingsOfRoot = (executor: Executor, rootId: string): Promise<HoldingRow[]> =>
-  executor.as<QuotaTables>().selectFrom('quota_holding').innerJoin('quota_project', 'quota_project.id', 'quota_holding.project_id')
-    .selectAll('quota_holding').where('quota_project.root_id', '=', rootId).execute()
+  executor
+    .as<QuotaTables>()
+    .selectFrom('quota_holding')
+    .innerJoin('quota_project', 'quota_project.id', 'quota_holding.project_id')
+    .selectAll('quota_holding')
+    .where('quota_project.root_id', '=', rootId)
+    .execute()
 
 export async function holdingWrite(executor: Executor, row: HoldingRow): Promise<void> {
   const { project_id, resource, ...rest } = row
-  await executor.as<QuotaTables>().insertInto('quota_holding').values({ project_id, resource, ...rest })
-    .onConflict((conflict) => conflict.columns(['project_id', 'resource']).doUpdateSet(rest)).execute()
+  await executor
+    .as<QuotaTables>()
+    .insertInto('quota_holding')
+    .values({ project_id, resource, ...rest })
+    .onConflict((conflict) => conflict.columns(['project_id', 'resource']).doUpdateSet(rest))
+    .execute()
 }
 
 export async function holdingDelete(executor: Executor, projectId: string, resource: string): Promise<void> {
-  await executor.as<QuotaTables>().deleteFrom('quota_holding')
-    .where('project_id', '=', projectId).where('resource', '=', resource).execute()
+  await executor
+    .as<QuotaTables>()
+    .deleteFrom('quota_holding')
+    .where('project_id', '=', projectId)
+    .where('resource', '=', resource)
+    .execute()
 }

@@ -10,6 +10,10 @@ export const resourceFetch = (executor: Executor, name: string): Promise<Resourc
 
 export async function resourceWrite(executor: Executor, row: ResourceRow): Promise<void> {
   const { name, ...rest } = row
-  await executor.as<QuotaTables>().insertInto('quota_resource').values({ name, ...rest })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet(rest)).execute()
+  await executor
+    .as<QuotaTables>()
+    .insertInto('quota_resource')
+    .values({ name, ...rest })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(rest))
+    .execute()
 }

@@ -1,9 +1,20 @@
 /** Quota's tables. Limits are −1 where there is none; times are milliseconds. */
 
-export interface ResourceRow { name: string; service: string; default_limit: number; unit: string }
+export interface ResourceRow {
+  name: string
+  service: string
+  default_limit: number
+  unit: string
+}
 
 /** `path`: the project's leaf, then every node above it up to the root. */
-export interface ProjectRow { id: string; parent_id: string | null; root_id: string; path: string; policy: string }
+export interface ProjectRow {
+  id: string
+  parent_id: string | null
+  root_id: string
+  path: string
+  policy: string
+}
 
 /** What an operator has set. A project without a row has the defaults. `self` is how its own containers take part. */
 export interface HoldingRow {
@@ -54,7 +65,12 @@ export interface ClaimRow {
 }
 
 /** A project that takes back what it has a right to: how much in all. What it has got so far is its hold, a claim. */
-export interface TicketRow { project_id: string; amounts: string; created_at: number; expires_at: number }
+export interface TicketRow {
+  project_id: string
+  amounts: string
+  created_at: number
+  expires_at: number
+}
 
 export interface QuotaTables {
   quota_resource: ResourceRow

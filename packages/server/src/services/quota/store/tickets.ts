@@ -3,34 +3,66 @@ import type { Executor } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import type { QuotaTables, TicketRow } from './tables.ts'
 
-export interface StoredTicket { projectId: string; amounts: Record<string, number>; createdAt: number; expiresAt: number }
+export interface StoredTicket {
+  projectId: string
+  amounts: Record<string, number>
+  createdAt: number
+  expiresAt: number
+}
 
-const toTicket = (row: TicketRow): StoredTicket =>
-  ({ projectId: row.project_id, amounts: fromJson(row.amounts), createdAt: row.created_at, expiresAt: row.expires_at })
+const toTicket = (row: TicketRow): StoredTicket => ({
+  projectId: row.project_id,
+  amounts: fromJson(row.amounts),
+  createdAt: row.created_at,
+  expiresAt: row.expires_at,
+})
 
 export async function ticketFetch(executor: Executor, projectId: string): Promise<StoredTicket | undefined> {
-  const row = await executor.as<QuotaTables>().selectFrom('quota_ticket').selectAll()
-    .where('project_id', '=', projectId).executeTakeFirst()
+  const row = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_ticket')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .executeTakeFirst()
   return row && toTicket(row)
 }
 
 export async function ticketsOfRoot(executor: Executor, rootId: string): Promise<StoredTicket[]> {
-  const rows = await executor.as<QuotaTables>().selectFrom('quota_ticket')
-    .innerJoin('quota_project', 'quota_project.id', 'quota_ticket.project_id').selectAll('quota_ticket')
-    .where('quota_project.root_id', '=', rootId).orderBy('created_at').orderBy('quota_ticket.project_id').execute()
+  const rows = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_ticket')
+    .innerJoin('quota_project', 'quota_project.id', 'quota_ticket.project_id')
+    .selectAll('quota_ticket')
+    .where('quota_project.root_id', '=', rootId)
+    .orderBy('created_at')
+    .orderBy('quota_ticket.project_id')
+    .execute()
   return rows.map(toTicket)
 }
 
 export async function ticketsExpired(executor: Executor, now: number, limit: number): Promise<string[]> {
-  const rows = await executor.as<QuotaTables>().selectFrom('quota_ticket').select('project_id')
-    .where('expires_at', '<=', now).orderBy('expires_at').limit(limit).execute()
+  const rows = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_ticket')
+    .select('project_id')
+    .where('expires_at', '<=', now)
+    .orderBy('expires_at')
+    .limit(limit)
+    .execute()
   return rows.map((row) => row.project_id)
 }
 
-export async function ticketWrite(executor: Executor, { projectId, amounts, createdAt, expiresAt }: StoredTicket): Promise<void> {
+export async function ticketWrite(
+  executor: Executor,
+  { projectId, amounts, createdAt, expiresAt }: StoredTicket,
+): Promise<void> {
   const rest = { amounts: toJson(amounts), created_at: createdAt, expires_at: expiresAt }
-  await executor.as<QuotaTables>().insertInto('quota_ticket').values({ project_id: projectId, ...rest })
-    .onConflict((conflict) => conflict.column('project_id').doUpdateSet(rest)).execute()
+  await executor
+    .as<QuotaTables>()
+    .insertInto('quota_ticket')
+    .values({ project_id: projectId, ...rest })
+    .onConflict((conflict) => conflict.column('project_id').doUpdateSet(rest))
+    .execute()
 }
 
 export async function ticketDelete(executor: Executor, projectId: string): Promise<void> {
