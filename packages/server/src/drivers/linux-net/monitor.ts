@@ -10,6 +10,8 @@ const settleMs = 100
 /** Our own changes are events too: while we are at work a call waits, but not for ever. */
 const ownWorkMs = 1000
 const patienceMs = 4000
+/** Between two calls: the containers of others, too, make devices. */
+const spacingMs = 2000
 /** A monitor that died is started again, but not in a loop. */
 const restartMs = 1000
 /** How often rule sets are looked after, and how many namespaces at a time: `nft monitor` hears of its own only. */
@@ -41,13 +43,16 @@ export async function watchHost(listener: () => void, around: Surroundings): Pro
 
 function doorbell(listener: () => void, { shell, clock, signal }: Surroundings): Ring {
   let isPending = false
+  let earliest = 0
   return async () => {
     if (isPending || signal.aborted) return
     isPending = true
     const latest = clock.now() + patienceMs
+    const isEarly = (now: number) => now < earliest || (now < latest && now - shell.changedAt() < ownWorkMs)
     do await clock.sleep(settleMs, signal)
-    while (!signal.aborted && clock.now() < latest && clock.now() - shell.changedAt() < ownWorkMs)
+    while (!signal.aborted && isEarly(clock.now()))
     isPending = false
+    earliest = clock.now() + spacingMs
     if (!signal.aborted) listener()
   }
 }

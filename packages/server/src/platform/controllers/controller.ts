@@ -20,6 +20,8 @@ export interface Controller<World, Step> {
   act(step: Step): Promise<void>
   /** Steps with different keys that run at the same time, at most. Default 1. */
   concurrency?: number
+  /** Wake-ups ask for a pass this long after the last one began, at the earliest. Default 0: at once. */
+  restMs?: number
   /** What the step is about, usually a row's id: two steps of one key never run at once. Default: the step as JSON. */
   key?(step: Step): string
 }

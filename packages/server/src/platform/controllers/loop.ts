@@ -54,6 +54,7 @@ export class ControllerLoop {
   #stopped = false
   #following = 0
   #timer: AbortController | undefined
+  #resting: AbortController | undefined
 
   #passes = 0
   #lastPassAt: number | undefined
@@ -88,6 +89,7 @@ export class ControllerLoop {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#timer?.abort()
+    this.#resting?.abort()
     await this.#looking
     const dropped = this.#queue.splice(0)
     for (const { pass } of dropped) this.#leave(pass)
@@ -141,7 +143,20 @@ export class ControllerLoop {
 
   #isDue(): boolean {
     if (this.#wanted.length > 0) return true
-    return this.#started && this.#pending && !this.#backoff.blocks(observing, this.#clock.now())
+    return this.#started && this.#pending && !this.#backoff.blocks(observing, this.#clock.now()) && !this.#rests()
+  }
+
+  /** True while it is too early for the next pass; the end of the rest asks again. */
+  #rests(): boolean {
+    const leftMs = (this.#lastPassAt ?? -Infinity) + (this.#controller.restMs ?? 0) - this.#clock.now()
+    if (leftMs <= 0 || this.#resting !== undefined) return leftMs > 0
+    const resting = new AbortController()
+    this.#resting = resting
+    void this.#clock.sleep(leftMs, resting.signal).then(() => {
+      this.#resting = undefined
+      this.#pump()
+    })
+    return true
   }
 
   async #look(pass: Pass): Promise<void> {

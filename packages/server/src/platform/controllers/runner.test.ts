@@ -121,6 +121,23 @@ describe('runner', () => {
     assert.deepEqual(yard.moved, ['by event', 'by time'])
   })
 
+  test('a controller that rests sees to all wake-ups of its rest in one pass at its end', async () => {
+    const runner = run({ ...yard.controller(), restMs: 200 })
+    runner.start()
+    await turn()
+    yard.wanted.push('a')
+    const moving = yard.begun('a')
+    for (let n = 0; n < 5; n++) {
+      runner.wake(name)
+      await turn()
+    }
+    assert.equal(yard.observes, 1)
+    clock.advance(200)
+    await moving
+    await turn()
+    assert.deepEqual([yard.observes, yard.moved], [2, ['a']])
+  })
+
   test('many wake-ups during a pass make exactly one more', async () => {
     yard.wanted.push('a')
     const gate = yard.gate('a')

@@ -117,8 +117,8 @@ const record = async (parts: NeutronParts, host: string, { portsUp, portsFailed,
 
 /** Most ports are up and stay up: only the others are read one by one. */
 const activeOf = async ({ db }: NeutronParts, host: string): Promise<Set<string>> => {
-  const rows = await db.as<NeutronTables>().selectFrom('neutron_port').select('id')
-    .where('host', '=', host).where('status', '=', 'ACTIVE').execute()
+  const rows = await db.as<{ neutron_port: { id: string; host: string; status: string } }>()
+    .selectFrom('neutron_port').select('id').where('host', '=', host).where('status', '=', 'ACTIVE').execute()
   return new Set(rows.map(({ id }) => id))
 }
 

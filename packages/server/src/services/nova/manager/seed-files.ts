@@ -36,8 +36,12 @@ const seedTree = (root: string, server: Server): SeedFile[] => {
 
 export interface Personality { path: string; contents: string }
 
+/** To put files into a container costs its engine a process: a server that was told nothing finds nothing. */
+const isTold = ({ userData, keyData, configDrive, metadata }: Server): boolean =>
+  configDrive || userData !== null || keyData !== null || Object.keys(metadata).length > 0
+
 export const seedFiles = (server: Server, personality: Personality[]): SeedFile[] => [
-  ...seedTree(seedRoot, server),
+  ...(isTold(server) ? seedTree(seedRoot, server) : []),
   ...(server.configDrive ? seedTree(driveRoot, server) : []),
   ...(
     server.keyData
