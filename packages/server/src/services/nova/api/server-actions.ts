@@ -96,7 +96,9 @@ const shape: Action<NovaApi>[] = [
     'rebuild', 'os_compute_api:servers:rebuild', 'Rebuild a server from an image', rebuild, { body: RebuildBody },
   ),
   serverAction('resize', 'os_compute_api:servers:resize', 'Give a server another flavor',
-    (api, ctx, server, { body }) => api.changes.resize(ctx, server, flavorIdOf(body.flavorRef)),
+    (api, ctx, server, { body }) => api.changes.resize(ctx, server, {
+      flavorId: flavorIdOf(body.flavorRef), diskConfig: body['OS-DCF:diskConfig'],
+    }),
     { body: Strict({ flavorRef: FlavorRef, 'OS-DCF:diskConfig': opt(DiskConfig()) }) }),
   serverAction('confirmResize', 'os_compute_api:servers:confirm_resize', 'Keep the new flavor',
     (api, ctx, server) => api.changes.confirmResize(ctx, server), { status: 204 }),

@@ -154,12 +154,9 @@ const groupsView = (ctx: RequestContext, server: Server): object =>
 
 /** As `GET /servers/detail` shows each server. */
 export const detailView = (ctx: RequestContext, server: Server, surroundings: ServerSurroundings): object =>
-  (
-    {
-      ...coreView(ctx, server, surroundings, true), ...wideView(ctx, server, surroundings),
-      ...versionedView(ctx, server),
-    }
-  )
+  Object.assign(
+  coreView(ctx, server, surroundings, true), wideView(ctx, server, surroundings), versionedView(ctx, server),
+)
 
 /** As `GET /servers/{id}` shows it. */
 export const showView = (ctx: RequestContext, server: Server, surroundings: ServerSurroundings): object =>

@@ -36,6 +36,8 @@ export interface RebuildRequest {
   personality: Personality[]
 }
 
+export interface ResizeRequest { flavorId: string; diskConfig?: 'AUTO' | 'MANUAL' }
+
 const given = <T extends object>(change: T): T =>
   Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as T
 
@@ -88,8 +90,9 @@ export class ServerChanges {
     return { keyName: keypair.name, keyData: keypair.type === 'ssh' ? keypair.publicKey : null }
   }
 
-  async resize(caller: RequestContext, server: Server, flavorId: string): Promise<void> {
-    const flavor = await this.#resizeTarget(caller, server, flavorId)
+  async resize(caller: RequestContext, server: Server, asked: ResizeRequest): Promise<void> {
+    const flavor = await this.#resizeTarget(caller, server, asked.flavorId)
+    const { diskConfig } = asked
     const { spec } = await this.#workload(server)
     const order = { do: 'resize' as const, spec: { ...spec, resources: resourcesOf(flavor, spec.resources.pids) } }
     const migration = uuid()
@@ -100,7 +103,9 @@ export class ServerChanges {
       })
       await this.#parts.facades.quota.commit(tx, subject)
       await this.#orders.give(
-        tx, caller, server.id, (now) => ({ name: 'resize', order, change: { flavor, oldFlavor: now.flavor } }),
+        tx, caller, server.id,
+        (now) =>
+          ({ name: 'resize', order, change: { flavor, oldFlavor: now.flavor, ...(diskConfig && { diskConfig }) } }),
       )
       const now = this.#parts.clock.now()
       await migrationInsert(tx, {

@@ -21,7 +21,11 @@ export class ServerInsight {
     if (server.vmState === 'building' || !server.host) throw conflict(`Instance ${server.id} is not ready`)
     if (lines === 0) return ''
     const output = await this.#parts.facades.workloads.logs(server.id, lines)
-    return output.subarray(Math.max(0, output.length - consoleBytesMax)).toString('utf8').replace(unprintable, '')
+    const shown = output.subarray(
+      Math.max(0, output.length - consoleBytesMax),
+    ).toString('utf8').replace(unprintable, '')
+    // As upstream counts: what follows the last line feed is a line too, be it empty.
+    return lines === undefined ? shown : shown.split('\n').slice(-lines).join('\n')
   }
 
   async diagnostics(server: Server): Promise<Diagnostics> {
