@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { upCommand } from './cli/up.ts'
 import { controllersCommand } from './cli/controllers.ts'
+import { doctorCommand } from './cli/doctor.ts'
 import { readVersion } from './cli/version.ts'
 import { failWith } from './cli/fail.ts'
 
@@ -9,8 +10,9 @@ const program = new Command('quaystone')
   .description('An OpenStack-compatible container cloud: Keystone, Glance, Neutron and Nova over Docker, in one process.')
   .version(readVersion())
   .showHelpAfterError('(quaystone --help lists the commands)')
-  .addCommand(upCommand(), { isDefault: false })
+  .addCommand(upCommand())
   .addCommand(controllersCommand())
+  .addCommand(doctorCommand())
   .addHelpText('after', '\nStart here:\n  $ ./quaystone up            a whole cloud on this machine\n  $ ./quaystone test          the whole test suite\n  $ ./quaystone bench         figures beside their baselines')
 
 try {

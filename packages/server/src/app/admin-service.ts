@@ -3,7 +3,7 @@ import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import type { ServiceManifest } from '#platform/api-kit/service.ts'
 import type { Runner } from '#platform/controllers/runner.ts'
 
-interface AdminView { runner: Runner; services: ServiceManifest[] }
+interface AdminView { runner: Runner; services: ServiceManifest[]; doctor(): Promise<object> }
 
 const view = (id: string, path: string, summary: string, handler: (view: AdminView) => unknown): Route<AdminView> =>
   defineRoute<AdminView>({
@@ -12,6 +12,7 @@ const view = (id: string, path: string, summary: string, handler: (view: AdminVi
 
 const routes = [
   view('controllers', '/controllers', 'What every loop did and is doing', ({ runner }) => ({ controllers: runner.status() })),
+  view('doctor', '/doctor', 'What bears this cloud\'s mark and belongs to nobody', ({ doctor }) => doctor()),
   view('levels', '/levels', 'Services by level: calls go down only', ({ services }) => ({
     levels: services.map(({ name, level, about }) => ({ name, level, about })),
   })),

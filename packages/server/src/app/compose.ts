@@ -111,7 +111,7 @@ export const compose = async (options: CloudOptions): Promise<Cloud> => {
   for (const { instance } of built) await instance.start?.()
   relay.start()
   runner.start()
-  adminService.bind({ runner, services: manifests })
+  adminService.bind({ runner, services: manifests, doctor: () => facades.workloads.doctor() })
   const close = async () => {
     await server.close()
     await runner.stop()

@@ -24,6 +24,9 @@ fetch_key() { # the network may come up after us: five attempts, two seconds eac
 }
 
 hostname >/www/index.html
+echo "kernel $(uname -sr) on $(uname -m), $(nproc) processors"
+echo "up since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+ip -o address show | awk '$2 != "lo" { print "address " $4 " on " $2 }'
 httpd -f -p 80 -h /www &
 fetch_key &
 if [ -x /usr/sbin/dropbear ]; then
