@@ -1,10 +1,10 @@
-/** Nova alone, behind the real door, on a private SQLite database, with its neighbours in memory. */
+/** Nova alone, behind the real door, on a private database, with its neighbours in memory. */
 import type { FastifyInstance } from 'fastify'
 import { ManualClock } from '#platform/clock/clock.ts'
 import { createMemoryBus } from '#platform/bus/memory-bus.ts'
 import { createEnforcer } from '#platform/auth/policy-enforcer.ts'
-import { migrate } from '#platform/db/migrate.ts'
-import { openDatabase } from '#platform/db/open-database.ts'
+import { testDatabases } from '#platform/db/testing.ts'
+import type { TestDatabase } from '#platform/db/testing.ts'
 import { createServer } from '#platform/http/server.ts'
 import { silentLog } from '#platform/log/log.ts'
 import { createMetrics } from '#platform/metrics/metrics.ts'
@@ -27,15 +27,14 @@ export class NovaCloud {
   #instance!: ReturnType<typeof nova.create>
   #deps!: ServiceDeps
 
-  static async start(): Promise<NovaCloud> {
+  static async start(database: TestDatabase = testDatabases()[0]!): Promise<NovaCloud> {
     const cloud = new NovaCloud()
-    await cloud.#start()
+    await cloud.#start(database)
     return cloud
   }
 
-  async #start(): Promise<void> {
-    const db = await openDatabase({ url: 'sqlite::memory:' })
-    await migrate(db, [{ service: 'nova', migrations: nova.migrations }])
+  async #start(database: TestDatabase): Promise<void> {
+    const db = await database.open({ migrations: [{ service: 'nova', migrations: nova.migrations }] })
     const policy = createEnforcer({ defaults: nova.policies, overrides: {}, enforceScope: false })
     const keystone = { projectFetch: async (id: string) => (id.startsWith('missing') ? undefined : { id, name: id }) }
     const facades = {
