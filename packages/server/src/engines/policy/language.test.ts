@@ -1,19 +1,26 @@
+/** The policy language: every tree survives a round trip, and every mistake is told. */
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { parseRule, PolicySyntaxError, ruleText, type Expression, type Piece } from './language.ts'
 
-const name = fc.stringMatching(/^[a-z][a-z_]{0,8}$/).filter((text) => !['and', 'or', 'not', 'role', 'rule', 'http', 'https'].includes(text))
+const name = fc.stringMatching(/^[a-z][a-z_]{0,8}$/).filter((text) => ![
+  'and', 'or', 'not', 'role', 'rule', 'http', 'https',
+].includes(text))
 const piece: fc.Arbitrary<Piece> = fc.oneof(name.map((text) => ({ text })), name.map((attribute) => ({ attribute })))
 /** Two texts side by side read back as one, so a match alternates. */
-const match = fc.oneof(piece.map((only) => [only]), fc.tuple(name, name).map(([text, attribute]): Piece[] => [{ text }, { attribute }]))
+const match = fc.oneof(
+  piece.map((only) => [only]), fc.tuple(name, name).map(([text, attribute]): Piece[] => [{ text }, { attribute }]),
+)
 const leaf: fc.Arbitrary<Expression> = fc.oneof(
   fc.constant<Expression>({ kind: 'always' }),
   fc.constant<Expression>({ kind: 'never' }),
   name.map((of): Expression => ({ kind: 'rule', name: of })),
   match.map((of): Expression => ({ kind: 'role', match: of })),
   fc.tuple(name, match).map(([path, of]): Expression => ({ kind: 'caller', path, match: of })),
-  fc.tuple(fc.oneof(name, fc.constant('None'), fc.constant('7')), match).map(([value, of]): Expression => ({ kind: 'literal', value, match: of })),
+  fc.tuple(
+    fc.oneof(name, fc.constant('None'), fc.constant('7')), match,
+  ).map(([value, of]): Expression => ({ kind: 'literal', value, match: of })),
 )
 const expression = fc.letrec<{ node: Expression }>((tie) => ({
   node: fc.oneof(
@@ -30,7 +37,9 @@ test('a tree written as text reads back as the same tree', () => {
 })
 
 test('and binds tighter than or, not tighter than and', () => {
-  assert.equal(ruleText(parseRule('role:a or role:b and not role:c or role:d')), 'role:a or (role:b and not role:c) or role:d')
+  assert.equal(
+    ruleText(parseRule('role:a or role:b and not role:c or role:d')), 'role:a or (role:b and not role:c) or role:d',
+  )
   assert.deepEqual(parseRule('role:a or role:b and role:c'), parseRule('role:a or (role:b and role:c)'))
 })
 
@@ -43,7 +52,9 @@ test('the empty text always holds', () => {
 })
 
 test('a rule name may hold colons', () => {
-  assert.deepEqual(parseRule('rule:os_compute_api:servers:create'), { kind: 'rule', name: 'os_compute_api:servers:create' })
+  assert.deepEqual(parseRule('rule:os_compute_api:servers:create'), {
+    kind: 'rule', name: 'os_compute_api:servers:create',
+  })
 })
 
 test('parentheses of an attribute stay in its check', () => {

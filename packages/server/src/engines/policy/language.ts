@@ -72,7 +72,9 @@ const checkOf = (rule: string, text: string): Expression => {
   const kind = text.slice(0, colon)
   const value = text.slice(colon + 1)
   if (kind === 'http' || kind === 'https') {
-    throw new PolicySyntaxError(rule, `"${text}" asks a server; remote checks are not supported, state the condition itself`)
+    throw new PolicySyntaxError(
+      rule, `"${text}" asks a server; remote checks are not supported, state the condition itself`,
+    )
   }
   if (kind === 'rule') return { kind: 'rule', name: value }
   const match = piecesOf(rule, value)
@@ -141,7 +143,9 @@ class Reader {
 }
 
 /** Reads one rule's text. The empty text always holds, as operators' files expect. */
-export const parseRule = (text: string): Expression => (text.trim() === '' ? { kind: 'always' } : new Reader(text).whole())
+export const parseRule = (text: string): Expression => (
+  text.trim() === '' ? { kind: 'always' } : new Reader(text).whole()
+)
 
 const matchText = (match: Piece[]): string =>
   match.map((piece) => ('text' in piece ? piece.text.replaceAll('%', '%%') : `%(${piece.attribute})s`)).join('')

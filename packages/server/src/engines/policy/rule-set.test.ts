@@ -1,10 +1,12 @@
+/** Compiled rules: what holds for whom, and which sets are refused. */
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { PolicyProblem, RuleSet, type Credentials, type Target } from './rule-set.ts'
 
 const caller = (extra: Record<string, unknown> = {}): Credentials => ({ roles: ['member'], ...extra })
-const holds = (text: string, target: Target, creds: Credentials): boolean => new RuleSet({ it: text }).check('it', target, creds)
+const holds = (text: string, target: Target, creds: Credentials): boolean =>
+  new RuleSet({ it: text }).check('it', target, creds)
 
 test('roles are compared without regard to case', () => {
   assert.ok(holds('role:MEMBER', {}, caller()))
@@ -57,7 +59,9 @@ test('an unknown rule never holds', () => {
 })
 
 test('undefined, circular and unreadable rules are refused together, each named', () => {
-  assert.throws(() => new RuleSet({ a: 'rule:b', b: 'role:x or rule:a', c: 'rule:nowhere', d: 'role:x and' }), (error) => {
+  assert.throws(() => new RuleSet({
+    a: 'rule:b', b: 'role:x or rule:a', c: 'rule:nowhere', d: 'role:x and',
+  }), (error) => {
     assert.ok(error instanceof PolicyProblem)
     assert.equal(error.problems.length, 3)
     assert.match(error.message, /a → b → a/)
@@ -72,20 +76,28 @@ test('a rule used twice on one path is no circle', () => {
 })
 
 test('an explanation names what is missing', () => {
-  const set = new RuleSet({ admin: 'role:admin', own: 'role:member and project_id:%(project_id)s', it: 'rule:admin or rule:own' })
+  const set = new RuleSet({
+    admin: 'role:admin', own: 'role:member and project_id:%(project_id)s', it: 'rule:admin or rule:own',
+  })
   assert.equal(set.explain('it', { project_id: 'secret' }, caller({ project_id: 'p' })),
     'policy rule "it" needs role:admin, or project_id:%(project_id)s')
 })
 
 test('compiled rules agree with the truth table of their text', () => {
   const roles = ['a', 'b', 'c']
-  const leaf = fc.constantFrom(...roles).map((role) => ({ text: `role:${role}`, truth: (has: Set<string>) => has.has(role) }))
+  const leaf = fc.constantFrom(...roles).map((role) => ({
+    text: `role:${role}`, truth: (has: Set<string>) => has.has(role),
+  }))
   type Node = { text: string; truth: (has: Set<string>) => boolean }
   const node = fc.letrec<{ node: Node }>((tie) => ({
     node: fc.oneof({ depthSize: 'small' }, leaf,
       tie('node').map((part): Node => ({ text: `not (${part.text})`, truth: (has) => !part.truth(has) })),
-      fc.tuple(tie('node'), tie('node')).map(([l, r]): Node => ({ text: `(${l.text} and ${r.text})`, truth: (has) => l.truth(has) && r.truth(has) })),
-      fc.tuple(tie('node'), tie('node')).map(([l, r]): Node => ({ text: `(${l.text} or ${r.text})`, truth: (has) => l.truth(has) || r.truth(has) }))),
+      fc.tuple(tie('node'), tie('node')).map(([l, r]): Node => ({
+        text: `(${l.text} and ${r.text})`, truth: (has) => l.truth(has) && r.truth(has),
+      })),
+      fc.tuple(tie('node'), tie('node')).map(([l, r]): Node => ({
+        text: `(${l.text} or ${r.text})`, truth: (has) => l.truth(has) || r.truth(has),
+      }))),
   })).node
   fc.assert(fc.property(node, fc.subarray(roles), (rule, has) => {
     assert.equal(holds(rule.text, {}, { roles: has }), rule.truth(new Set(has)))

@@ -93,11 +93,15 @@ const hasRole = (roles: readonly string[], wanted: string): boolean => {
   return false
 }
 
-/** `domain_id:None` asks whether the caller has none: an attribute that is absent counts, unlike one the target lacks. */
+/** `domain_id:None` asks whether the caller has none: one that is absent counts, unlike one the target lacks. */
 const isNone = (match: Piece[]): boolean => match.length === 1 && 'text' in match[0]! && match[0].text === 'None'
 
-const valueAt = (at: unknown, steps: readonly string[]): unknown =>
-  steps.reduce((value: unknown, step) => (typeof value === 'object' && value !== null && Object.hasOwn(value, step) ? (value as Record<string, unknown>)[step] : undefined), at)
+const stepInto = (value: unknown, step: string): unknown =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, step)
+    ? (value as Record<string, unknown>)[step]
+    : undefined
+
+const valueAt = (at: unknown, steps: readonly string[]): unknown => steps.reduce(stepInto, at)
 
 const callerCheck = (path: string, match: Piece[]): Check => {
   const steps = path.split('.')

@@ -13,11 +13,15 @@ export interface Page {
 }
 
 /** Orders a query, starts after the marker's row and stops at the limit. */
-export const paged = <DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>, page: Page): SelectQueryBuilder<DB, TB, O> => {
+export const paged = <DB, TB extends keyof DB, O>(
+  query: SelectQueryBuilder<DB, TB, O>, page: Page,
+): SelectQueryBuilder<DB, TB, O> => {
   // Columns come from lists of the service's own (`parseSort`), never from a client.
   let result = query as SelectQueryBuilder<any, any, O>
   const { sort, after, limit } = page
-  if (after) result = result.where((expression) => expression.or(sort.map((_, at) => expression.and(beyond(sort, at, after, expression)))))
+  if (after) result = result.where((expression) => expression.or(sort.map((_, at) => expression.and(beyond(
+    sort, at, after, expression,
+  )))))
   for (const { column, direction } of sort) result = result.orderBy(column, direction)
   return (limit === undefined ? result : result.limit(limit)) as SelectQueryBuilder<DB, TB, O>
 }
@@ -42,7 +46,10 @@ const listed = (value: string | string[] | undefined): string[] => (value === un
 
 const pairsOf = (query: SortQuery): [key: string, direction: string | undefined][] => {
   const combined = listed(query.sort).flatMap((text) => text.split(',')).filter((text) => text !== '')
-  if (combined.length > 0) return combined.map((text) => { const [key, direction] = text.split(':'); return [key!, direction] })
+  if (combined.length > 0) return combined.map((text) => {
+    const [key, direction] = text.split(':')
+    return [key!, direction]
+  })
   const directions = listed(query.sort_dir)
   return listed(query.sort_key).map((key, at) => [key, directions[at] ?? directions.at(-1)])
 }
@@ -52,7 +59,9 @@ export const parseSort = (query: SortQuery, rules: SortRules): SortKey[] => {
   const asked = pairsOf(query).map(([key, direction = 'asc']): SortKey => {
     const column = Object.hasOwn(rules.columns, key) ? rules.columns[key] : undefined
     if (column === undefined) {
-      throw badRequest(`Cannot sort by "${key}": sort by one of ${Object.keys(rules.columns).join(', ')}`, { field: 'sort_key' })
+      throw badRequest(
+        `Cannot sort by "${key}": sort by one of ${Object.keys(rules.columns).join(', ')}`, { field: 'sort_key' },
+      )
     }
     if (direction !== 'asc' && direction !== 'desc') {
       throw badRequest(`Sort direction "${direction}" is not known: use asc or desc`, { field: 'sort_dir' })

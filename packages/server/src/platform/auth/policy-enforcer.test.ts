@@ -1,3 +1,4 @@
+/** A service's policy: defaults, overrides, scopes, and explanations. */
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { PolicyProblem } from '../../engines/policy/rule-set.ts'
@@ -15,7 +16,10 @@ const token = (over: Partial<TokenData> = {}): TokenData => ({
 const defaults = [
   { name: 'admin_required', rule: 'role:admin' },
   { name: 'thing:read', rule: 'role:member and project_id:%(project_id)s', scopes: ['project' as const] },
-  { name: 'thing:list_all', rule: 'rule:admin_required or system_scope:all', scopes: ['system' as const, 'project' as const] },
+  {
+    name: 'thing:list_all', rule: 'rule:admin_required or system_scope:all',
+    scopes: ['system' as const, 'project' as const],
+  },
 ]
 const enforcer = (overrides = {}, enforceScope = true) => createEnforcer({ defaults, overrides, enforceScope })
 
@@ -47,5 +51,7 @@ test('an unknown rule never holds and is named', () => {
 })
 
 test('two defaults of one name are a mistake of the service', () => {
-  assert.throws(() => createEnforcer({ defaults: [...defaults, defaults[0]!], overrides: {}, enforceScope: true }), /two defaults/)
+  assert.throws(
+    () => createEnforcer({ defaults: [...defaults, defaults[0]!], overrides: {}, enforceScope: true }), /two defaults/,
+  )
 })

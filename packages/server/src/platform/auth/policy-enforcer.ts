@@ -66,7 +66,8 @@ export const createEnforcer = ({ defaults, overrides, enforceScope }: EnforcerOp
     explain: (rule, target, caller) => {
       const scope = wrongScope(rule, caller)
       if (scope === undefined) return rules.explain(rule, target, credentials(caller))
-      return `policy rule "${rule}" needs a token with ${scopes.get(rule)!.join(' or ')} scope; this one has ${scope} scope`
+      const accepted = scopes.get(rule)!.join(' or ')
+      return `policy rule "${rule}" needs a token with ${accepted} scope; this one has ${scope} scope`
     },
   }
 }

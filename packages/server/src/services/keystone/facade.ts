@@ -1,7 +1,14 @@
 /** What other services may ask of Keystone. */
 import type { TokenData, TokenValidator } from '#platform/auth/context.ts'
 
-export interface ProjectInfo { id: string; name: string; domainId: string; parentId: string | null; enabled: boolean; isDomain: boolean }
+export interface ProjectInfo {
+  id: string
+  name: string
+  domainId: string
+  parentId: string | null
+  enabled: boolean
+  isDomain: boolean
+}
 export interface UserInfo { id: string; name: string; domainId: string; enabled: boolean }
 
 export interface KeystoneFacade extends TokenValidator {
@@ -20,7 +27,13 @@ export interface KeystoneFacade extends TokenValidator {
   limitsList(match?: { project_id?: string; domain_id?: string }): Promise<LimitInfo[]>
 }
 
-export interface RegisteredLimitInfo { id: string; service_id: string; region_id: string | null; resource_name: string; default_limit: number }
+export interface RegisteredLimitInfo {
+  id: string
+  service_id: string
+  region_id: string | null
+  resource_name: string
+  default_limit: number
+}
 export interface LimitInfo {
   id: string
   service_id: string

@@ -26,7 +26,9 @@ export const keystone = defineService<Managers, KeystoneFacade, ServiceDeps>({
   policies,
   migrations,
   create: ({ db, bus, clock, dataDir, masterKey, config }) => {
-    const managers = new Managers({ db, clock, masterKey, settings: settingsOf(config), keyFolder: join(dataDir, 'keys') })
+    const managers = new Managers({
+      db, clock, masterKey, settings: settingsOf(config), keyFolder: join(dataDir, 'keys'),
+    })
     let subscriptions: Subscription[] = []
     return {
       api: managers,

@@ -52,17 +52,24 @@ export const startKeystone = async (options: StartOptions = {}) => {
   ])
   await instance.start!()
   const server = createServer({
-    services: [{ manifest: keystone, api: instance.api, policy }], validator: instance.facade, log, pages: [], observe: () => undefined,
+    services: [{ manifest: keystone, api: instance.api, policy }], validator: instance.facade, log, pages: [],
+    observe: () => undefined,
   })
   const ask = async (method: string, path: string, { token, body, headers }: Asked = {}): Promise<Answer> => {
     const answer = await server.inject({
       method: method as 'GET', url: `/identity${path}`, payload: body === undefined ? undefined : JSON.stringify(body),
-      headers: { host: 'cloud.test:5000', ...(token && { 'x-auth-token': token }), ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+      headers: {
+        host: 'cloud.test:5000', ...(token && { 'x-auth-token': token }),
+        ...(body !== undefined && { 'content-type': 'application/json' }), ...headers,
+      },
     })
-    return { status: answer.statusCode, headers: answer.headers, body: answer.body ? JSON.parse(answer.body) : undefined }
+    return {
+      status: answer.statusCode, headers: answer.headers, body: answer.body ? JSON.parse(answer.body) : undefined,
+    }
   }
   return {
-    managers: instance.api as Managers, facade: instance.facade, controllers: instance.controllers, clock, db, ask, dataDir,
+    managers: instance.api as Managers, facade: instance.facade, controllers: instance.controllers, clock, db, ask,
+    dataDir,
     close: async () => {
       await server.close()
       await instance.stop!()
@@ -87,7 +94,9 @@ export const loginBody = ({ user, password, scope }: Login) => ({
 /** A token's text; throws with the answer when there is none. */
 export const login = async (keystone: TestKeystone, wanted: Login): Promise<string> => {
   const answer = await keystone.ask('POST', '/v3/auth/tokens', { body: loginBody(wanted) })
-  if (answer.status !== 201) throw new Error(`login of ${wanted.user} answered ${answer.status}: ${JSON.stringify(answer.body)}`)
+  if (answer.status !== 201) throw new Error(
+    `login of ${wanted.user} answered ${answer.status}: ${JSON.stringify(answer.body)}`
+  )
   return String(answer.headers['x-subject-token'])
 }
 

@@ -12,11 +12,18 @@ import { exactTimeOf } from './times.ts'
 
 const method = T.String({ pattern: '^(POST|GET|HEAD|PATCH|PUT|DELETE)$' })
 const accessRule = T.Object(optional({
-  id: T.String({ minLength: 1, maxLength: 64 }), service: T.String({ minLength: 1, maxLength: 255 }), method, path: T.String({ minLength: 1, maxLength: 255, pattern: '^/' }),
+  id: T.String({ minLength: 1, maxLength: 64 }), service: T.String({ minLength: 1, maxLength: 255 }), method,
+  path: T.String({ minLength: 1, maxLength: 255, pattern: '^/' }),
 }), { additionalProperties: false })
-const roleRef = T.Object(optional({ id: T.String({ minLength: 1, maxLength: 64 }), name: T.String({ minLength: 1, maxLength: 255 }) }), { minProperties: 1, additionalProperties: true })
+const roleRef = T.Object(
+  optional({ id: T.String({ minLength: 1, maxLength: 64 }), name: T.String({ minLength: 1, maxLength: 255 }) }),
+  { minProperties: 1, additionalProperties: true },
+)
 const createBody = openBody('application_credential', {
-  ...optional({ description, secret: T.Union([T.String({ minLength: 1, maxLength: 4096 }), T.Null()]), expires_at: time, roles: T.Array(roleRef), unrestricted: flag, access_rules: T.Array(accessRule) }),
+  ...optional({
+    description, secret: T.Union([T.String({ minLength: 1, maxLength: 4096 }), T.Null()]), expires_at: time,
+    roles: T.Array(roleRef), unrestricted: flag, access_rules: T.Array(accessRule),
+  }),
   name,
 })
 
@@ -25,15 +32,20 @@ interface Wanted {
   roles?: { id?: string; name?: string }[]; unrestricted?: boolean; access_rules?: WantedRule[]
 }
 
-const ruleView = (ctx: RequestContext, { user_id: userId, ...rule }: StoredAccessRule): View => withLinks(ctx, `/users/${userId}/access_rules/${rule.id}`, rule)
+const ruleView = (ctx: RequestContext, { user_id: userId, ...rule }: StoredAccessRule): View => withLinks(
+  ctx, `/users/${userId}/access_rules/${rule.id}`, rule,
+)
 
 const view = (ctx: RequestContext, credential: ApplicationCredentialView): View =>
   withLinks(ctx, `/users/${credential.user_id}/application_credentials/${credential.id}`, {
-    id: credential.id, name: credential.name, description: credential.description, user_id: credential.user_id, project_id: credential.project_id,
+    id: credential.id, name: credential.name, description: credential.description, user_id: credential.user_id,
+    project_id: credential.project_id,
     roles: credential.roles.map((role) => ({ id: role.id, name: role.name, domain_id: role.domain_id || null })),
     expires_at: credential.expires_text,
     unrestricted: credential.unrestricted, system: null,
-    ...(credential.access_rules && { access_rules: credential.access_rules.map(({ id, service, method: verb, path }) => ({ id, service, method: verb, path })) }),
+    ...(credential.access_rules && { access_rules: credential.access_rules.map(({
+      id, service, method: verb, path,
+    }) => ({ id, service, method: verb, path })) }),
     ...(credential.secret !== undefined && { secret: credential.secret }),
   })
 
@@ -44,7 +56,10 @@ const refuseTrust = (ctx: RequestContext): void => {
 
 const refuseRestricted = (ctx: RequestContext): void => {
   if (!ctx.token.applicationCredential?.restricted) return
-  throw forbidden("You are not authorized to perform the requested action: Using method 'application_credential' is not allowed for managing additional application credentials.")
+  throw forbidden(
+    "You are not authorized to perform the requested action: Using method 'application_credential' is not"
+      + " allowed for managing additional application credentials."
+  )
 }
 
 const create = async (api: Managers, ctx: RequestContext, userId: string, wanted: Wanted): Promise<View> => {
@@ -52,14 +67,18 @@ const create = async (api: Managers, ctx: RequestContext, userId: string, wanted
   refuseTrust(ctx)
   refuseRestricted(ctx)
   const made = await api.applicationCredentials.create({
-    name: wanted.name, description: wanted.description, secret: wanted.secret ?? undefined, expires: exactTimeOf(wanted.expires_at), roles: wanted.roles,
-    unrestricted: wanted.unrestricted, accessRules: wanted.access_rules, userId, projectId: ctx.projectId, callerRoleIds: ctx.token.roles.map((role) => role.id),
+    name: wanted.name, description: wanted.description, secret: wanted.secret ?? undefined,
+    expires: exactTimeOf(wanted.expires_at), roles: wanted.roles,
+    unrestricted: wanted.unrestricted, accessRules: wanted.access_rules, userId, projectId: ctx.projectId,
+    callerRoleIds: ctx.token.roles.map((role) => role.id),
   })
   return view(ctx, made)
 }
 
 /** The rule looks at the credential's own user, and at the one in the path only if there is no such credential. */
-const guarded = async (api: Managers, ctx: RequestContext, rule: string, params: Record<string, string>): Promise<string> => {
+const guarded = async (
+  api: Managers, ctx: RequestContext, rule: string, params: Record<string, string>,
+): Promise<string> => {
   const { user_id: userId, application_credential_id: id = '' } = params
   ctx.enforce(rule, { user_id: (await api.applicationCredentials.find(id))?.user_id ?? userId })
   refuseTrust(ctx)
@@ -70,7 +89,8 @@ const root = '/users/{user_id}/application_credentials'
 
 const credentials = [
   defineRoute({
-    id: 'applicationCredentials.list', method: 'GET', path: root, summary: 'List application credentials', policy: 'authenticated', reply: { status: 200 },
+    id: 'applicationCredentials.list', method: 'GET', path: root, summary: 'List application credentials',
+    policy: 'authenticated', reply: { status: 200 },
     handler: async (api: Managers, ctx, request) => {
       const userId = request.params.user_id ?? ''
       ctx.enforce('identity:list_application_credentials', { user_id: userId })
@@ -80,19 +100,22 @@ const credentials = [
     },
   }),
   defineRoute({
-    id: 'applicationCredentials.create', method: 'POST', path: root, summary: 'Create an application credential', policy: 'authenticated', body: createBody, reply: { status: 201 }, errors: [409],
+    id: 'applicationCredentials.create', method: 'POST', path: root, summary: 'Create an application credential',
+    policy: 'authenticated', body: createBody, reply: { status: 201 }, errors: [409],
     handler: async (api: Managers, ctx, { params: { user_id: userId = '' }, body }) =>
       ({ application_credential: await create(api, ctx, userId, body.application_credential as Wanted) }),
   }),
   defineRoute({
-    id: 'applicationCredentials.show', method: 'GET', path: `${root}/{application_credential_id}`, summary: 'Show an application credential', policy: 'authenticated', reply: { status: 200 }, errors: [404],
+    id: 'applicationCredentials.show', method: 'GET', path: `${root}/{application_credential_id}`,
+    summary: 'Show an application credential', policy: 'authenticated', reply: { status: 200 }, errors: [404],
     handler: async (api: Managers, ctx, { params }) => {
       const id = await guarded(api, ctx, 'identity:get_application_credential', params)
       return { application_credential: view(ctx, await api.applicationCredentials.fetch(id)) }
     },
   }),
   defineRoute({
-    id: 'applicationCredentials.delete', method: 'DELETE', path: `${root}/{application_credential_id}`, summary: 'Delete an application credential', policy: 'authenticated', reply: { status: 204 }, errors: [404],
+    id: 'applicationCredentials.delete', method: 'DELETE', path: `${root}/{application_credential_id}`,
+    summary: 'Delete an application credential', policy: 'authenticated', reply: { status: 204 }, errors: [404],
     handler: async (api: Managers, ctx, { params }) => {
       const id = await guarded(api, ctx, 'identity:delete_application_credential', params)
       refuseRestricted(ctx)
@@ -109,23 +132,28 @@ const rulesGuarded = async (api: Managers, ctx: RequestContext, rule: string, us
 
 const rules = [
   defineRoute({
-    id: 'accessRules.list', method: 'GET', path: '/users/{user_id}/access_rules', summary: 'List access rules', policy: 'authenticated', reply: { status: 200 },
+    id: 'accessRules.list', method: 'GET', path: '/users/{user_id}/access_rules', summary: 'List access rules',
+    policy: 'authenticated', reply: { status: 200 },
     handler: async (api: Managers, ctx, request) => {
       const userId = request.params.user_id ?? ''
       await rulesGuarded(api, ctx, 'identity:list_access_rules', userId)
       const views = (await api.applicationCredentials.listRules({ user_id: userId })).map((rule) => ruleView(ctx, rule))
-      return collection({ ctx, request, key: 'access_rules' }, filtered(views, request.query, ['service', 'path', 'method']))
+      return collection(
+        { ctx, request, key: 'access_rules' }, filtered(views, request.query, ['service', 'path', 'method']),
+      )
     },
   }),
   defineRoute({
-    id: 'accessRules.show', method: 'GET', path: '/users/{user_id}/access_rules/{access_rule_id}', summary: 'Show an access rule', policy: 'authenticated', reply: { status: 200 }, errors: [404],
+    id: 'accessRules.show', method: 'GET', path: '/users/{user_id}/access_rules/{access_rule_id}',
+    summary: 'Show an access rule', policy: 'authenticated', reply: { status: 200 }, errors: [404],
     handler: async (api: Managers, ctx, { params: { user_id: userId = '', access_rule_id: id = '' } }) => {
       await rulesGuarded(api, ctx, 'identity:get_access_rule', userId)
       return { access_rule: ruleView(ctx, await api.applicationCredentials.fetchRule(userId, id)) }
     },
   }),
   defineRoute({
-    id: 'accessRules.delete', method: 'DELETE', path: '/users/{user_id}/access_rules/{access_rule_id}', summary: 'Delete an access rule', policy: 'authenticated', reply: { status: 204 }, errors: [404],
+    id: 'accessRules.delete', method: 'DELETE', path: '/users/{user_id}/access_rules/{access_rule_id}',
+    summary: 'Delete an access rule', policy: 'authenticated', reply: { status: 204 }, errors: [404],
     handler: async (api: Managers, ctx, { params: { user_id: userId = '', access_rule_id: id = '' } }) => {
       await rulesGuarded(api, ctx, 'identity:delete_access_rule', userId)
       await api.applicationCredentials.removeRule(userId, id)

@@ -1,6 +1,9 @@
+/** Tokens as clients meet them: issued, shown, refused, revoked, ended. */
 import { after, before, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { adminPassword, adminToken, demoPassword, demoToken, login, loginBody, projectScope, startKeystone, type TestKeystone } from '../testing.ts'
+import {
+  adminPassword, adminToken, demoPassword, demoToken, login, loginBody, projectScope, startKeystone, type TestKeystone,
+} from '../testing.ts'
 
 describe('tokens', () => {
   let cloud: TestKeystone
@@ -14,8 +17,11 @@ describe('tokens', () => {
   }
   const isValid = async (token: string) => (await cloud.ask('GET', '/v3/auth/projects', { token })).status === 200
 
-  test('a project-scoped token shows user, project, roles with what they imply, and the catalog below the asked host', async () => {
-    const answer = await cloud.ask('POST', '/v3/auth/tokens', { body: loginBody({ user: 'admin', password: adminPassword, scope: projectScope('admin') }) })
+  test('a project-scoped token shows user, project, roles with what they imply, and the catalog', async () => {
+    const answer = await cloud.ask(
+      'POST', '/v3/auth/tokens',
+      { body: loginBody({ user: 'admin', password: adminPassword, scope: projectScope('admin') }) },
+    )
     assert.equal(answer.status, 201)
     assert.match(String(answer.headers.vary), /X-Auth-Token/)
     assert.ok(String(answer.headers['x-subject-token']).length <= 255)
@@ -26,20 +32,31 @@ describe('tokens', () => {
     assert.equal(token.is_domain, false)
     assert.deepEqual(token.roles.map((role: any) => role.name).sort(), ['admin', 'manager', 'member', 'reader'])
     const compute = token.catalog.find((service: any) => service.type === 'compute')
-    assert.equal(compute.endpoints.find((one: any) => one.interface === 'public').url, 'http://cloud.test:5000/compute/v2.1')
+    assert.equal(
+      compute.endpoints.find((one: any) => one.interface === 'public').url, 'http://cloud.test:5000/compute/v2.1',
+    )
     assert.match(token.expires_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
   })
 
   test('nocatalog leaves the catalog out, an unscoped token has neither catalog nor roles', async () => {
-    const slim = await cloud.ask('POST', '/v3/auth/tokens?nocatalog', { body: loginBody({ user: 'demo', password: demoPassword, scope: projectScope('demo') }) })
+    const slim = await cloud.ask(
+      'POST', '/v3/auth/tokens?nocatalog',
+      { body: loginBody({ user: 'demo', password: demoPassword, scope: projectScope('demo') }) },
+    )
     assert.equal(slim.body.token.catalog, undefined)
     assert.ok(slim.body.token.roles)
-    const unscoped = await cloud.ask('POST', '/v3/auth/tokens', { body: loginBody({ user: 'demo', password: demoPassword, scope: 'unscoped' }) })
-    assert.deepEqual([unscoped.body.token.catalog, unscoped.body.token.roles, unscoped.body.token.project], [undefined, undefined, undefined])
+    const unscoped = await cloud.ask(
+      'POST', '/v3/auth/tokens', { body: loginBody({ user: 'demo', password: demoPassword, scope: 'unscoped' }) },
+    )
+    assert.deepEqual([unscoped.body.token.catalog, unscoped.body.token.roles, unscoped.body.token.project], [
+      undefined, undefined, undefined,
+    ])
   })
 
   test('without a scope the default project is taken', async () => {
-    const answer = await cloud.ask('POST', '/v3/auth/tokens', { body: loginBody({ user: 'demo', password: demoPassword }) })
+    const answer = await cloud.ask(
+      'POST', '/v3/auth/tokens', { body: loginBody({ user: 'demo', password: demoPassword }) },
+    )
     assert.equal(answer.body.token.project.name, 'demo')
   })
 
@@ -59,7 +76,10 @@ describe('tokens', () => {
     const system = await login(cloud, { user: 'admin', password: adminPassword, scope: { system: { all: true } } })
     const shown = await cloud.ask('GET', '/v3/auth/tokens', { token: system, headers: { 'x-subject-token': system } })
     assert.deepEqual(shown.body.token.system, { all: true })
-    const domain = await cloud.ask('POST', '/v3/auth/tokens', { body: loginBody({ user: 'admin', password: adminPassword, scope: { domain: { id: 'default' } } }) })
+    const domain = await cloud.ask(
+      'POST', '/v3/auth/tokens',
+      { body: loginBody({ user: 'admin', password: adminPassword, scope: { domain: { id: 'default' } } }) },
+    )
     assert.equal(domain.status, 401)
   })
 
@@ -68,16 +88,27 @@ describe('tokens', () => {
     const byAdmin = await cloud.ask('GET', '/v3/auth/tokens', { token: admin, headers: { 'x-subject-token': demo } })
     assert.equal(byAdmin.status, 200)
     assert.equal(byAdmin.headers['x-subject-token'], demo)
-    assert.equal((await cloud.ask('HEAD', '/v3/auth/tokens', { token: demo, headers: { 'x-subject-token': demo } })).status, 200)
-    assert.equal((await cloud.ask('GET', '/v3/auth/tokens', { token: demo, headers: { 'x-subject-token': admin } })).status, 403)
-    assert.equal((await cloud.ask('GET', '/v3/auth/tokens', { token: admin, headers: { 'x-subject-token': 'gAAAAABnonsense' } })).status, 404)
+    assert.equal(
+      (await cloud.ask('HEAD', '/v3/auth/tokens', { token: demo, headers: { 'x-subject-token': demo } })).status, 200,
+    )
+    assert.equal(
+      (await cloud.ask('GET', '/v3/auth/tokens', { token: demo, headers: { 'x-subject-token': admin } })).status, 403,
+    )
+    assert.equal(
+      (await cloud.ask('GET', '/v3/auth/tokens', {
+        token: admin, headers: { 'x-subject-token': 'gAAAAABnonsense' },
+      })).status,
+      404,
+    )
     assert.equal((await cloud.ask('GET', '/v3/auth/tokens', { token: admin })).status, 404)
   })
 
   test('a revoked token is refused at once, others of the user live on', async () => {
     const [revoked, other] = [await demoToken(cloud), await demoToken(cloud)]
     assert.ok(await isValid(revoked))
-    const answer = await cloud.ask('DELETE', '/v3/auth/tokens', { token: revoked, headers: { 'x-subject-token': revoked } })
+    const answer = await cloud.ask('DELETE', '/v3/auth/tokens', {
+      token: revoked, headers: { 'x-subject-token': revoked },
+    })
     assert.equal(answer.status, 204)
     assert.ok(!await isValid(revoked))
     assert.ok(await isValid(other))
@@ -86,7 +117,10 @@ describe('tokens', () => {
   test('a token ends at its time, and a token made from it not later', async () => {
     const first = await demoToken(cloud)
     cloud.clock.advance(50 * 60_000)
-    const answer = await cloud.ask('POST', '/v3/auth/tokens', { body: { auth: { identity: { methods: ['token'], token: { id: first } }, scope: projectScope('demo') } } })
+    const answer = await cloud.ask(
+      'POST', '/v3/auth/tokens',
+      { body: { auth: { identity: { methods: ['token'], token: { id: first } }, scope: projectScope('demo') } } },
+    )
     assert.equal(answer.status, 201)
     assert.deepEqual(answer.body.token.methods.sort(), ['password', 'token'])
     const second = String(answer.headers['x-subject-token'])
@@ -94,15 +128,27 @@ describe('tokens', () => {
     cloud.clock.advance(10 * 60_000)
     assert.ok(!await isValid(first))
     assert.ok(!await isValid(second))
-    const shown = await cloud.ask('GET', '/v3/auth/tokens?allow_expired=1', { token: await adminToken(cloud), headers: { 'x-subject-token': first } })
+    const shown = await cloud.ask('GET', '/v3/auth/tokens?allow_expired=1', {
+      token: await adminToken(cloud), headers: { 'x-subject-token': first },
+    })
     assert.equal(shown.status, 200)
   })
 
   test('a user who changes the password loses all tokens, and gets new ones in the same millisecond', async () => {
     const user = await create('users', 'user', { name: 'changer', password: 'before' })
     const old = await login(cloud, { user: 'changer', password: 'before' })
-    assert.equal((await cloud.ask('POST', `/v3/users/${user.id}/password`, { body: { user: { original_password: 'wrong', password: 'after' } } })).status, 401)
-    assert.equal((await cloud.ask('POST', `/v3/users/${user.id}/password`, { body: { user: { original_password: 'before', password: 'after' } } })).status, 204)
+    assert.equal(
+      (await cloud.ask(
+        'POST', `/v3/users/${user.id}/password`, { body: { user: { original_password: 'wrong', password: 'after' } } },
+      )).status,
+      401,
+    )
+    assert.equal(
+      (await cloud.ask(
+        'POST', `/v3/users/${user.id}/password`, { body: { user: { original_password: 'before', password: 'after' } } },
+      )).status,
+      204,
+    )
     assert.ok(!await isValid(old))
     assert.ok(await isValid(await login(cloud, { user: 'changer', password: 'after' })))
     await assert.rejects(login(cloud, { user: 'changer', password: 'before' }), /401/)
@@ -111,7 +157,12 @@ describe('tokens', () => {
   test('a disabled user loses the tokens for good', async () => {
     const user = await create('users', 'user', { name: 'leaver', password: 'secret' })
     const token = await login(cloud, { user: 'leaver', password: 'secret' })
-    const enable = async (enabled: boolean) => assert.equal((await cloud.ask('PATCH', `/v3/users/${user.id}`, { token: await adminToken(cloud), body: { user: { enabled } } })).status, 200)
+    const enable = async (enabled: boolean) => assert.equal(
+      (await cloud.ask('PATCH', `/v3/users/${user.id}`, {
+        token: await adminToken(cloud), body: { user: { enabled } },
+      })).status,
+      200,
+    )
     await enable(false)
     assert.ok(!await isValid(token))
     await assert.rejects(login(cloud, { user: 'leaver', password: 'secret' }), /401/)
@@ -138,7 +189,9 @@ describe('tokens', () => {
     const projects = await cloud.ask('GET', '/v3/auth/projects', { token })
     assert.deepEqual(projects.body.projects.map((one: any) => one.name), ['demo'])
     assert.deepEqual((await cloud.ask('GET', '/v3/auth/system', { token })).body.system, [])
-    assert.deepEqual((await cloud.ask('GET', '/v3/auth/system', { token: await adminToken(cloud) })).body.system, [{ all: true }])
+    assert.deepEqual(
+      (await cloud.ask('GET', '/v3/auth/system', { token: await adminToken(cloud) })).body.system, [{ all: true }],
+    )
     assert.equal((await cloud.ask('GET', '/v3/auth/catalog', { token })).status, 403)
   })
 })

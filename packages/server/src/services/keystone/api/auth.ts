@@ -27,7 +27,9 @@ const tokenRequest = T.Object({
   auth: T.Object({
     identity: T.Object({
       methods: T.Array(T.String({ maxLength: 64 }), { minItems: 1, maxItems: 10 }),
-      password: T.Optional(T.Object({ user: T.Object({ ...user, password: T.String({ maxLength: 4096 }) }, open) }, open)),
+      password: T.Optional(T.Object(
+        { user: T.Object({ ...user, password: T.String({ maxLength: 4096 }) }, open) }, open,
+      )),
       token: T.Optional(T.Object({ id: T.String({ maxLength: 4096 }) }, open)),
       totp: T.Optional(T.Object({ user: T.Object({ ...user, passcode: T.String({ maxLength: 64 }) }, open) }, open)),
       application_credential: T.Optional(T.Object({
@@ -39,12 +41,15 @@ const tokenRequest = T.Object({
 })
 
 const scopeView = ({ data, projectIsDomain, trust }: TokenGrant): View => ({
-  ...(data.project && { project: { id: data.project.id, name: data.project.name, domain: data.project.domain }, is_domain: projectIsDomain }),
+  ...(data.project && {
+    project: { id: data.project.id, name: data.project.name, domain: data.project.domain }, is_domain: projectIsDomain,
+  }),
   ...(data.domain && { domain: data.domain }),
   ...(data.system && { system: { all: true } }),
   ...(trust && {
     'OS-TRUST:trust': {
-      id: trust.id, trustor_user: { id: trust.trustor_user_id }, trustee_user: { id: trust.trustee_user_id }, impersonation: trust.impersonation,
+      id: trust.id, trustor_user: { id: trust.trustor_user_id }, trustee_user: { id: trust.trustee_user_id },
+      impersonation: trust.impersonation,
     },
   }),
 })
@@ -65,15 +70,21 @@ const tokenView = async (api: Managers, ctx: RequestContext, grant: TokenGrant, 
     expires_at: isoMicros(data.expiresAt), issued_at: isoMicros(data.issuedAt),
     user: {
       id: data.user.id, name: data.user.name, domain: data.user.domain,
-      password_expires_at: grant.passwordExpiresAt === null ? null : isoMicros(grant.passwordExpiresAt).replace('Z', ''),
+      password_expires_at: grant.passwordExpiresAt === null ? null : isoMicros(
+        grant.passwordExpiresAt
+      ).replace('Z', ''),
     },
     ...scopeView(grant), ...credentialView(grant),
     ...(isScoped(grant) && { roles: data.roles.map(({ id, name }) => ({ id, name })) }),
-    ...(showsCatalog && { catalog: await api.catalog.forToken({ userId: data.user.id, projectId: data.project?.id, hostUrl: ctx.hostUrl }) }),
+    ...(showsCatalog && { catalog: await api.catalog.forToken({
+      userId: data.user.id, projectId: data.project?.id, hostUrl: ctx.hostUrl,
+    }) }),
   }
 }
 
-const subjectOf = (headers: Record<string, string | string[] | undefined>): string => one(headers['x-subject-token']) ?? ''
+const subjectOf = (headers: Record<string, string | string[] | undefined>): string => one(
+  headers['x-subject-token']
+) ?? ''
 
 /** A token that is not valid is not found; its text is never repeated. */
 const inspected = async (api: Managers, token: string, query: Query = {}): Promise<TokenGrant> => {
@@ -86,17 +97,21 @@ const inspected = async (api: Managers, token: string, query: Query = {}): Promi
 const subjectTarget = (grant: TokenGrant) => ({ target: { token: { user_id: grant.data.user.id } } })
 const vary = { Vary: 'X-Auth-Token' }
 
-const answer = async (api: Managers, ctx: RequestContext, { token, grant }: { token: string; grant: TokenGrant }, query: Query) =>
+const answer = async (
+  api: Managers, ctx: RequestContext, { token, grant }: { token: string; grant: TokenGrant }, query: Query,
+) =>
   reply({ headers: { 'X-Subject-Token': token, ...vary }, body: { token: await tokenView(api, ctx, grant, query) } })
 
 const tokens = [
   defineRoute({
-    id: 'auth.issue', method: 'POST', path: '/auth/tokens', summary: 'Issue a token', policy: 'open', body: tokenRequest, reply: { status: 201 },
+    id: 'auth.issue', method: 'POST', path: '/auth/tokens', summary: 'Issue a token', policy: 'open',
+    body: tokenRequest, reply: { status: 201 },
     handler: async (api: Managers, ctx, request) =>
       await answer(api, ctx, await api.auth.authenticate(request.body.auth as AuthRequest), request.query),
   }),
   defineRoute({
-    id: 'auth.validate', method: 'GET', path: '/auth/tokens', summary: 'Validate a token', policy: 'authenticated', reply: { status: 200 }, errors: [404],
+    id: 'auth.validate', method: 'GET', path: '/auth/tokens', summary: 'Validate a token', policy: 'authenticated',
+    reply: { status: 200 }, errors: [404],
     handler: async (api: Managers, ctx, request) => {
       const token = subjectOf(request.headers)
       const grant = await inspected(api, token, request.query)
@@ -105,7 +120,8 @@ const tokens = [
     },
   }),
   defineRoute({
-    id: 'auth.revoke', method: 'DELETE', path: '/auth/tokens', summary: 'Revoke a token', policy: 'authenticated', reply: { status: 204 }, errors: [404],
+    id: 'auth.revoke', method: 'DELETE', path: '/auth/tokens', summary: 'Revoke a token', policy: 'authenticated',
+    reply: { status: 204 }, errors: [404],
     handler: async (api: Managers, ctx, request) => {
       const grant = await inspected(api, subjectOf(request.headers))
       ctx.enforce('identity:revoke_token', subjectTarget(grant))
@@ -117,28 +133,37 @@ const tokens = [
 
 const scopes = [
   defineRoute({
-    id: 'auth.projects', method: 'GET', path: '/auth/projects', summary: 'Projects the token could be scoped to', policy: 'identity:get_auth_projects', reply: { status: 200 },
+    id: 'auth.projects', method: 'GET', path: '/auth/projects', summary: 'Projects the token could be scoped to',
+    policy: 'identity:get_auth_projects', reply: { status: 200 },
     handler: async (api: Managers, ctx, request) => {
       const projects = await api.roleAssignments.projectsOf(ctx.userId)
-      return collection({ ctx, request, key: 'projects' }, projects.filter((project) => project.enabled).map((project) => projectView(ctx, project)))
+      return collection(
+        { ctx, request, key: 'projects' },
+        projects.filter((project) => project.enabled).map((project) => projectView(ctx, project)),
+      )
     },
   }),
   defineRoute({
-    id: 'auth.domains', method: 'GET', path: '/auth/domains', summary: 'Domains the token could be scoped to', policy: 'identity:get_auth_domains', reply: { status: 200 },
+    id: 'auth.domains', method: 'GET', path: '/auth/domains', summary: 'Domains the token could be scoped to',
+    policy: 'identity:get_auth_domains', reply: { status: 200 },
     handler: async (api: Managers, ctx, request) => {
       const domains = await api.roleAssignments.domainsOf(ctx.userId)
-      return collection({ ctx, request, key: 'domains' }, domains.filter((one) => one.enabled).map((one) => domainView(ctx, one)))
+      return collection(
+        { ctx, request, key: 'domains' }, domains.filter((one) => one.enabled).map((one) => domainView(ctx, one)),
+      )
     },
   }),
   defineRoute({
-    id: 'auth.system', method: 'GET', path: '/auth/system', summary: 'Whether the token could be scoped to the system', policy: 'identity:get_auth_system', reply: { status: 200 },
+    id: 'auth.system', method: 'GET', path: '/auth/system', summary: 'Whether the token could be scoped to the system',
+    policy: 'identity:get_auth_system', reply: { status: 200 },
     handler: async (api: Managers, ctx) => {
       const lines = await api.roleAssignments.list({ userId: ctx.userId, system: true, effective: true })
       return { system: lines.length > 0 ? [{ all: true }] : [], links: { self: `${ctx.baseUrl}/auth/system` } }
     },
   }),
   defineRoute({
-    id: 'auth.catalog', method: 'GET', path: '/auth/catalog', summary: 'The catalog of the token\'s project', policy: 'identity:get_auth_catalog', reply: { status: 200 },
+    id: 'auth.catalog', method: 'GET', path: '/auth/catalog', summary: 'The catalog of the token\'s project',
+    policy: 'identity:get_auth_catalog', reply: { status: 200 },
     handler: async (api: Managers, ctx) => {
       if (!ctx.token.project) throw forbidden('A project-scoped token is required to produce a service catalog.')
       const catalog = await api.catalog.forToken({ userId: ctx.userId, projectId: ctx.projectId, hostUrl: ctx.hostUrl })

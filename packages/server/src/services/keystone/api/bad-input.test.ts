@@ -1,3 +1,4 @@
+/** Every route with odd bodies, ids and queries: an answer below 500, and 403 where only administrators may. */
 import { after, before, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import type { Route } from '#platform/api-kit/route.ts'
@@ -8,7 +9,8 @@ import { routes } from './routes.ts'
 
 /** Values of every JSON type, and texts that are hard for parsers, databases and URLs. */
 const oddValues: unknown[] = [
-  null, true, 0, -1, 1e308, '', ' ', 'x'.repeat(70_000), '\u0000', '\ud800', '../..', '%00', '💥', '__proto__', [], [null], {}, { id: 1 }, [[]],
+  null, true, 0, -1, 1e308, '', ' ', 'x'.repeat(70_000), '\u0000', '\ud800', '../..', '%00', '💥', '__proto__', [],
+  [null], {}, { id: 1 }, [[]],
 ]
 const oddIds = ['nowhere', 'x'.repeat(300), '%00', '%F0%9F%92%A5', '-1', '0', '__proto__', 'default', '%2e%2e%2f']
 
@@ -16,21 +18,25 @@ type Json = Record<string, any>
 
 /** A value that fits a schema well enough to get past the door: what managers and stores must then cope with. */
 const sampleOf = (schema: Json): unknown => {
-  if (schema.const !== undefined) return schema.const
   const first = (schema.anyOf ?? schema.oneOf)?.[0]
   if (first && !schema.properties) return sampleOf(first)
-  if (schema.type === 'object') {
-    return Object.fromEntries(Object.entries<Json>(schema.properties ?? {}).map(([key, field]) => [key, sampleOf(field)]))
-  }
-  if (schema.type === 'array') return schema.items ? [sampleOf(schema.items)] : []
-  if (schema.type === 'integer' || schema.type === 'number') return Math.max(schema.minimum ?? 1, 1)
-  if (schema.type === 'boolean') return true
-  if (schema.type === 'null') return null
-  return textOf(schema)
+  return schema.const ?? (samples[String(schema.type)] ?? textOf)(schema)
+}
+
+const samples: Record<string, (schema: Json) => unknown> = {
+  object: ({ properties = {} }) =>
+    Object.fromEntries(Object.entries<Json>(properties).map(([key, field]) => [key, sampleOf(field)])),
+  array: ({ items }) => (items ? [sampleOf(items)] : []),
+  integer: ({ minimum = 1 }) => Math.max(minimum, 1),
+  number: ({ minimum = 1 }) => Math.max(minimum, 1),
+  boolean: () => true,
+  null: () => null,
 }
 
 const textOf = (schema: Json): string =>
-  ['sample', 'GET', '/v3/x', 'http://h', '2099-01-01T00:00:00Z'].find((text) => !schema.pattern || new RegExp(schema.pattern).test(text)) ?? 'sample'
+  ['sample', 'GET', '/v3/x', 'http://h', '2099-01-01T00:00:00Z'].find(
+    (text) => !schema.pattern || new RegExp(schema.pattern).test(text)
+  ) ?? 'sample'
 
 /** The sample with one field at a time replaced by each odd value. */
 const spoiled = (sample: unknown): unknown[] => {
@@ -49,7 +55,9 @@ const bodiesOf = (route: Route): unknown[] => {
 
 const pathsOf = (route: Route): string[] => {
   const base = route.at === 'root' ? '' : '/v3'
-  return oddIds.map((id) => base + route.path.replace(/\{\w+\}/g, id)).filter((path, at, all) => all.indexOf(path) === at)
+  return oddIds.map(
+    (id) => base + route.path.replace(/\{\w+\}/g, id)
+  ).filter((path, at, all) => all.indexOf(path) === at)
 }
 
 for (const database of testDatabases()) describe(`whatever is asked, nothing breaks on ${database.name}`, () => {
@@ -76,7 +84,10 @@ for (const database of testDatabases()) describe(`whatever is asked, nothing bre
   test('odd queries break no list', async () => {
     const token = await adminToken(cloud)
     for (const route of routes.filter((one) => one.method === 'GET' && !one.path.includes('{') && one.at !== 'root')) {
-      for (const query of ['name=%00', 'name=a&name=b', 'enabled=maybe', 'limit=-1', 'limit=1&marker=', 'domain_id=%F0%9F%92%A5', 'user.id=', 'scope.project.id=x&effective', 'sort_key=x', 'password_expires_at=lt:x', 'tags=', 'is_domain']) {
+      for (const query of [
+        'name=%00', 'name=a&name=b', 'enabled=maybe', 'limit=-1', 'limit=1&marker=', 'domain_id=%F0%9F%92%A5',
+        'user.id=', 'scope.project.id=x&effective', 'sort_key=x', 'password_expires_at=lt:x', 'tags=', 'is_domain',
+      ]) {
         const answer = await cloud.ask('GET', `/v3${route.path}?${query}`, { token })
         assert.ok(answer.status < 500, `${answer.status} for ${route.path}?${query}`)
       }
@@ -85,12 +96,16 @@ for (const database of testDatabases()) describe(`whatever is asked, nothing bre
 
   test('what only administrators may do answers 403 to others, and 401 without a token', async () => {
     const demo = await demoToken(cloud)
-    const guardedRoutes = routes.filter((route) => route.policy.startsWith('identity:') && /create|update|delete|add|remove/.test(route.policy))
+    const guardedRoutes = routes.filter(
+      (route) => route.policy.startsWith('identity:') && /create|update|delete|add|remove/.test(route.policy)
+    )
     assert.ok(guardedRoutes.length > 30, String(guardedRoutes.length))
     for (const route of guardedRoutes) {
       const [path = ''] = pathsOf(route)
       const body = route.body && sampleOf(route.body as Json)
-      assert.equal((await cloud.ask(route.method, path, { token: demo, body })).status, 403, `${route.method} ${route.path}`)
+      assert.equal(
+        (await cloud.ask(route.method, path, { token: demo, body })).status, 403, `${route.method} ${route.path}`,
+      )
       assert.equal((await cloud.ask(route.method, path, { body })).status, 401, `${route.method} ${route.path}`)
     }
   })

@@ -5,7 +5,8 @@ import type { RequestContext } from '#platform/auth/context.ts'
 export const domainOfCaller = (ctx: RequestContext): string | undefined => ctx.token.domain?.id
 
 /** The domain in which a new user or group is made that names none. */
-export const homeDomain = (ctx: RequestContext): string => ctx.token.domain?.id ?? ctx.token.project?.domain.id ?? 'default'
+export const homeDomain = (ctx: RequestContext): string =>
+  ctx.token.domain?.id ?? ctx.token.project?.domain.id ?? 'default'
 
 /** A domain-scoped token sees things of its domain only. */
 export const inCallersDomain = <T extends { domain_id: string }>(ctx: RequestContext, things: T[]): T[] => {

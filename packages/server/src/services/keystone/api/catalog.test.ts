@@ -1,3 +1,4 @@
+/** Version documents, regions, services, endpoints, filters, policies and limits as clients meet them. */
 import { after, before, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { adminToken, demoToken, startKeystone, type TestKeystone } from '../testing.ts'
@@ -8,7 +9,9 @@ describe('catalog and limits', () => {
   before(async () => { cloud = await startKeystone(); admin = await adminToken(cloud) })
   after(() => cloud.close())
 
-  const ask = (method: string, path: string, body?: unknown, token = admin) => cloud.ask(method, `/v3${path}`, { token, body })
+  const ask = (method: string, path: string, body?: unknown, token = admin) => cloud.ask(
+    method, `/v3${path}`, { token, body },
+  )
   const made = async (path: string, key: string, body: object) => {
     const answer = await ask('POST', `/${path}`, { [key]: body })
     assert.equal(answer.status, 201, JSON.stringify(answer.body))
@@ -21,14 +24,18 @@ describe('catalog and limits', () => {
     assert.equal(root.headers.location, 'http://cloud.test:5000/identity/v3/')
     const version = (await cloud.ask('GET', '/v3')).body.version
     assert.deepEqual(root.body, { versions: { values: [version] } })
-    assert.deepEqual([version.id, version.status, version.links[0].href], ['v3.14', 'stable', 'http://cloud.test:5000/identity/v3/'])
+    assert.deepEqual([version.id, version.status, version.links[0].href], [
+      'v3.14', 'stable', 'http://cloud.test:5000/identity/v3/',
+    ])
     assert.equal((await cloud.ask('GET', '/v3/')).status, 200)
   })
 
   test('a new service with its endpoint is in the next catalog, with the project in its URL', async () => {
     const service = await made('services', 'service', { type: 'object-store', name: 'swift' })
     await made('regions', 'region', { id: 'North' })
-    await made('endpoints', 'endpoint', { service_id: service.id, interface: 'public', url: 'http://store/v1/AUTH_$(project_id)s', region: 'South' })
+    await made('endpoints', 'endpoint', {
+      service_id: service.id, interface: 'public', url: 'http://store/v1/AUTH_$(project_id)s', region: 'South',
+    })
     const catalog = (await ask('GET', '/auth/catalog')).body.catalog
     const [endpoint] = catalog.find((one: any) => one.type === 'object-store').endpoints
     const project = (await ask('GET', '/auth/projects')).body.projects.find((one: any) => one.name === 'admin')
@@ -40,13 +47,18 @@ describe('catalog and limits', () => {
 
   test('an endpoint of this cloud follows the host that the client asks', async () => {
     const { body } = await cloud.ask('GET', '/v3/auth/catalog', { token: admin, headers: { host: 'other.test:81' } })
-    assert.ok(body.catalog.every((service: any) => service.endpoints.every((one: any) => !one.url.includes('cloud.test'))))
-    assert.equal(body.catalog.find((one: any) => one.type === 'identity').endpoints[0].url, 'http://other.test:81/identity')
+    assert.ok(body.catalog.every((service: any) => service.endpoints.every(
+      (one: any) => !one.url.includes('cloud.test')
+    )))
+    assert.equal(
+      body.catalog.find((one: any) => one.type === 'identity').endpoints[0].url, 'http://other.test:81/identity',
+    )
   })
 
   for (const [what, body] of [
     ['an unknown interface', { interface: 'secret', url: 'http://h' }], ['no URL', { interface: 'public' }],
-    ['an unknown substitution', { interface: 'public', url: 'http://h/$(password)s' }], ['half a substitution', { interface: 'public', url: 'http://h/$(project_id' }],
+    ['an unknown substitution', { interface: 'public', url: 'http://h/$(password)s' }],
+    ['half a substitution', { interface: 'public', url: 'http://h/$(project_id' }],
     ['an unknown service', { interface: 'public', url: 'http://h', service_id: 'nowhere' }],
     ['an unknown region', { interface: 'public', url: 'http://h', region_id: 'nowhere' }],
   ] as const) {
@@ -61,7 +73,9 @@ describe('catalog and limits', () => {
     await made('regions', 'region', { id: 'Below', parent_region_id: 'Top' })
     assert.equal((await ask('PATCH', '/regions/Top', { region: { parent_region_id: 'Below' } })).status, 400)
     const [service] = (await ask('GET', '/services')).body.services
-    const endpoint = await made('endpoints', 'endpoint', { service_id: service.id, interface: 'public', url: 'http://h', region_id: 'Below' })
+    const endpoint = await made('endpoints', 'endpoint', {
+      service_id: service.id, interface: 'public', url: 'http://h', region_id: 'Below',
+    })
     assert.equal((await ask('DELETE', '/regions/Top')).status, 403)
     await ask('DELETE', `/endpoints/${endpoint.id}`)
     assert.equal((await ask('DELETE', '/regions/Top')).status, 204)
@@ -73,7 +87,10 @@ describe('catalog and limits', () => {
     const [project] = (await ask('GET', '/projects?name=demo')).body.projects
     const limit = { service_id: service.id, resource_name: 'cores', resource_limit: 5, project_id: project.id }
     assert.equal((await ask('POST', '/limits', { limits: [limit] })).status, 403)
-    const registered = await ask('POST', '/registered_limits', { registered_limits: [{ service_id: service.id, resource_name: 'cores', default_limit: 10 }] })
+    const registered = await ask(
+      'POST', '/registered_limits',
+      { registered_limits: [{ service_id: service.id, resource_name: 'cores', default_limit: 10 }] },
+    )
     assert.equal(registered.status, 201)
     const [own] = (await ask('POST', '/limits', { limits: [limit] })).body.limits
     assert.equal((await ask('POST', '/limits', { limits: [limit] })).status, 409)
@@ -82,7 +99,9 @@ describe('catalog and limits', () => {
     assert.deepEqual(seen.map((one: any) => one.id), [own.id])
     const id = registered.body.registered_limits[0].id
     assert.equal((await ask('DELETE', `/registered_limits/${id}`)).status, 403)
-    assert.equal((await ask('PATCH', `/limits/${own.id}`, { limit: { resource_limit: 7 } })).body.limit.resource_limit, 7)
+    assert.equal(
+      (await ask('PATCH', `/limits/${own.id}`, { limit: { resource_limit: 7 } })).body.limit.resource_limit, 7,
+    )
     assert.equal((await ask('DELETE', `/limits/${own.id}`)).status, 204)
     assert.equal((await ask('DELETE', `/registered_limits/${id}`)).status, 204)
     assert.equal((await ask('GET', '/limits/model')).body.model.name, 'flat')
@@ -90,7 +109,10 @@ describe('catalog and limits', () => {
 
   test('a policy is found for an endpoint by the closest thing it is for', async () => {
     const [endpoint] = (await ask('GET', '/endpoints')).body.endpoints
-    const [wide, close] = [await made('policies', 'policy', { type: 'text', blob: '{}' }), await made('policies', 'policy', { type: 'text', blob: '{}' })]
+    const [wide, close] = [
+      await made('policies', 'policy', { type: 'text', blob: '{}' }),
+      await made('policies', 'policy', { type: 'text', blob: '{}' }),
+    ]
     await ask('PUT', `/policies/${wide.id}/OS-ENDPOINT-POLICY/services/${endpoint.service_id}`)
     const shown = async () => (await ask('GET', `/endpoints/${endpoint.id}/OS-ENDPOINT-POLICY/policy`)).body.policy.id
     assert.equal(await shown(), wide.id)
@@ -106,10 +128,19 @@ describe('catalog and limits', () => {
     assert.deepEqual((await ask('GET', path)).body.endpoints, [])
     assert.equal((await ask('PUT', `${path}/${endpoint.id}`)).status, 204)
     assert.deepEqual((await ask('GET', path)).body.endpoints.map((one: any) => one.id), [endpoint.id])
-    const [admins, roles] = [(await ask('GET', '/users?name=admin')).body.users, (await ask('GET', '/roles?name=admin')).body.roles]
+    const [admins, roles] = [
+      (await ask('GET', '/users?name=admin')).body.users, (await ask('GET', '/roles?name=admin')).body.roles,
+    ]
     await ask('PUT', `/projects/${project.id}/users/${admins[0].id}/roles/${roles[0].id}`)
-    const token = await cloud.ask('POST', '/v3/auth/tokens', { body: { auth: { identity: { methods: ['token'], token: { id: admin } }, scope: { project: { id: project.id } } } } })
-    assert.deepEqual(token.body.token.catalog.flatMap((one: any) => one.endpoints.map((each: any) => each.id)), [endpoint.id])
+    const token = await cloud.ask(
+      'POST', '/v3/auth/tokens',
+      { body: { auth: {
+        identity: { methods: ['token'], token: { id: admin } }, scope: { project: { id: project.id } },
+      } } },
+    )
+    assert.deepEqual(
+      token.body.token.catalog.flatMap((one: any) => one.endpoints.map((each: any) => each.id)), [endpoint.id],
+    )
   })
 })
 
@@ -121,10 +152,17 @@ describe('limits of the strict two-level model', () => {
       const ask = (method: string, path: string, body?: unknown) => cloud.ask(method, `/v3${path}`, { token, body })
       const [service] = (await ask('GET', '/services?type=compute')).body.services
       const [project] = (await ask('GET', '/projects?name=demo')).body.projects
-      await ask('POST', '/registered_limits', { registered_limits: [{ service_id: service.id, resource_name: 'cores', default_limit: 10 }] })
-      const limit = (amount: number, where: object) => ({ service_id: service.id, resource_name: 'cores', resource_limit: amount, ...where })
+      await ask(
+        'POST', '/registered_limits',
+        { registered_limits: [{ service_id: service.id, resource_name: 'cores', default_limit: 10 }] },
+      )
+      const limit = (amount: number, where: object) => ({
+        service_id: service.id, resource_name: 'cores', resource_limit: amount, ...where,
+      })
       assert.equal((await ask('POST', '/limits', { limits: [limit(11, { project_id: project.id })] })).status, 403)
-      const both = await ask('POST', '/limits', { limits: [limit(20, { project_id: project.id }), limit(30, { domain_id: 'default' })] })
+      const both = await ask(
+        'POST', '/limits', { limits: [limit(20, { project_id: project.id }), limit(30, { domain_id: 'default' })] },
+      )
       assert.equal(both.status, 201, JSON.stringify(both.body))
       const domainLimit = both.body.limits.find((one: any) => one.domain_id)
       assert.equal((await ask('PATCH', `/limits/${domainLimit.id}`, { limit: { resource_limit: 19 } })).status, 403)

@@ -34,7 +34,10 @@ const ruleOf = (family: Family, verb: string): string => {
   return `identity:${verb}_system_grant${verb === 'list' ? 's' : ''}_for_${family.actorType}`
 }
 
-const guarded = async (api: Managers, ctx: RequestContext, family: Family, { verb, params }: { verb: string; params: Params }): Promise<GrantPlace> => {
+const guarded = async (api: Managers, ctx: RequestContext, family: Family, { verb, params }: {
+  verb: string
+  params: Params
+}): Promise<GrantPlace> => {
   const place = placeOf(family, params)
   ctx.enforce(ruleOf(family, verb), await targetOf(api, place, params.role_id))
   return place
@@ -45,21 +48,26 @@ const pathOf = ({ actorType, targetType, inherited }: Family): string => {
   return `${inherited ? '/OS-INHERIT' : ''}${place}/${actorType}s/{${actorType}_id}/roles`
 }
 
-const idOf = ({ actorType, targetType, inherited }: Family): string => `${inherited ? 'inherited' : ''}${targetType}${actorType}Grants`
+const idOf = ({ actorType, targetType, inherited }: Family): string =>
+  `${inherited ? 'inherited' : ''}${targetType}${actorType}Grants`
 
 const routesOf = (family: Family): Route[] => {
   const [list, end, id] = [pathOf(family), family.inherited ? '/inherited_to_projects' : '', idOf(family)]
   const single = `${list}/{role_id}${end}`
   return [
     defineRoute({
-      id: `${id}.list`, method: 'GET', path: list + end, summary: 'List the roles given', policy: 'authenticated', reply: { status: 200 }, errors: [404],
+      id: `${id}.list`, method: 'GET', path: list + end, summary: 'List the roles given', policy: 'authenticated',
+      reply: { status: 200 }, errors: [404],
       handler: async (api: Managers, ctx, request) => {
         const place = await guarded(api, ctx, family, { verb: 'list', params: request.params })
-        return collection({ ctx, request, key: 'roles' }, (await api.grants.list(place)).map((role) => roleView(ctx, role)))
+        return collection(
+          { ctx, request, key: 'roles' }, (await api.grants.list(place)).map((role) => roleView(ctx, role)),
+        )
       },
     }),
     defineRoute({
-      id: `${id}.check`, method: 'GET', path: single, summary: 'Check a role given', policy: 'authenticated', reply: { status: 204 }, errors: [404],
+      id: `${id}.check`, method: 'GET', path: single, summary: 'Check a role given', policy: 'authenticated',
+      reply: { status: 204 }, errors: [404],
       handler: async (api: Managers, ctx, { params }) => {
         const place = await guarded(api, ctx, family, { verb: 'check', params })
         await api.roles.fetch(params.role_id ?? '')
@@ -67,12 +75,14 @@ const routesOf = (family: Family): Route[] => {
       },
     }),
     defineRoute({
-      id: `${id}.create`, method: 'PUT', path: single, summary: 'Give a role', policy: 'authenticated', reply: { status: 204 }, errors: [404],
+      id: `${id}.create`, method: 'PUT', path: single, summary: 'Give a role', policy: 'authenticated',
+      reply: { status: 204 }, errors: [404],
       handler: async (api: Managers, ctx, { params }) =>
         await api.grants.give(await guarded(api, ctx, family, { verb: 'create', params }), params.role_id ?? ''),
     }),
     defineRoute({
-      id: `${id}.delete`, method: 'DELETE', path: single, summary: 'Take a role away', policy: 'authenticated', reply: { status: 204 }, errors: [404],
+      id: `${id}.delete`, method: 'DELETE', path: single, summary: 'Take a role away', policy: 'authenticated',
+      reply: { status: 204 }, errors: [404],
       handler: async (api: Managers, ctx, { params }) =>
         await api.grants.take(await guarded(api, ctx, family, { verb: 'revoke', params }), params.role_id ?? ''),
     }),
@@ -80,7 +90,9 @@ const routesOf = (family: Family): Route[] => {
 }
 
 const families: Family[] = (['user', 'group'] as const).flatMap((actorType) => [
-  ...(['project', 'domain', 'system'] as const).map((targetType): Family => ({ actorType, targetType, inherited: false })),
+  ...(['project', 'domain', 'system'] as const).map((targetType): Family => ({
+    actorType, targetType, inherited: false,
+  })),
   ...(['project', 'domain'] as const).map((targetType): Family => ({ actorType, targetType, inherited: true })),
 ])
 

@@ -1,4 +1,4 @@
-/** Of some things upstream looks up whether they exist before it looks at rights: 404 for anybody. Clients rely on it. */
+/** Of some things upstream looks up whether they exist before it looks at rights: 404 for anybody, as clients know. */
 import type { ApiRequest, Route } from '#platform/api-kit/route.ts'
 import type { RequestContext } from '#platform/auth/context.ts'
 import type { Managers } from '../manager/managers.ts'

@@ -1,17 +1,26 @@
+/** Projects and domains as clients meet them: the tree, tags, paging, what goes with what. */
 import { after, before, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import type { Database } from '#platform/db/database.ts'
 import { testDatabases } from '#platform/db/testing.ts'
-import { adminToken, demoToken, projectScope, login, demoPassword, startKeystone, type TestKeystone } from '../testing.ts'
+import {
+  adminToken, demoToken, projectScope, login, demoPassword, startKeystone, type TestKeystone,
+} from '../testing.ts'
 
 for (const database of testDatabases()) describe(`${database.name}: projects and domains`, () => {
   let db: Database
   let cloud: TestKeystone
   let admin: string
-  before(async () => { db = await database.open(); cloud = await startKeystone({ db }); admin = await adminToken(cloud) })
+  before(async () => {
+    db = await database.open()
+    cloud = await startKeystone({ db })
+    admin = await adminToken(cloud)
+  })
   after(async () => { await cloud.close(); await db.close() })
 
-  const ask = (method: string, path: string, body?: unknown, token = admin) => cloud.ask(method, `/v3${path}`, { token, body })
+  const ask = (method: string, path: string, body?: unknown, token = admin) => cloud.ask(
+    method, `/v3${path}`, { token, body },
+  )
   const made = async (name: string, extra: object = {}) => {
     const answer = await ask('POST', '/projects', { project: { name, ...extra } })
     assert.equal(answer.status, 201, JSON.stringify(answer.body))
@@ -19,10 +28,14 @@ for (const database of testDatabases()) describe(`${database.name}: projects and
   }
 
   test('a project keeps what it was given, also fields that only the client knows', async () => {
-    const project = await made('keeper', { description: 'd', tags: ['a', 'b'], cost_center: '42', options: { immutable: null } })
+    const project = await made('keeper', {
+      description: 'd', tags: ['a', 'b'], cost_center: '42', options: { immutable: null },
+    })
     const shown = (await ask('GET', `/projects/${project.id}`)).body.project
     assert.deepEqual(shown, project)
-    assert.deepEqual([shown.cost_center, shown.tags, shown.domain_id, shown.parent_id, shown.is_domain], ['42', ['a', 'b'], 'default', 'default', false])
+    assert.deepEqual([shown.cost_center, shown.tags, shown.domain_id, shown.parent_id, shown.is_domain], [
+      '42', ['a', 'b'], 'default', 'default', false,
+    ])
     assert.equal(shown.links.self, `http://cloud.test:5000/identity/v3/projects/${project.id}`)
   })
 
@@ -77,14 +90,24 @@ for (const database of testDatabases()) describe(`${database.name}: projects and
     const project = await made('fixed')
     assert.equal((await ask('PATCH', `/projects/${project.id}`, { project: { parent_id: domain.id } })).status, 403)
     assert.equal((await ask('PATCH', `/projects/${project.id}`, { project: { domain_id: domain.id } })).status, 400)
-    assert.equal((await ask('POST', '/projects', { project: { name: 'odd', domain_id: domain.id, parent_id: project.id } })).status, 400)
+    assert.equal(
+      (await ask(
+        'POST', '/projects', { project: { name: 'odd', domain_id: domain.id, parent_id: project.id } },
+      )).status,
+      400,
+    )
     assert.equal((await ask('POST', '/projects', { project: { name: 'odd', domain_id: 'nowhere' } })).status, 400)
   })
 
   test('tags filter the list: all, any, not all, not any', async () => {
     const domain = (await ask('POST', '/domains', { domain: { name: 'tagged' } })).body.domain
-    const [ab, a, none] = [await made('ab', { domain_id: domain.id, tags: ['a', 'b'] }), await made('a', { domain_id: domain.id, tags: ['a'] }), await made('none', { domain_id: domain.id })]
-    const found = async (query: string) => (await ask('GET', `/projects?domain_id=${domain.id}&${query}`)).body.projects.map((one: any) => one.id).sort()
+    const [ab, a, none] = [
+      await made('ab', { domain_id: domain.id, tags: ['a', 'b'] }),
+      await made('a', { domain_id: domain.id, tags: ['a'] }), await made('none', { domain_id: domain.id }),
+    ]
+    const found = async (query: string) => (await ask(
+      'GET', `/projects?domain_id=${domain.id}&${query}`,
+    )).body.projects.map((one: any) => one.id).sort()
     assert.deepEqual(await found('tags=a,b'), [ab.id])
     assert.deepEqual(await found('tags-any=a,b'), [ab.id, a.id].sort())
     assert.deepEqual(await found('not-tags=a,b'), [a.id, none.id].sort())
@@ -113,7 +136,10 @@ for (const database of testDatabases()) describe(`${database.name}: projects and
     const seen: string[] = []
     let path: string | null = '/projects?limit=3'
     while (path) {
-      const { projects, links }: { projects: { id: string }[]; links: { next: string | null } } = (await ask('GET', path)).body
+      const { projects, links }: {
+        projects: { id: string }[]
+        links: { next: string | null }
+      } = (await ask('GET', path)).body
       assert.ok(projects.length <= 3)
       seen.push(...projects.map((one) => one.id))
       path = links.next?.replace('http://cloud.test:5000/identity/v3', '') ?? null
@@ -127,7 +153,9 @@ for (const database of testDatabases()) describe(`${database.name}: projects and
   test('someone without the right cannot tell whether a project exists', async () => {
     const token = await demoToken(cloud)
     const { id } = await made('hidden')
-    const [there, nowhere] = [await ask('GET', `/projects/${id}`, undefined, token), await ask('GET', '/projects/nowhere', undefined, token)]
+    const [there, nowhere] = [
+      await ask('GET', `/projects/${id}`, undefined, token), await ask('GET', '/projects/nowhere', undefined, token),
+    ]
     assert.deepEqual([there.status, there.body], [nowhere.status, nowhere.body])
     assert.equal(there.status, 403)
     const own = (await ask('GET', '/auth/projects', undefined, token)).body.projects[0].id
@@ -136,9 +164,13 @@ for (const database of testDatabases()) describe(`${database.name}: projects and
   })
 
   test('a domain goes with all in it, once it is disabled; its users\' tokens end', async () => {
-    const domain = (await ask('POST', '/domains', { domain: { name: 'passing', explicit_domain_id: '0123456789abcdef0123456789abcdef' } })).body.domain
+    const domain = (await ask(
+      'POST', '/domains', { domain: { name: 'passing', explicit_domain_id: '0123456789abcdef0123456789abcdef' } },
+    )).body.domain
     assert.equal(domain.id, '0123456789abcdef0123456789abcdef')
-    const user = (await ask('POST', '/users', { user: { name: 'guest', domain_id: domain.id, password: 'x' } })).body.user
+    const user = (await ask(
+      'POST', '/users', { user: { name: 'guest', domain_id: domain.id, password: 'x' } },
+    )).body.user
     const project = await made('inside', { domain_id: domain.id })
     const body = { auth: { identity: { methods: ['password'], password: { user: { id: user.id, password: 'x' } } } } }
     const token = String((await cloud.ask('POST', '/v3/auth/tokens', { body })).headers['x-subject-token'])

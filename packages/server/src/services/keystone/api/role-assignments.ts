@@ -25,8 +25,13 @@ const refuseContradiction = (query: AssignmentQuery): void => {
   refuse(query.projectId && query.system, 'Specify system or project, not both')
   refuse(query.userId && query.groupId, 'Specify a user or group, not both')
   refuse(query.effective && query.groupId, 'Combining effective and group filter will always result in an empty list.')
-  refuse(query.effective && query.inherited && query.domainId, 'Combining effective, domain and inherited filters will always result in an empty list.')
-  refuse(query.includeSubtree && !query.projectId, 'scope.project.id must be specified if include_subtree is also specified')
+  refuse(
+    query.effective && query.inherited && query.domainId,
+    'Combining effective, domain and inherited filters will always result in an empty list.',
+  )
+  refuse(
+    query.includeSubtree && !query.projectId, 'scope.project.id must be specified if include_subtree is also specified',
+  )
 }
 
 const named = (thing: { name: string; domain_id: string } | undefined, names: Names): View => {
@@ -38,7 +43,10 @@ const named = (thing: { name: string; domain_id: string } | undefined, names: Na
 const scopeView = (line: AssignmentLine, names: Names | undefined): View => {
   const inherited = line.inherited || line.viaTarget ? { 'OS-INHERIT:inherited_to': 'projects' } : {}
   if (line.targetType === 'system') return { system: { all: true } }
-  return { [line.targetType]: { id: line.targetId, ...(names && named(names.projects.get(line.targetId), names)) }, ...inherited }
+  return {
+    [line.targetType]: { id: line.targetId, ...(names && named(names.projects.get(line.targetId), names)) },
+    ...inherited,
+  }
 }
 
 /** The grant behind the line: its path is what would take it away. */
@@ -66,21 +74,26 @@ const lineView = (ctx: RequestContext, line: AssignmentLine, names: Names | unde
 }
 
 /** A domain-scoped token sees the assignments of its domain. */
-const visibleTo = async (api: Managers, domainId: string | undefined, lines: AssignmentLine[]): Promise<AssignmentLine[]> => {
+const visibleTo = async (
+  api: Managers, domainId: string | undefined, lines: AssignmentLine[],
+): Promise<AssignmentLine[]> => {
   if (domainId === undefined) return lines
   const inside = new Set((await api.projects.list({ domain_id: domainId })).map((project) => project.id))
   return lines.filter((line) => line.targetId === domainId || inside.has(line.targetId))
 }
 
 const guard = async (api: Managers, ctx: RequestContext, query: AssignmentQuery): Promise<void> => {
-  if (!query.includeSubtree) return ctx.enforce('identity:list_role_assignments', { target: { domain_id: domainOfCaller(ctx) } })
+  if (!query.includeSubtree) return ctx.enforce(
+    'identity:list_role_assignments', { target: { domain_id: domainOfCaller(ctx) } },
+  )
   const project = query.projectId ? await api.projects.find(query.projectId) : undefined
   ctx.enforce('identity:list_role_assignments_for_tree', project ? { target: { domain_id: project.domain_id } } : {})
 }
 
 export const roleAssignmentRoutes = [
   defineRoute({
-    id: 'roleAssignments.list', method: 'GET', path: '/role_assignments', summary: 'List role assignments', policy: 'authenticated', reply: { status: 200 },
+    id: 'roleAssignments.list', method: 'GET', path: '/role_assignments', summary: 'List role assignments',
+    policy: 'authenticated', reply: { status: 200 },
     handler: async (api: Managers, ctx, request) => {
       const query = queryOf(request.query)
       await guard(api, ctx, query)

@@ -19,6 +19,7 @@ import { versionRoutes } from './versions.ts'
 
 export const routes: Route[] = [
   ...versionRoutes, ...authRoutes, ...domainRoutes, ...projectRoutes, ...userRoutes, ...groupRoutes, ...roleRoutes,
-  ...grantRoutes, ...roleAssignmentRoutes, ...catalogRoutes, ...endpointFilterRoutes, ...policyBlobRoutes, ...limitRoutes,
+  ...grantRoutes, ...roleAssignmentRoutes, ...catalogRoutes, ...endpointFilterRoutes, ...policyBlobRoutes,
+  ...limitRoutes,
   ...credentialRoutes, ...applicationCredentialRoutes, ...trustRoutes,
 ]

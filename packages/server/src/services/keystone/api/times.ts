@@ -9,7 +9,11 @@ export const expiryOf = (text: string | null | undefined): number | null => {
   if (text === null || text === undefined) return null
   const at = form.test(text) ? Date.parse(/(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`) : NaN
   if (!Number.isNaN(at)) return at
-  throw badRequest('Timestamp not in expected format. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.', { field: 'expires_at' })
+  throw badRequest(
+    'Timestamp not in expected format. The server could not comply with the request since it is either malformed'
+      + ' or otherwise incorrect. The client is assumed to be in error.',
+    { field: 'expires_at' },
+  )
 }
 
 /** With the microseconds that milliseconds cannot hold, in UTC and without a zone. */

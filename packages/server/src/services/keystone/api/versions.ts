@@ -11,8 +11,11 @@ const version = (ctx: RequestContext) => ({
 
 export const versionRoutes = [
   defineRoute({
-    id: 'versions.list', method: 'GET', path: '/', at: 'root', summary: 'List versions', policy: 'open', reply: { status: 300 },
-    handler: (_: Managers, ctx) => reply({ headers: { Location: `${ctx.baseUrl}/` }, body: { versions: { values: [version(ctx)] } } }),
+    id: 'versions.list', method: 'GET', path: '/', at: 'root', summary: 'List versions', policy: 'open',
+    reply: { status: 300 },
+    handler: (_: Managers, ctx) => reply({
+      headers: { Location: `${ctx.baseUrl}/` }, body: { versions: { values: [version(ctx)] } },
+    }),
   }),
   defineRoute({
     id: 'versions.show', method: 'GET', path: '/', summary: 'Show this version', policy: 'open', reply: { status: 200 },

@@ -3,7 +3,9 @@ import type { RequestContext } from '#platform/auth/context.ts'
 import { isTrue } from '#platform/api-kit/schema.ts'
 import { nextUrl } from '#platform/api-kit/paging.ts'
 import { badRequest } from '#platform/errors/errors.ts'
-import type { Endpoint, EndpointGroup, Group, Limit, PolicyBlob, Project, Region, RegisteredLimit, Role, Service } from '../store/tables.ts'
+import type {
+  Endpoint, EndpointGroup, Group, Limit, PolicyBlob, Project, Region, RegisteredLimit, Role, Service,
+} from '../store/tables.ts'
 import { isoMicros } from '#platform/clock/clock.ts'
 import type { UserView } from '../manager/users.ts'
 import { absolute } from '../manager/catalog.ts'
@@ -11,12 +13,18 @@ import { absolute } from '../manager/catalog.ts'
 export type View = Record<string, unknown>
 export type Query = Record<string, string | string[] | undefined>
 
-export const one = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value.at(-1) : value)
+export const one = (value: string | string[] | undefined): string | undefined => (
+  Array.isArray(value) ? value.at(-1) : value
+)
 
 /** `?effective`, `?effective=true` and `?effective=1` ask; `?effective=0` does not. */
-export const asks = (query: Query, key: string): boolean => key in query && (one(query[key]) === '' || isTrue(one(query[key])))
+export const asks = (query: Query, key: string): boolean => key in query && (
+  one(query[key]) === '' || isTrue(one(query[key]))
+)
 
-export const withLinks = (ctx: RequestContext, path: string, view: View): View => ({ ...view, links: { self: `${ctx.baseUrl}${path}` } })
+export const withLinks = (ctx: RequestContext, path: string, view: View): View => ({
+  ...view, links: { self: `${ctx.baseUrl}${path}` },
+})
 
 /** A query such as `name__icontains=web`. */
 const comparisons: Record<string, (value: string, wanted: string) => boolean> = {
@@ -47,7 +55,12 @@ interface CollectionParts { ctx: RequestContext; request: { url: string; query: 
 const limitOf = (query: Query, listMax: number | undefined): number | undefined => {
   const asked = one(query.limit)
   if (asked === undefined) return listMax
-  if (!/^\d+$/.test(asked)) throw badRequest(`Invalid input for field/attribute limit. Value: ${asked}. '${asked}' is not a whole number of at least 0`, { field: 'limit' })
+  if (!/^\d+$/.test(asked)) {
+    throw badRequest(
+      `Invalid input for field/attribute limit. Value: ${asked}. '${asked}' is not a whole number of at least 0`,
+      { field: 'limit' },
+    )
+  }
   return Number(asked) === 0 ? listMax : Math.min(Number(asked), listMax ?? Infinity)
 }
 
@@ -72,12 +85,15 @@ export const collection = ({ ctx, request, key, listMax }: CollectionParts, view
 }
 
 export const projectView = (ctx: RequestContext, project: Project): View => withLinks(ctx, `/projects/${project.id}`, {
-  ...project.extra, id: project.id, name: project.name, domain_id: project.domain_id || null, parent_id: project.parent_id || null,
-  is_domain: project.is_domain, enabled: project.enabled, description: project.description, tags: project.tags, options: project.options,
+  ...project.extra, id: project.id, name: project.name, domain_id: project.domain_id || null,
+  parent_id: project.parent_id || null,
+  is_domain: project.is_domain, enabled: project.enabled, description: project.description, tags: project.tags,
+  options: project.options,
 })
 
 export const domainView = (ctx: RequestContext, domain: Project): View => withLinks(ctx, `/domains/${domain.id}`, {
-  ...domain.extra, id: domain.id, name: domain.name, enabled: domain.enabled, description: domain.description, tags: domain.tags, options: domain.options,
+  ...domain.extra, id: domain.id, name: domain.name, enabled: domain.enabled, description: domain.description,
+  tags: domain.tags, options: domain.options,
 })
 
 export const userView = (ctx: RequestContext, user: UserView): View => withLinks(ctx, `/users/${user.id}`, {
@@ -91,10 +107,12 @@ export const groupView = (ctx: RequestContext, group: Group): View => withLinks(
 })
 
 export const roleView = (ctx: RequestContext, role: Role): View => withLinks(ctx, `/roles/${role.id}`, {
-  ...role.extra, id: role.id, name: role.name, domain_id: role.domain_id || null, description: role.description, options: role.options,
+  ...role.extra, id: role.id, name: role.name, domain_id: role.domain_id || null, description: role.description,
+  options: role.options,
 })
 
-export const regionView = (ctx: RequestContext, region: Region): View => withLinks(ctx, `/regions/${encodeURIComponent(region.id.toWellFormed())}`, {
+export const regionView = (ctx: RequestContext, region: Region): View =>
+  withLinks(ctx, `/regions/${encodeURIComponent(region.id.toWellFormed())}`, {
   ...region.extra, id: region.id, description: region.description, parent_region_id: region.parent_region_id,
 })
 
@@ -103,12 +121,15 @@ export const serviceView = (ctx: RequestContext, service: Service): View => with
   ...(service.description !== null && { description: service.description }),
 })
 
-export const endpointView = (ctx: RequestContext, endpoint: Endpoint): View => withLinks(ctx, `/endpoints/${endpoint.id}`, {
-  ...endpoint.extra, id: endpoint.id, service_id: endpoint.service_id, interface: endpoint.interface, url: absolute(endpoint.url, ctx.hostUrl),
+export const endpointView = (ctx: RequestContext, endpoint: Endpoint): View =>
+  withLinks(ctx, `/endpoints/${endpoint.id}`, {
+  ...endpoint.extra, id: endpoint.id, service_id: endpoint.service_id, interface: endpoint.interface,
+  url: absolute(endpoint.url, ctx.hostUrl),
   enabled: endpoint.enabled, region: endpoint.region_id, region_id: endpoint.region_id,
 })
 
-export const endpointGroupView = (ctx: RequestContext, group: EndpointGroup): View => withLinks(ctx, `/OS-EP-FILTER/endpoint_groups/${group.id}`, {
+export const endpointGroupView = (ctx: RequestContext, group: EndpointGroup): View =>
+  withLinks(ctx, `/OS-EP-FILTER/endpoint_groups/${group.id}`, {
   id: group.id, name: group.name, description: group.description, filters: group.filters,
 })
 
@@ -121,5 +142,6 @@ export const registeredLimitView = (ctx: RequestContext, limit: RegisteredLimit)
 
 export const limitView = (ctx: RequestContext, limit: Limit): View => withLinks(ctx, `/limits/${limit.id}`, {
   id: limit.id, service_id: limit.service_id, region_id: limit.region_id, resource_name: limit.resource_name,
-  project_id: limit.project_id, domain_id: limit.domain_id, resource_limit: limit.resource_limit, description: limit.description,
+  project_id: limit.project_id, domain_id: limit.domain_id, resource_limit: limit.resource_limit,
+  description: limit.description,
 })

@@ -1,3 +1,4 @@
+/** The upkeep of tokens: once, twice, cut short, and two at once. */
 import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,7 +21,9 @@ for (const database of testDatabases()) {
       const dataDir = await mkdtemp(join(tmpdir(), 'keystone-upkeep-'))
       const clock = new ManualClock(10 * day)
       const keyFolder = join(dataDir, 'keys')
-      const managers = () => new Managers({ db, clock, keyFolder, masterKey: Buffer.alloc(32), settings: settingsOf({}) })
+      const managers = () => new Managers({
+        db, clock, keyFolder, masterKey: Buffer.alloc(32), settings: settingsOf({}),
+      })
       const first = managers()
       await first.tokens.start()
       await db.transaction((tx) => first.ground.news.revoke(tx, 'user:gone'))

@@ -8,7 +8,11 @@ import { expiredRevocations, removeRevocations } from '../store/revocation-sweep
 type Step = { kind: 'forget'; ids: string[] } | { kind: 'rotate' }
 interface World { expired: string[]; rotationDue: boolean }
 
-export const tokenUpkeep = ({ tokens, db, clock }: { tokens: Tokens; db: Database; clock: Clock }) => defineController<World, Step>({
+export const tokenUpkeep = ({ tokens, db, clock }: {
+  tokens: Tokens
+  db: Database
+  clock: Clock
+}) => defineController<World, Step>({
   name: 'keystone.token-upkeep',
   about: 'Forgets revocations whose tokens have ended, and rotates the token keys.',
   wakesOn: [],

@@ -1,4 +1,4 @@
-/** Application credentials: a user's roles on one project, under a secret of their own, perhaps for some requests only. */
+/** Application credentials: a user's roles on one project under a secret of their own, some for few requests only. */
 import { forbidden } from '#platform/errors/errors.ts'
 import { hexId, secret as newSecret } from '#platform/ids/ids.ts'
 import type { Tx } from '#platform/db/database.ts'
@@ -25,7 +25,11 @@ export interface WantedApplicationCredential {
   callerRoleIds: string[]
 }
 
-export interface ApplicationCredentialView extends ApplicationCredential { roles: Role[]; access_rules: StoredAccessRule[] | undefined; secret?: string }
+export interface ApplicationCredentialView extends ApplicationCredential {
+  roles: Role[]
+  access_rules: StoredAccessRule[] | undefined
+  secret?: string
+}
 
 export class ApplicationCredentials {
   readonly #ground: Ground
@@ -51,12 +55,18 @@ export class ApplicationCredentials {
   /** The secret is in the answer this once. */
   async create(wanted: WantedApplicationCredential): Promise<ApplicationCredentialView> {
     if (wanted.expires && wanted.expires.at <= this.#ground.clock.now()) {
-      throw invalid("The 'expires_at' must not be before now. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.", 'expires_at')
+      throw invalid(
+        "The 'expires_at' must not be before now. The server could not comply with the request since it is"
+          + " either malformed or otherwise incorrect. The client is assumed to be in error.",
+        'expires_at',
+      )
     }
     const secret = wanted.secret ?? newSecret(64)
     const row: ApplicationCredential = {
-      id: hexId(), user_id: wanted.userId, project_id: wanted.projectId, name: wanted.name, description: wanted.description ?? null,
-      secret_hash: await this.#passwords.hash(secret), unrestricted: wanted.unrestricted ?? false, expires_at: wanted.expires?.at ?? null,
+      id: hexId(), user_id: wanted.userId, project_id: wanted.projectId, name: wanted.name,
+      description: wanted.description ?? null,
+      secret_hash: await this.#passwords.hash(secret), unrestricted: wanted.unrestricted ?? false,
+      expires_at: wanted.expires?.at ?? null,
       expires_text: wanted.expires?.text ?? null,
       role_ids: await this.#roleIds(wanted), access_rule_ids: null,
     }
@@ -102,9 +112,15 @@ export class ApplicationCredentials {
     const held = closureOf(wanted.callerRoleIds, await readRoleBook(this.#db))
     const ids: string[] = []
     for (const asked of wanted.roles) {
-      const role = asked.id !== undefined ? await roles.fetch(this.#db, asked.id) : await roles.find(this.#db, { domain_id: '', name: asked.name })
+      const role = asked.id !== undefined ? await roles.fetch(this.#db, asked.id) : await roles.find(this.#db, {
+        domain_id: '', name: asked.name
+      })
       if (!role) throw found(undefined, 'role', asked.id ?? asked.name ?? '')
-      if (!held.has(role.id)) throw invalid('Invalid application credential: Cannot create an application credential with unassigned role', 'roles')
+      if (!held.has(role.id)) {
+        throw invalid(
+          'Invalid application credential: Cannot create an application credential with unassigned role', 'roles',
+        )
+      }
       ids.push(role.id)
     }
     return ids
@@ -118,7 +134,9 @@ export class ApplicationCredentials {
   }
 
   async #viewed(row: ApplicationCredential): Promise<ApplicationCredentialView> {
-    const rules = row.access_rule_ids === null ? undefined : await accessRules.list(this.#db, { id: row.access_rule_ids })
+    const rules = row.access_rule_ids === null ? undefined : await accessRules.list(
+      this.#db, { id: row.access_rule_ids },
+    )
     return { ...row, roles: await roles.list(this.#db, { id: row.role_ids }), access_rules: rules }
   }
 }

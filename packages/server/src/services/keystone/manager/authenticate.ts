@@ -8,7 +8,7 @@ import { invalid, notAuthenticated } from './refusals.ts'
 import type { Passwords } from './passwords.ts'
 import type { Seal } from './seal.ts'
 import type { TokenScope } from './token-format.ts'
-import { scopeOfGrant, type TokenGrant } from './token-grants.ts'
+import type { TokenGrant } from './token-grants.ts'
 import type { IssuedToken, Tokens } from './tokens.ts'
 import { passcodesAt } from './totp.ts'
 import type { UserPasswords } from './user-passwords.ts'
@@ -52,7 +52,10 @@ export class Authenticator {
     const all = [...methods, ...(proof.parent?.data.methods ?? [])]
     await this.#requireEnoughMethods(proof.userId, all)
     const { scope, trust } = await this.#scopeOf(request, proof)
-    const order = { userId: proof.userId, methods: all, scope, parent: proof.parent, expiresMax: trust?.expires_at ?? proof.credential?.expires_at }
+    const order = {
+      userId: proof.userId, methods: all, scope, parent: proof.parent,
+      expiresMax: trust?.expires_at ?? proof.credential?.expires_at,
+    }
     const issued = await this.#parts.tokens.issue(order)
     if (trust) await this.#consumeUse(trust)
     return issued
@@ -62,7 +65,9 @@ export class Authenticator {
     if (method === 'password') return this.#byPassword(required(identity.password, 'password'))
     if (method === 'token') return this.#byToken(required(identity.token, 'token'))
     if (method === 'totp') return this.#byPasscode(required(identity.totp, 'totp'))
-    if (method === 'application_credential') return this.#byApplicationCredential(required(identity.application_credential, method))
+    if (method === 'application_credential') return this.#byApplicationCredential(required(
+      identity.application_credential, method,
+    ))
     throw notAuthenticated()
   }
 
@@ -75,11 +80,16 @@ export class Authenticator {
   async #byToken({ id }: { id: string }): Promise<Proof> {
     const grant = await this.#parts.tokens.inspect(id)
     if (!grant) throw notFound('Could not find token.')
-    if (grant.trust) throw forbidden('You are not authorized to perform the requested action: rescope a trust-scoped token.')
-    return {
-      userId: grant.data.user.id, parent: grant,
-      ...(grant.applicationCredential && { credential: await applicationCredentials.fetch(this.#db, grant.applicationCredential.id) }),
+    if (grant.trust) {
+      throw forbidden(
+        'You are not authorized to perform the requested action: rescope a trust-scoped token.'
+      )
     }
+    const userId = grant.data.user.id
+    if (!grant.applicationCredential) return { userId, parent: grant }
+    const credential = await applicationCredentials.fetch(this.#db, grant.applicationCredential.id)
+    if (!credential) throw notAuthenticated()
+    return { userId, parent: grant, credential }
   }
 
   async #byPasscode({ user: given }: { user: Ref & { passcode: string } }): Promise<Proof> {
@@ -133,7 +143,7 @@ export class Authenticator {
   async #scopeOf(request: AuthRequest, proof: Proof): Promise<{ scope: TokenScope; trust?: Trust }> {
     if (proof.credential) return { scope: this.#credentialScope(request, proof) }
     const { scope } = request
-    if (scope === undefined) return { scope: proof.parent ? scopeOfGrant(proof.parent) : await this.#defaultScope(proof.userId) }
+    if (scope === undefined) return { scope: await this.#defaultScope(proof.userId) }
     refuseAmbiguous(scope)
     if (scope === 'unscoped' || scope.unscoped) return { scope: { kind: 'unscoped' } }
     if (scope.system) return { scope: { kind: 'system' } }
@@ -146,7 +156,8 @@ export class Authenticator {
   /** An application credential is its own scope, and its tokens never leave it. */
   #credentialScope({ scope, identity }: AuthRequest, { credential }: Proof): TokenScope {
     const asksNothing = scope === undefined
-    const asksTheSame = typeof scope === 'object' && scope.project?.id === credential!.project_id && identity.methods.includes('token')
+    const asksTheSame = typeof scope === 'object'
+      && scope.project?.id === credential!.project_id && identity.methods.includes('token')
     if (!asksNothing && !asksTheSame) throw notAuthenticated()
     return { kind: 'applicationCredential', id: credential!.id }
   }
@@ -163,7 +174,9 @@ export class Authenticator {
   async #usableTrust(id: string, proof: Proof): Promise<Trust> {
     const trust = await trusts.fetch(this.#db, id)
     if (!trust || trust.deleted_at !== null || trust.remaining_uses === 0) throw notAuthenticated()
-    if (trust.trustee_user_id !== proof.userId || proof.parent?.trust) throw forbidden('You are not authorized to perform the requested action.')
+    if (trust.trustee_user_id !== proof.userId || proof.parent?.trust) {
+      throw forbidden('You are not authorized to perform the requested action.')
+    }
     return trust
   }
 
@@ -195,7 +208,9 @@ const scopeNames = ['system', 'project', 'domain', 'OS-TRUST:trust', 'unscoped']
 
 const refuseAmbiguous = (scope: NonNullable<AuthRequest['scope']>): void => {
   if (scope === 'unscoped' || scopeNames.filter((name) => scope[name] !== undefined).length === 1) return
-  throw invalid('Expecting to find system, project, domain, OS-TRUST:trust or unscoped in scope: exactly one of them.', 'scope')
+  throw invalid(
+    'Expecting to find system, project, domain, OS-TRUST:trust or unscoped in scope: exactly one of them.', 'scope',
+  )
 }
 
 const idOf = (thing: { id: string } | undefined): string => {

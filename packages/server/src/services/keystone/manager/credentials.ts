@@ -8,7 +8,13 @@ import { found, invalid, taken } from './refusals.ts'
 import type { Seal } from './seal.ts'
 
 /** `blob` is open here: the text as the client gave it. */
-export interface CredentialChanges { user_id?: string; project_id?: string | null; type?: string; blob?: string; extra?: Extra }
+export interface CredentialChanges {
+  user_id?: string
+  project_id?: string | null
+  type?: string
+  blob?: string
+  extra?: Extra
+}
 
 export interface Ec2Pair { access: string; secret: string; user_id: string; tenant_id: string; trust_id: string | null }
 
@@ -25,7 +31,9 @@ export class Credentials {
 
   get #db() { return this.#ground.db }
 
-  async fetch(id: string): Promise<Credential> { return this.#opened(found(await credentials.fetch(this.#db, id), 'credential', id)) }
+  async fetch(id: string): Promise<Credential> { return this.#opened(found(
+    await credentials.fetch(this.#db, id), 'credential', id,
+  )) }
 
   async find(id: string): Promise<Credential | undefined> {
     const credential = await credentials.fetch(this.#db, id)
@@ -38,10 +46,15 @@ export class Credentials {
 
   async create(wanted: CredentialChanges & { user_id: string; type: string; blob: string }): Promise<Credential> {
     const credential: Credential = {
-      id: wanted.type === 'ec2' ? ec2CredentialId(accessIn(wanted.blob)) : hexId(), user_id: wanted.user_id, project_id: wanted.project_id ?? null,
+      id: wanted.type === 'ec2' ? ec2CredentialId(accessIn(wanted.blob)) : hexId(), user_id: wanted.user_id,
+      project_id: wanted.project_id ?? null,
       type: wanted.type, blob: this.#seal.close(wanted.blob), extra: wanted.extra ?? {},
     }
-    if (credential.type === 'ec2' && credential.project_id === null) throw invalid('Expecting to find project_id in ec2 credential.', 'project_id')
+    if (credential.type === 'ec2' && credential.project_id === null) {
+      throw invalid(
+        'Expecting to find project_id in ec2 credential.', 'project_id',
+      )
+    }
     await this.#db.transaction(async (tx) => {
       if (await credentials.fetch(tx, credential.id)) throw taken('credential', 'Duplicate entry')
       await credentials.insert(tx, credential)
@@ -53,8 +66,15 @@ export class Credentials {
     await this.#db.transaction(async (tx) => {
       const before = found(await credentials.fetch(tx, id), 'credential', id)
       const { blob, extra, ...rest } = changes
-      const after = { ...before, ...rest, extra: { ...before.extra, ...extra }, ...(blob !== undefined && { blob: this.#seal.close(blob) }) }
-      if (after.type === 'ec2' && after.project_id === null) throw invalid('Expecting to find project_id in ec2 credential.', 'project_id')
+      const after = {
+        ...before, ...rest, extra: { ...before.extra, ...extra },
+        ...(blob !== undefined && { blob: this.#seal.close(blob) }),
+      }
+      if (after.type === 'ec2' && after.project_id === null) {
+        throw invalid(
+          'Expecting to find project_id in ec2 credential.', 'project_id',
+        )
+      }
       await credentials.update(tx, id, after)
     })
     return await this.fetch(id)
@@ -94,7 +114,11 @@ const parsed = (blob: string): { access?: unknown; secret?: unknown; trust_id?: 
 
 const accessIn = (blob: string): string => {
   const access = parsed(blob)?.access
-  if (typeof access !== 'string') throw invalid('Invalid blob in credential: an ec2 credential holds JSON text with access and secret.', 'blob')
+  if (typeof access !== 'string') {
+    throw invalid(
+      'Invalid blob in credential: an ec2 credential holds JSON text with access and secret.', 'blob',
+    )
+  }
   return access
 }
 

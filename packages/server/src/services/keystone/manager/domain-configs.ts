@@ -10,11 +10,16 @@ export type Config = Record<string, Record<string, unknown>>
 const known: Record<string, Record<string, unknown>> = {
   identity: { driver: 'sql', list_limit: null },
   ldap: {
-    url: 'ldap://localhost', user: null, suffix: 'cn=example,cn=com', query_scope: 'one', page_size: 0, chase_referrals: null,
-    user_tree_dn: null, user_filter: null, user_objectclass: 'inetOrgPerson', user_id_attribute: 'cn', user_name_attribute: 'sn',
-    user_mail_attribute: 'mail', user_enabled_attribute: 'enabled', user_allow_create: false, user_allow_update: false, user_allow_delete: false,
-    group_tree_dn: null, group_filter: null, group_objectclass: 'groupOfNames', group_id_attribute: 'cn', group_name_attribute: 'ou',
-    group_member_attribute: 'member', group_desc_attribute: 'description', use_tls: false, tls_cacertfile: null, tls_req_cert: 'demand',
+    url: 'ldap://localhost', user: null, suffix: 'cn=example,cn=com', query_scope: 'one', page_size: 0,
+    chase_referrals: null,
+    user_tree_dn: null, user_filter: null, user_objectclass: 'inetOrgPerson', user_id_attribute: 'cn',
+    user_name_attribute: 'sn',
+    user_mail_attribute: 'mail', user_enabled_attribute: 'enabled', user_allow_create: false, user_allow_update: false,
+    user_allow_delete: false,
+    group_tree_dn: null, group_filter: null, group_objectclass: 'groupOfNames', group_id_attribute: 'cn',
+    group_name_attribute: 'ou',
+    group_member_attribute: 'member', group_desc_attribute: 'description', use_tls: false, tls_cacertfile: null,
+    tls_req_cert: 'demand',
   },
 }
 /** May be set, is never shown. */
@@ -28,7 +33,9 @@ export class DomainConfigs {
     this.#seal = seal
   }
 
-  async exists(domainId: string): Promise<boolean> { return await domainConfigs.fetch(this.#ground.db, domainId) !== undefined }
+  async exists(domainId: string): Promise<boolean> { return await domainConfigs.fetch(
+    this.#ground.db, domainId,
+  ) !== undefined }
 
   async show(domainId: string, group?: string, option?: string): Promise<Config | Record<string, unknown>> {
     const config = await this.#read(domainId)
@@ -45,7 +52,8 @@ export class DomainConfigs {
   }
 
   /** `changes` holds exactly what the path names. */
-  async update(domainId: string, changes: Config, group?: string, option?: string): Promise<Config | Record<string, unknown>> {
+  async update(domainId: string, changes: Config, group?: string, option?: string): Promise<Config | Record<string,
+  unknown>> {
     const whole = wrapped(changes, group, option)
     refuseUnknown(whole)
     const before = await this.#read(domainId)
@@ -72,16 +80,27 @@ export class DomainConfigs {
 
   defaults(group?: string, option?: string): Config | Record<string, unknown> {
     const shown = pick(known, group, option)
-    if (shown === undefined) throw forbidden(`Invalid domain specific configuration: Group ${group}${option === undefined ? '' : ` option ${option}`} is not supported for domain specific configurations.`)
+    if (shown === undefined) {
+      throw forbidden(
+        `Invalid domain specific configuration: Group ${group}${option === undefined ? '' : ` option ${option}`}`
+          + ' is not supported for domain specific configurations.'
+      )
+    }
     return shown
   }
 
   /** The password rules that hold in the domain, for anybody's eyes. */
   securityCompliance(option?: string): Record<string, unknown> {
     const { passwordRegex, passwordRegexDescription } = this.#ground.settings
-    const all: Record<string, unknown> = { password_regex: passwordRegex ?? null, password_regex_description: passwordRegexDescription ?? null }
+    const all: Record<string, unknown> = {
+      password_regex: passwordRegex ?? null, password_regex_description: passwordRegexDescription ?? null,
+    }
     if (option === undefined) return { security_compliance: all }
-    if (!(option in all)) throw forbidden(`You are not authorized to perform the requested action: read domain option security_compliance.${option}.`)
+    if (!(option in all)) {
+      throw forbidden(
+        `You are not authorized to perform the requested action: read domain option security_compliance.${option}.`
+      )
+    }
     return { [option]: all[option] }
   }
 
@@ -111,8 +130,13 @@ const pick = (config: Config, group?: string, option?: string): Config | Record<
 
 const wrapped = (changes: Config, group?: string, option?: string): Config => {
   if (group === undefined) return changes
-  if (option === undefined) return Object.hasOwn(changes, group) ? { [group]: changes[group]! } : refuse(`Trying to update group ${group}, so that, and only that, group must be specified in the config`)
-  return Object.hasOwn(changes, option) ? { [group]: { [option]: changes[option] } } : refuse(`Trying to update option ${option} in group ${group}, so that, and only that, option must be specified in the config`)
+  if (option === undefined) return Object.hasOwn(changes, group) ? { [group]: changes[group]! } : refuse(
+    `Trying to update group ${group}, so that, and only that, group must be specified in the config`
+  )
+  return Object.hasOwn(changes, option) ? { [group]: { [option]: changes[option] } } : refuse(
+    `Trying to update option ${option} in group ${group}, so that, and only that, option must be specified in`
+      + ' the config'
+  )
 }
 
 const refuse = (reason: string): never => { throw forbidden(`Invalid domain specific configuration: ${reason}.`) }
@@ -122,7 +146,13 @@ const refuseUnknown = (config: Config): void => {
   for (const [group, options] of Object.entries(config)) {
     if (!Object.hasOwn(known, group)) refuse(`Group ${group} is not supported for domain specific configurations`)
     if (typeof options !== 'object' || options === null) refuse(`Group ${group} must be an object of options`)
-    const unknown = Object.keys(options).find((option) => !Object.hasOwn(known[group]!, option) && !hidden.has(`${group}.${option}`))
-    if (unknown !== undefined) refuse(`Option ${unknown} in group ${group} is not supported for domain specific configurations`)
+    const unknown = Object.keys(options).find((option) => !Object.hasOwn(
+      known[group]!, option,
+    ) && !hidden.has(`${group}.${option}`))
+    if (unknown !== undefined) {
+      refuse(
+        `Option ${unknown} in group ${group} is not supported for domain specific configurations`
+      )
+    }
   }
 }

@@ -18,7 +18,8 @@ export interface DomainChanges {
   extra?: Extra
 }
 
-const nameConflict = (name: string) => `it is not permitted to have two projects acting as domains with the same name: ${name}`
+const nameConflict = (name: string) =>
+  `it is not permitted to have two projects acting as domains with the same name: ${name}`
 
 export class Domains {
   readonly #ground: Ground
@@ -43,10 +44,13 @@ export class Domains {
   async create(wanted: DomainChanges & { name: string }, id = hexId()): Promise<Project> {
     const domain: Project = {
       id, name: wanted.name.trim(), domain_id: '', parent_id: '', is_domain: true, enabled: wanted.enabled ?? true,
-      description: wanted.description ?? '', tags: wanted.tags ?? [], options: mergedOptions({}, wanted.options), extra: wanted.extra ?? {},
+      description: wanted.description ?? '', tags: wanted.tags ?? [], options: mergedOptions({}, wanted.options),
+      extra: wanted.extra ?? {},
     }
     if (domain.name.toLowerCase() === 'federated') throw invalid(`Domain cannot be named ${domain.name}`, 'name')
-    await unlessTaken('project', nameConflict(domain.name), () => this.#db.transaction((tx) => projects.insert(tx, domain)))
+    await unlessTaken(
+      'project', nameConflict(domain.name), () => this.#db.transaction((tx) => projects.insert(tx, domain)),
+    )
     return domain
   }
 
@@ -84,8 +88,12 @@ export class Domains {
 
   async #revokeAll(tx: Tx, id: string): Promise<void> {
     await this.#ground.news.revoke(tx, markOf('domain', id))
-    for (const project of await projects.list(tx, { domain_id: id })) await this.#ground.news.revoke(tx, markOf('project', project.id))
-    for (const user of await users.list(tx, { domain_id: id })) await this.#ground.news.revoke(tx, markOf('user', user.id))
+    for (const project of await projects.list(tx, { domain_id: id })) await this.#ground.news.revoke(
+      tx, markOf('project', project.id),
+    )
+    for (const user of await users.list(tx, { domain_id: id })) await this.#ground.news.revoke(
+      tx, markOf('user', user.id),
+    )
   }
 
   async #removeContents(tx: Tx, id: string): Promise<void> {

@@ -17,7 +17,9 @@ export const readRoleBook = async (db: Executor): Promise<RoleBook> => {
 
 const impliedByPrior = (rules: ImpliedRole[]): Map<string, string[]> => {
   const implied = new Map<string, string[]>()
-  for (const { prior_role_id: prior, implied_role_id: role } of rules) implied.set(prior, [...implied.get(prior) ?? [], role])
+  for (const {
+    prior_role_id: prior, implied_role_id: role,
+  } of rules) implied.set(prior, [...implied.get(prior) ?? [], role])
   return implied
 }
 
@@ -53,7 +55,9 @@ export const assignedOnProject = async (db: Executor, userId: string, project: P
 }
 
 export const assignedOnDomain = async (db: Executor, userId: string, domainId: string): Promise<string[]> =>
-  idsOf(await assignments.list(db, { actor_id: await actorsOf(db, userId), target_type: 'domain', target_id: domainId, inherited: false }))
+  idsOf(await assignments.list(db, {
+    actor_id: await actorsOf(db, userId), target_type: 'domain', target_id: domainId, inherited: false,
+  }))
 
 export const assignedOnSystem = async (db: Executor, userId: string): Promise<string[]> =>
   idsOf(await assignments.list(db, { actor_id: await actorsOf(db, userId), target_type: 'system', inherited: false }))

@@ -13,7 +13,12 @@ const filterKeys = new Set(['service_id', 'region_id', 'interface'])
 
 const refuseBadFilters = (filters: Record<string, string>): void => {
   const unknown = Object.keys(filters).find((key) => !filterKeys.has(key))
-  if (unknown !== undefined) throw invalid(`Expecting to find valid filter in endpoint group: "${unknown}" is none of ${[...filterKeys].join(', ')}.`, 'filters')
+  if (unknown !== undefined) {
+    throw invalid(
+      `Expecting to find valid filter in endpoint group: "${unknown}" is none of ${[...filterKeys].join(', ')}.`,
+      'filters',
+    )
+  }
 }
 
 /** Every condition of the group's filter holds. */
@@ -26,12 +31,18 @@ export class EndpointFilters {
 
   get #db() { return this.#ground.db }
 
-  async fetch(id: string): Promise<EndpointGroup> { return found(await endpointGroups.fetch(this.#db, id), 'Endpoint Group', id) }
+  async fetch(id: string): Promise<EndpointGroup> { return found(
+    await endpointGroups.fetch(this.#db, id), 'Endpoint Group', id,
+  ) }
   list(match: { name?: string } = {}): Promise<EndpointGroup[]> { return endpointGroups.list(this.#db, match) }
 
-  async create(wanted: EndpointGroupChanges & { name: string; filters: Record<string, string> }): Promise<EndpointGroup> {
+  async create(wanted: EndpointGroupChanges & {
+    name: string; filters: Record<string, string>,
+  }): Promise<EndpointGroup> {
     refuseBadFilters(wanted.filters)
-    const group: EndpointGroup = { id: hexId(), name: wanted.name, description: wanted.description ?? null, filters: wanted.filters }
+    const group: EndpointGroup = {
+      id: hexId(), name: wanted.name, description: wanted.description ?? null, filters: wanted.filters,
+    }
     await this.#change((tx) => endpointGroups.insert(tx, group))
     return group
   }
@@ -41,7 +52,8 @@ export class EndpointFilters {
     return await this.#change(async (tx) => {
       const before = found(await endpointGroups.fetch(tx, id), 'Endpoint Group', id)
       const after: EndpointGroup = {
-        ...before, name: changes.name ?? before.name, description: changes.description === undefined ? before.description : changes.description,
+        ...before, name: changes.name ?? before.name,
+        description: changes.description === undefined ? before.description : changes.description,
         filters: { ...before.filters, ...changes.filters },
       }
       await endpointGroups.update(tx, id, after)
@@ -63,26 +75,41 @@ export class EndpointFilters {
 
   async projectsOfGroup(id: string): Promise<Project[]> {
     await this.fetch(id)
-    return await projects.list(this.#db, { id: (await projectEndpointGroups.list(this.#db, { endpoint_group_id: id })).map((one) => one.project_id) })
+    return await projects.list(
+      this.#db,
+      { id: (await projectEndpointGroups.list(this.#db, { endpoint_group_id: id })).map((one) => one.project_id) },
+    )
   }
 
   async groupsOfProject(projectId: string): Promise<EndpointGroup[]> {
     found(await projects.fetch(this.#db, projectId), 'project', projectId)
-    return await endpointGroups.list(this.#db, { id: (await projectEndpointGroups.list(this.#db, { project_id: projectId })).map((one) => one.endpoint_group_id) })
+    return await endpointGroups.list(
+      this.#db,
+      { id: (await projectEndpointGroups.list(
+        this.#db, { project_id: projectId },
+      )).map((one) => one.endpoint_group_id) },
+    )
   }
 
   async projectsOfEndpoint(endpointId: string): Promise<Project[]> {
     found(await endpoints.fetch(this.#db, endpointId), 'endpoint', endpointId)
-    return await projects.list(this.#db, { id: (await projectEndpoints.list(this.#db, { endpoint_id: endpointId })).map((one) => one.project_id) })
+    return await projects.list(
+      this.#db,
+      { id: (await projectEndpoints.list(this.#db, { endpoint_id: endpointId })).map((one) => one.project_id) },
+    )
   }
 
   /** Empty: the project has no filter and sees everything. */
   async endpointsOfProject(projectId: string): Promise<Endpoint[]> {
     found(await projects.fetch(this.#db, projectId), 'project', projectId)
-    const single = new Set((await projectEndpoints.list(this.#db, { project_id: projectId })).map((one) => one.endpoint_id))
+    const single = new Set((await projectEndpoints.list(
+      this.#db, { project_id: projectId },
+    )).map((one) => one.endpoint_id))
     const groups = await this.groupsOfProject(projectId)
     if (single.size === 0 && groups.length === 0) return []
-    return (await endpoints.list(this.#db)).filter((endpoint) => single.has(endpoint.id) || groups.some((group) => isInGroup(endpoint, group)))
+    return (await endpoints.list(this.#db)).filter((endpoint) => single.has(endpoint.id) || groups.some(
+      (group) => isInGroup(endpoint, group)
+    ))
   }
 
   async addEndpoint(projectId: string, endpointId: string): Promise<void> {
@@ -101,7 +128,9 @@ export class EndpointFilters {
   }
 
   async removeEndpoint(projectId: string, endpointId: string): Promise<void> {
-    const gone = await this.#change((tx) => projectEndpoints.removeWhere(tx, { project_id: projectId, endpoint_id: endpointId }))
+    const gone = await this.#change((tx) => projectEndpoints.removeWhere(tx, {
+      project_id: projectId, endpoint_id: endpointId,
+    }))
     if (gone > 0) return
     throw notFound(`Endpoint ${endpointId} not found in project ${projectId}`)
   }
@@ -123,7 +152,9 @@ export class EndpointFilters {
   }
 
   async removeGroup(projectId: string, groupId: string): Promise<void> {
-    const gone = await this.#change((tx) => projectEndpointGroups.removeWhere(tx, { project_id: projectId, endpoint_group_id: groupId }))
+    const gone = await this.#change((tx) => projectEndpointGroups.removeWhere(tx, {
+      project_id: projectId, endpoint_group_id: groupId,
+    }))
     if (gone > 0) return
     throw notFound(`Endpoint Group Project Association not found for ${groupId} in ${projectId}`)
   }

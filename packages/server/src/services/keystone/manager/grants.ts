@@ -2,7 +2,9 @@
 import { badRequest, forbidden, notFound } from '#platform/errors/errors.ts'
 import type { Tx } from '#platform/db/database.ts'
 import { hexId } from '#platform/ids/ids.ts'
-import { applicationCredentials, assignments, groups, memberships, projects, roles, users } from '../store/entity-store.ts'
+import {
+  applicationCredentials, assignments, groups, memberships, projects, roles, users,
+} from '../store/entity-store.ts'
 import type { ActorType, ApplicationCredential, Project, Role, TargetType } from '../store/tables.ts'
 import { assignedOnProject, closureOf, readRoleBook } from './effective-roles.ts'
 import type { Ground } from './ground.ts'
@@ -19,7 +21,8 @@ export interface GrantPlace {
 }
 
 const matchOf = (place: GrantPlace) => ({
-  actor_type: place.actorType, actor_id: place.actorId, target_type: place.targetType, target_id: place.targetId, inherited: place.inherited,
+  actor_type: place.actorType, actor_id: place.actorId, target_type: place.targetType, target_id: place.targetId,
+  inherited: place.inherited,
 })
 
 export class Grants {
@@ -36,7 +39,10 @@ export class Grants {
 
   async require(place: GrantPlace, roleId: string): Promise<void> {
     if (await assignments.find(this.#db, { ...matchOf(place), role_id: roleId })) return
-    throw notFound(`Could not find role assignment with role: ${roleId}, user or group: ${place.actorId}, project, domain, or system: ${place.targetId}.`)
+    throw notFound(
+      `Could not find role assignment with role: ${roleId}, user or group: ${place.actorId}, project, domain, or`
+        + ` system: ${place.targetId}.`
+    )
   }
 
   /** Giving it again changes nothing. */
@@ -55,7 +61,12 @@ export class Grants {
   async take(place: GrantPlace, roleId: string): Promise<void> {
     await this.#db.transaction(async (tx) => {
       const gone = await assignments.removeWhere(tx, { ...matchOf(place), role_id: roleId })
-      if (gone === 0) throw notFound(`Could not find role assignment with role: ${roleId}, user or group: ${place.actorId}, project, domain, or system: ${place.targetId}.`)
+      if (gone === 0) {
+        throw notFound(
+          `Could not find role assignment with role: ${roleId}, user or group: ${place.actorId}, project, domain,`
+            + ` or system: ${place.targetId}.`
+        )
+      }
       await this.#endCredentials(tx, place)
       await this.#tell(tx, place)
     })
@@ -86,15 +97,23 @@ export class Grants {
   }
 }
 
-const holdsAll = (credential: ApplicationCredential, assigned: Set<string>): boolean => credential.role_ids.every((id) => assigned.has(id))
+const holdsAll = (credential: ApplicationCredential, assigned: Set<string>): boolean => credential.role_ids.every(
+  (id) => assigned.has(id)
+)
 
 const affectedUsers = async (tx: Tx, place: GrantPlace): Promise<string[]> =>
-  place.actorType === 'user' ? [place.actorId] : (await memberships.list(tx, { group_id: place.actorId })).map((one) => one.user_id)
+  place.actorType === 'user' ? [place.actorId] : (await memberships.list(
+    tx, { group_id: place.actorId },
+  )).map((one) => one.user_id)
 
 /** A domain's own role is given only on projects of that domain. */
 const refuseForeignRole = async (tx: Tx, place: GrantPlace, role: Role): Promise<void> => {
   if (role.domain_id === '') return
-  if (place.targetType === 'system') throw badRequest(`Role ${role.id} is a domain-specific role. Unable to use a domain-specific role in a system assignment.`)
+  if (place.targetType === 'system') {
+    throw badRequest(
+      `Role ${role.id} is a domain-specific role. Unable to use a domain-specific role in a system assignment.`
+    )
+  }
   if (place.targetType === 'domain') {
     if (place.targetId === role.domain_id) return
     throw forbidden(`Domain ${place.targetId} must be the domain of the role ${role.id} being assigned.`)

@@ -17,17 +17,24 @@ export class Groups {
 
   get #db() { return this.#ground.db }
 
-  async fetch(id: string, db: Executor = this.#db): Promise<Group> { return found(await groups.fetch(db, id), 'group', id) }
+  async fetch(id: string, db: Executor = this.#db): Promise<Group> { return found(
+    await groups.fetch(db, id), 'group', id,
+  ) }
   find(id: string): Promise<Group | undefined> { return groups.fetch(this.#db, id) }
   list(match: { domain_id?: string; name?: string } = {}): Promise<Group[]> { return groups.list(this.#db, match) }
 
   async ofUser(userId: string): Promise<Group[]> {
     found(await users.fetch(this.#db, userId), 'user', userId)
-    return await groups.list(this.#db, { id: (await memberships.list(this.#db, { user_id: userId })).map((one) => one.group_id) })
+    return await groups.list(
+      this.#db, { id: (await memberships.list(this.#db, { user_id: userId })).map((one) => one.group_id) },
+    )
   }
 
   async create(wanted: GroupChanges & { name: string; domain_id: string }, id = hexId()): Promise<Group> {
-    const group: Group = { id, name: wanted.name.trim(), domain_id: wanted.domain_id, description: wanted.description ?? '', extra: wanted.extra ?? {} }
+    const group: Group = {
+      id, name: wanted.name.trim(), domain_id: wanted.domain_id, description: wanted.description ?? '',
+      extra: wanted.extra ?? {},
+    }
     await unlessTaken('group', nameConflict(group.name), () => this.#db.transaction(async (tx) => {
       const domain = await projects.fetch(tx, group.domain_id)
       if (!domain?.is_domain) throw missing('domain', group.domain_id)
@@ -39,10 +46,13 @@ export class Groups {
   async update(id: string, changes: GroupChanges): Promise<Group> {
     return await unlessTaken('group', nameConflict(changes.name ?? ''), () => this.#db.transaction(async (tx) => {
       const before = await this.fetch(id, tx)
-      if (changes.domain_id !== undefined && changes.domain_id !== before.domain_id) throw invalid('Cannot change Domain ID', 'domain_id')
+      if (changes.domain_id !== undefined && changes.domain_id !== before.domain_id) {
+        throw invalid('Cannot change Domain ID', 'domain_id')
+      }
       const after: Group = {
         ...before, name: changes.name?.trim() ?? before.name,
-        description: changes.description === undefined ? before.description : changes.description ?? '', extra: { ...before.extra, ...changes.extra },
+        description: changes.description === undefined ? before.description : changes.description ?? '',
+        extra: { ...before.extra, ...changes.extra },
       }
       await groups.update(tx, id, after)
       return after

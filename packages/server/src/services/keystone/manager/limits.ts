@@ -19,7 +19,13 @@ export interface NewLimit {
   description?: string | null
 }
 
-export interface LimitMatch { service_id?: string; region_id?: string; resource_name?: string; project_id?: string; domain_id?: string }
+export interface LimitMatch {
+  service_id?: string
+  region_id?: string
+  resource_name?: string
+  project_id?: string
+  domain_id?: string
+}
 
 const descriptions = {
   flat: 'Limit enforcement and validation does not take project hierarchy into consideration.',
@@ -39,7 +45,9 @@ export class Limits {
     return { name, description: descriptions[name] }
   }
 
-  async fetch(id: string, db: Executor = this.#db): Promise<Limit> { return found(await limits.fetch(db, id), 'limit for', id) }
+  async fetch(id: string, db: Executor = this.#db): Promise<Limit> { return found(
+    await limits.fetch(db, id), 'limit for', id,
+  ) }
   find(id: string): Promise<Limit | undefined> { return limits.fetch(this.#db, id) }
   list(match: LimitMatch = {}): Promise<Limit[]> { return limits.list(this.#db, match) }
 
@@ -77,30 +85,43 @@ export class Limits {
 
   async #refuseMisfit(tx: Tx, draft: Draft, together: Draft[]): Promise<void> {
     if (this.#ground.settings.limitModel === 'flat') return
-    const misfit = draft.project_id === null ? await this.#belowChild(tx, draft, together) : await this.#aboveParent(tx, draft, together)
+    const misfit = draft.project_id === null
+      ? await this.#belowChild(tx, draft, together) : await this.#aboveParent(tx, draft, together)
     if (misfit === undefined) return
     const level = draft.project_id === null ? `domain_id: ${draft.domain_id}` : `project_id: ${draft.project_id}`
-    throw forbidden(`Invalid resource limit: The resource limit (${level}, resource_name: ${draft.resource_name}, resource_limit: ${draft.resource_limit}, service_id: ${draft.service_id}, region_id: ${draft.region_id}) doesn't satisfy current hierarchy model: ${misfit}.`)
+    throw forbidden(
+      `Invalid resource limit: The resource limit (${level}, resource_name: ${draft.resource_name},`
+        + ` resource_limit: ${draft.resource_limit}, service_id: ${draft.service_id}, region_id: ${draft.region_id})`
+        + ` doesn't satisfy current hierarchy model: ${misfit}.`
+    )
   }
 
   async #aboveParent(tx: Tx, draft: Draft, together: Draft[]): Promise<string | undefined> {
     const parentId = (await projects.fetch(tx, draft.project_id!))?.parent_id ?? ''
     const limit = await this.#limitAt(tx, draft, { domain_id: parentId, project_id: null }, together)
       ?? (await registeredLimits.find(tx, resourceOf(draft)))?.default_limit
-    return limit !== undefined && limit >= 0 && exceeds(draft.resource_limit, limit) ? `the domain ${parentId} has ${limit}` : undefined
+    return limit !== undefined && limit >= 0 && exceeds(
+      draft.resource_limit, limit,
+    ) ? `the domain ${parentId} has ${limit}` : undefined
   }
 
   async #belowChild(tx: Tx, draft: Draft, together: Draft[]): Promise<string | undefined> {
     for (const child of await subtreeOf(tx, draft.domain_id!)) {
       const limit = await this.#limitAt(tx, draft, { project_id: child.id, domain_id: null }, together)
-      if (limit !== undefined && draft.resource_limit >= 0 && exceeds(limit, draft.resource_limit)) return `its project ${child.id} has ${limit}`
+      if (limit !== undefined && draft.resource_limit >= 0 && exceeds(
+        limit, draft.resource_limit,
+      )) return `its project ${child.id} has ${limit}`
     }
     return undefined
   }
 
-  async #limitAt(tx: Tx, draft: Draft, place: { project_id: string | null; domain_id: string | null }, together: Draft[]): Promise<number | undefined> {
+  async #limitAt(
+    tx: Tx, draft: Draft, place: { project_id: string | null; domain_id: string | null }, together: Draft[],
+  ): Promise<number | undefined> {
     const wanted = { ...resourceOf(draft), ...place }
-    const sameRequest = together.find((one) => Object.entries(wanted).every(([key, value]) => one[key as keyof Draft] === value))
+    const sameRequest = together.find((one) => Object.entries(wanted).every(
+      ([key, value]) => one[key as keyof Draft] === value
+    ))
     return (sameRequest ?? await limits.find(tx, wanted))?.resource_limit
   }
 }
@@ -114,7 +135,11 @@ const resourceOf = ({ service_id, region_id, resource_name }: Draft) => ({ servi
 const draftOf = async (tx: Tx, wanted: NewLimit, id: string): Promise<Draft> => {
   const target = await projects.fetch(tx, wanted.project_id ?? wanted.domain_id ?? '')
   if (wanted.project_id && !target) throw invalid(`Could not find project: ${wanted.project_id}.`, 'project_id')
-  if (!wanted.project_id && !target?.is_domain) throw invalid(`Could not find domain: ${wanted.domain_id}.`, 'domain_id')
+  if (!wanted.project_id && !target?.is_domain) {
+    throw invalid(
+      `Could not find domain: ${wanted.domain_id}.`, 'domain_id',
+    )
+  }
   const draft: Draft = {
     id, service_id: wanted.service_id, region_id: wanted.region_id ?? null, resource_name: wanted.resource_name,
     resource_limit: wanted.resource_limit, description: wanted.description ?? null,
@@ -127,7 +152,9 @@ const draftOf = async (tx: Tx, wanted: NewLimit, id: string): Promise<Draft> => 
 const insertLimit = async (tx: Tx, draft: Draft): Promise<Limit> => {
   const registered = await registeredLimits.find(tx, resourceOf(draft))
   if (!registered) throw forbidden('Unable to create a limit that has no corresponding registered limit.')
-  if (await limits.find(tx, { ...resourceOf(draft), project_id: draft.project_id, domain_id: draft.domain_id })) throw taken('limit', 'Duplicate entry')
+  if (await limits.find(tx, {
+    ...resourceOf(draft), project_id: draft.project_id, domain_id: draft.domain_id,
+  })) throw taken('limit', 'Duplicate entry')
   const row: Limit = { ...draft, registered_limit_id: registered.id }
   await limits.insert(tx, row)
   return row

@@ -6,7 +6,8 @@ import type { Project } from '../store/tables.ts'
 import type { Managers } from './managers.ts'
 
 const infoOf = (project: Project): ProjectInfo => ({
-  id: project.id, name: project.name, domainId: project.is_domain ? project.id : project.domain_id, parentId: project.parent_id || null,
+  id: project.id, name: project.name, domainId: project.is_domain ? project.id : project.domain_id,
+  parentId: project.parent_id || null,
   enabled: project.enabled, isDomain: project.is_domain,
 })
 

@@ -9,7 +9,10 @@ const derive = promisify(argon2) as (algorithm: string, parameters: object) => P
 const tagLength = 32
 
 const tagOf = (password: string, nonce: Buffer, cost: Cost): Promise<Buffer> =>
-  derive('argon2id', { message: Buffer.from(password), nonce, tagLength, memory: cost.memoryKiB, passes: cost.passes, parallelism: cost.parallelism })
+  derive('argon2id', {
+    message: Buffer.from(password), nonce, tagLength, memory: cost.memoryKiB, passes: cost.passes,
+    parallelism: cost.parallelism,
+  })
 
 const unpadded = (bytes: Buffer): string => bytes.toString('base64').replace(/=+$/, '')
 
@@ -26,7 +29,8 @@ export class Passwords {
   async hash(password: string): Promise<string> {
     const nonce = randomBytes(16)
     const { memoryKiB, passes, parallelism } = this.#cost
-    return `$argon2id$v=19$m=${memoryKiB},t=${passes},p=${parallelism}$${unpadded(nonce)}$${unpadded(await tagOf(password, nonce, this.#cost))}`
+    const tag = await tagOf(password, nonce, this.#cost)
+    return `$argon2id$v=19$m=${memoryKiB},t=${passes},p=${parallelism}$${unpadded(nonce)}$${unpadded(tag)}`
   }
 
   /** Takes as long without a hash as with one. */

@@ -1,4 +1,4 @@
-/** Policy blobs that operators keep in Keystone for other services, and what each is for. Keystone does not read them. */
+/** Policy blobs that operators keep in Keystone for other services, and what each is for. Keystone reads none. */
 import { notFound } from '#platform/errors/errors.ts'
 import type { Tx } from '#platform/db/database.ts'
 import { hexId } from '#platform/ids/ids.ts'
@@ -12,7 +12,9 @@ export interface PolicyChanges { type?: string; blob?: string; extra?: Extra }
 /** An endpoint, a service, or a service in a region. */
 export interface PolicyUse { endpoint_id?: string; service_id?: string; region_id?: string }
 
-const wholeUse = (use: PolicyUse) => ({ endpoint_id: use.endpoint_id ?? null, service_id: use.service_id ?? null, region_id: use.region_id ?? null })
+const wholeUse = (use: PolicyUse) => ({
+  endpoint_id: use.endpoint_id ?? null, service_id: use.service_id ?? null, region_id: use.region_id ?? null,
+})
 
 export class Policies {
   readonly #ground: Ground
@@ -32,7 +34,10 @@ export class Policies {
   async update(id: string, changes: PolicyChanges): Promise<PolicyBlob> {
     return await this.#db.transaction(async (tx) => {
       const before = found(await policies.fetch(tx, id), 'policy', id)
-      const after: PolicyBlob = { ...before, type: changes.type ?? before.type, blob: changes.blob ?? before.blob, extra: { ...before.extra, ...changes.extra } }
+      const after: PolicyBlob = {
+        ...before, type: changes.type ?? before.type, blob: changes.blob ?? before.blob,
+        extra: { ...before.extra, ...changes.extra },
+      }
       await policies.update(tx, id, after)
       return after
     })
@@ -68,7 +73,7 @@ export class Policies {
     })
   }
 
-  /** The most particular association wins: endpoint, then service in its region and the regions around it, then service. */
+  /** The closest association wins: endpoint, then service in its region and those around it, then service. */
   async forEndpoint(endpointId: string): Promise<PolicyBlob> {
     const endpoint = found(await endpoints.fetch(this.#db, endpointId), 'endpoint', endpointId)
     for (const use of await this.#usesOf(endpoint)) {

@@ -1,3 +1,4 @@
+/** Two processes on one database agree about tokens, keys and the first boot. */
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -32,7 +33,9 @@ for (const database of testDatabases()) {
       }
     }
     type Process = Awaited<ReturnType<typeof startKeystone>>
-    const isValid = async (process: Process, token: string) => (await process.ask('GET', '/v3/auth/projects', { token })).status === 200
+    const isValid = async (process: Process, token: string) => (await process.ask(
+      'GET', '/v3/auth/projects', { token },
+    )).status === 200
     const becomes = async (wanted: boolean, look: () => Promise<boolean>) => {
       for (let tries = 0; tries < 200 && await look() !== wanted; tries++) await systemClock.sleep(10)
       assert.equal(await look(), wanted)
@@ -57,7 +60,9 @@ for (const database of testDatabases()) {
     test('a mark that the bus has lost is found in the database', () => withTwo(async (one, other, { clock }) => {
       const token = await demoToken(one)
       const grant = await one.managers.tokens.inspect(token)
-      await one.managers.ground.db.transaction(async (tx) => { await one.managers.ground.news.revoke(tx, grant!.marks.at(-2)!) })
+      await one.managers.ground.db.transaction(async (tx) => { await one.managers.ground.news.revoke(
+        tx, grant!.marks.at(-2)!,
+      ) })
       await other.managers.tokens.catchUp()
       assert.ok(!await isValid(other, token))
       clock.advance(10 * 24 * 3600_000)
@@ -77,7 +82,9 @@ for (const database of testDatabases()) {
 
     test('both first boots end alike', () => withTwo(async (one, other) => {
       const [here, there] = [await adminToken(one), await adminToken(other)]
-      const shown = async (process: Process, token: string) => (await process.ask('GET', '/v3/users', { token })).body.users
+      const shown = async (process: Process, token: string) => (await process.ask(
+        'GET', '/v3/users', { token },
+      )).body.users
       assert.deepEqual(await shown(one, here), await shown(other, there))
       assert.deepEqual((await shown(one, here)).map((user: any) => user.name).sort(), ['admin', 'demo'])
     }))

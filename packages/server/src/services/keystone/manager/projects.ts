@@ -6,7 +6,9 @@ import { projects } from '../store/entity-store.ts'
 import { ancestorsOf, subtreeOf } from '../store/project-tree.ts'
 import type { Extra, Project } from '../store/tables.ts'
 import type { Ground } from './ground.ts'
-import { found, invalid, mergedOptions, missing, refuseImmutableDelete, refuseImmutableUpdate, unlessTaken } from './refusals.ts'
+import {
+  found, invalid, mergedOptions, missing, refuseImmutableDelete, refuseImmutableUpdate, unlessTaken,
+} from './refusals.ts'
 import { removeTracesOfProject } from './traces.ts'
 import { markOf } from './tokens.ts'
 
@@ -25,7 +27,8 @@ export interface ProjectChanges {
 export const projectTagsMax = 80
 
 const nameConflict = (name: string, id: string) =>
-  `it is not permitted to have two projects with either the same name or same id in the same domain: name is ${name}, project id ${id}`
+  'it is not permitted to have two projects with either the same name or same id in the same domain: name is'
+    + ` ${name}, project id ${id}`
 
 export class Projects {
   readonly #ground: Ground
@@ -39,7 +42,14 @@ export class Projects {
 
   find(id: string): Promise<Project | undefined> { return projects.fetch(this.#db, id) }
 
-  list(match: { domain_id?: string; parent_id?: string; is_domain?: boolean; enabled?: boolean; name?: string; id?: string[] }): Promise<Project[]> {
+  list(match: {
+    domain_id?: string
+    parent_id?: string
+    is_domain?: boolean
+    enabled?: boolean
+    name?: string
+    id?: string[]
+  }): Promise<Project[]> {
     return projects.list(this.#db, match)
   }
 
@@ -48,7 +58,8 @@ export class Projects {
 
   async create(wanted: ProjectChanges & { name: string; domain_id: string }, id = hexId()): Promise<Project> {
     const project: Project = {
-      id, name: wanted.name.trim(), domain_id: wanted.domain_id, parent_id: wanted.parent_id ?? wanted.domain_id, is_domain: false,
+      id, name: wanted.name.trim(), domain_id: wanted.domain_id, parent_id: wanted.parent_id ?? wanted.domain_id,
+      is_domain: false,
       enabled: wanted.enabled ?? true, description: wanted.description ?? '', tags: wanted.tags ?? [],
       options: mergedOptions({}, wanted.options), extra: wanted.extra ?? {},
     }
@@ -94,9 +105,16 @@ export class Projects {
       if (project.is_domain) throw missing('project', id)
       const below = await subtreeOf(tx, id)
       if (below.length > 0 && !options.cascade) {
-        throw forbidden(`Cannot delete the project ${id} since it is not a leaf in the hierarchy. Use the cascade option if you want to delete a whole subtree.`)
+        throw forbidden(
+          `Cannot delete the project ${id} since it is not a leaf in the hierarchy. Use the cascade option if`
+            + ' you want to delete a whole subtree.'
+        )
       }
-      if (below.some((one) => one.enabled)) throw forbidden(`Cannot delete project ${id} since its subtree contains enabled projects.`)
+      if (below.some((one) => one.enabled)) {
+        throw forbidden(
+          `Cannot delete project ${id} since its subtree contains enabled projects.`
+        )
+      }
       for (const one of [...below.toReversed(), project]) await this.#erase(tx, one)
     })
   }
@@ -107,7 +125,11 @@ export class Projects {
       const project = await this.fetch(id, tx)
       refuseImmutableUpdate(project, {}, project.is_domain ? 'domain' : 'project')
       const tags = change(project.tags)
-      if (tags.length > projectTagsMax) throw invalid(`A project can have at most ${projectTagsMax} tags, and would have ${tags.length}.`, 'tags')
+      if (tags.length > projectTagsMax) {
+        throw invalid(
+          `A project can have at most ${projectTagsMax} tags, and would have ${tags.length}.`, 'tags',
+        )
+      }
       return await this.#write(tx, project, { tags })
     })
   }
@@ -143,14 +165,25 @@ export class Projects {
     if (!parent) throw invalid(`Could not find project: ${project.parent_id}.`, 'parent_id')
     const parentDomain = parent.is_domain ? parent.id : parent.domain_id
     if (parentDomain !== domain.id) {
-      throw invalid(`Cannot create project, since it specifies its domain_id ${domain.id}, but specifies a parent in a different domain (${parentDomain}).`, 'parent_id')
+      throw invalid(
+        `Cannot create project, since it specifies its domain_id ${domain.id}, but specifies a parent in a`
+          + ` different domain (${parentDomain}).`,
+        'parent_id',
+      )
     }
     const line = [parent, ...await ancestorsOf(tx, parent.id)]
     const disabled = line.find((one) => !one.enabled)
-    if (disabled) throw invalid(`cannot create a project in a branch containing a disabled project: ${disabled.id}`, 'parent_id')
+    if (disabled) {
+      throw invalid(
+        `cannot create a project in a branch containing a disabled project: ${disabled.id}`, 'parent_id',
+      )
+    }
     const { projectDepthMax } = this.#ground.settings
     if (line.length > projectDepthMax) {
-      throw forbidden(`Max hierarchy depth reached for ${parent.id} branch: at most ${projectDepthMax} levels of projects below a domain.`)
+      throw forbidden(
+        `Max hierarchy depth reached for ${parent.id} branch: at most ${projectDepthMax} levels of projects`
+          + ' below a domain.'
+      )
     }
   }
 
@@ -169,7 +202,15 @@ export class Projects {
 }
 
 const refuseMoves = (before: Project, changes: ProjectChanges): void => {
-  if (changes.domain_id !== undefined && changes.domain_id !== before.domain_id) throw invalid('Cannot change Domain ID', 'domain_id')
-  if (changes.parent_id !== undefined && (changes.parent_id ?? '') !== before.parent_id) throw forbidden('Update of `parent_id` is not allowed.')
-  if (changes.is_domain !== undefined && changes.is_domain !== before.is_domain) throw invalid('Update of `is_domain` is not allowed.', 'is_domain')
+  if (changes.domain_id !== undefined && changes.domain_id !== before.domain_id) {
+    throw invalid('Cannot change Domain ID', 'domain_id')
+  }
+  if (changes.parent_id !== undefined && (changes.parent_id ?? '') !== before.parent_id) {
+    throw forbidden(
+      'Update of `parent_id` is not allowed.'
+    )
+  }
+  if (changes.is_domain !== undefined && changes.is_domain !== before.is_domain) {
+    throw invalid('Update of `is_domain` is not allowed.', 'is_domain')
+  }
 }

@@ -3,7 +3,9 @@ import { isUniqueViolation } from '#platform/db/db-errors.ts'
 import { badRequest, conflict, forbidden, notFound, unauthorized, type Refusal } from '#platform/errors/errors.ts'
 import type { Extra } from '../store/tables.ts'
 
-export const missing = (kind: string, id: string): Refusal => notFound(`Could not find ${kind}: ${id}.`, { resource: kind })
+export const missing = (kind: string, id: string): Refusal => notFound(
+  `Could not find ${kind}: ${id}.`, { resource: kind },
+)
 
 /** Returns what was found, or throws that it was not. */
 export const found = <T>(thing: T | undefined, kind: string, id: string): T => {
@@ -31,15 +33,21 @@ export const invalid = (message: string, field?: string): Refusal =>
   badRequest(message, field === undefined ? {} : { field })
 
 /** An immutable thing changes only in the request that ends its immutability. */
-export const refuseImmutableUpdate = (thing: { id: string; options: Extra }, changes: { options?: Extra }, kind: string): void => {
+export const refuseImmutableUpdate = (
+  thing: { id: string; options: Extra }, changes: { options?: Extra }, kind: string,
+): void => {
   if (thing.options.immutable !== true) return
   if (changes.options && changes.options.immutable !== true && 'immutable' in changes.options) return
-  throw forbidden(`Unable to update immutable ${kind} resource: \`${thing.id}. Set resource option "immutable" to false first.`)
+  throw forbidden(
+    `Unable to update immutable ${kind} resource: \`${thing.id}. Set resource option "immutable" to false first.`
+  )
 }
 
 export const refuseImmutableDelete = (thing: { id: string; options: Extra }, kind: string): void => {
   if (thing.options.immutable !== true) return
-  throw forbidden(`Unable to delete immutable ${kind} resource: \`${thing.id}. Set resource option "immutable" to false first.`)
+  throw forbidden(
+    `Unable to delete immutable ${kind} resource: \`${thing.id}. Set resource option "immutable" to false first.`
+  )
 }
 
 /** `null` removes an option, anything else sets it. */

@@ -15,7 +15,11 @@ export interface RegisteredLimitChanges {
   description?: string | null
 }
 
-export type NewRegisteredLimit = RegisteredLimitChanges & { service_id: string; resource_name: string; default_limit: number }
+export type NewRegisteredLimit = RegisteredLimitChanges & {
+  service_id: string
+  resource_name: string
+  default_limit: number
+}
 
 export class RegisteredLimits {
   readonly #ground: Ground
@@ -73,15 +77,27 @@ export class RegisteredLimits {
   }
 }
 
-const uniquePart = ({ service_id, region_id, resource_name }: RegisteredLimit) => ({ service_id, region_id, resource_name })
+const uniquePart = ({ service_id, region_id, resource_name }: RegisteredLimit) =>
+  ({ service_id, region_id, resource_name })
 
 const refuseInUse = async (db: Executor, id: string): Promise<void> => {
   if (!await limits.find(db, { registered_limit_id: id })) return
-  throw forbidden(`Unable to update or delete registered limit ${id} because there are project limits associated with it.`)
+  throw forbidden(
+    `Unable to update or delete registered limit ${id} because there are project limits associated with it.`
+  )
 }
 
 /** A place that is named must exist. */
-export const refuseUnknownPlaces = async (db: Executor, row: { service_id: string; region_id: string | null }): Promise<void> => {
-  if (!await services.fetch(db, row.service_id)) throw invalid(`Could not find service: ${row.service_id}.`, 'service_id')
-  if (row.region_id !== null && !await regions.fetch(db, row.region_id)) throw invalid(`Could not find region: ${row.region_id}.`, 'region_id')
+export const refuseUnknownPlaces = async (db: Executor, row: {
+  service_id: string
+  region_id: string | null
+}): Promise<void> => {
+  if (!await services.fetch(db, row.service_id)) {
+    throw invalid(
+      `Could not find service: ${row.service_id}.`, 'service_id',
+    )
+  }
+  if (
+    row.region_id !== null && !await regions.fetch(db, row.region_id)
+  ) throw invalid(`Could not find region: ${row.region_id}.`, 'region_id')
 }

@@ -34,7 +34,8 @@ export interface AssignmentLine {
 }
 
 const lineOf = (row: Assignment): AssignmentLine => ({
-  actorType: row.actor_type, actorId: row.actor_id, targetType: row.target_type, targetId: row.target_id, roleId: row.role_id, inherited: row.inherited,
+  actorType: row.actor_type, actorId: row.actor_id, targetType: row.target_type, targetId: row.target_id,
+  roleId: row.role_id, inherited: row.inherited,
 })
 
 export class RoleAssignments {
@@ -63,7 +64,8 @@ export class RoleAssignments {
   async #asGiven(query: AssignmentQuery): Promise<AssignmentLine[]> {
     const targets = await this.#targetIds(query)
     const rows = await assignments.list(this.#db, {
-      actor_id: query.userId ?? query.groupId, role_id: query.roleId, target_id: targets, target_type: targetTypeOf(query), inherited: query.inherited,
+      actor_id: query.userId ?? query.groupId, role_id: query.roleId, target_id: targets,
+      target_type: targetTypeOf(query), inherited: query.inherited,
     })
     return rows.map(lineOf)
   }
@@ -120,8 +122,12 @@ export class RoleAssignments {
 }
 
 const indexed = (rows: { user_id: string; group_id: string }[]) => ({
-  groupsByUser: new Map([...Map.groupBy(rows, (row) => row.user_id)].map(([user, found]) => [user, found.map((row) => row.group_id)])),
-  membersByGroup: new Map([...Map.groupBy(rows, (row) => row.group_id)].map(([group, found]) => [group, found.map((row) => row.user_id)])),
+  groupsByUser: new Map([...Map.groupBy(rows, (row) => row.user_id)].map(([user, found]) => [
+    user, found.map((row) => row.group_id),
+  ])),
+  membersByGroup: new Map([...Map.groupBy(rows, (row) => row.group_id)].map(([group, found]) => [
+    group, found.map((row) => row.user_id),
+  ])),
 })
 
 const targetTypeOf = (query: AssignmentQuery): TargetType | undefined =>
@@ -143,7 +149,9 @@ const withImplied = (lines: AssignmentLine[], book: RoleBook): AssignmentLine[] 
   for (let line = queue.shift(); line; line = queue.shift()) {
     if (seen.has(keyOf(line))) continue
     seen.set(keyOf(line), line)
-    for (const implied of book.implied.get(line.roleId) ?? []) queue.push({ ...line, roleId: implied, viaRoleId: line.roleId })
+    for (
+      const implied of book.implied.get(line.roleId) ?? []
+    ) queue.push({ ...line, roleId: implied, viaRoleId: line.roleId })
   }
   return [...seen.values()].filter((line) => book.byId.get(line.roleId)?.domain_id === '')
 }
@@ -155,15 +163,21 @@ export interface Names {
   projects: Map<string, Project>
 }
 
-const byId = <T extends { id: string }>(things: T[]): Map<string, T> => new Map(things.map((thing) => [thing.id, thing]))
+const byId = <T extends { id: string }>(things: T[]): Map<string, T> => new Map(things.map(
+  (thing) => [thing.id, thing]
+))
 
 /** What `include_names` shows of the lines. */
 export const namesOf = async (db: Executor, lines: AssignmentLine[]): Promise<Names> => {
   const actors = [...new Set(lines.map((line) => line.actorId))]
-  const named = { users: byId(await users.list(db, { id: actors })), groups: byId(await groups.list(db, { id: actors })) }
+  const named = {
+    users: byId(await users.list(db, { id: actors })), groups: byId(await groups.list(db, { id: actors })),
+  }
   const places = byId(await projects.list(db, { id: [...new Set(lines.map((line) => line.targetId))] }))
   const roleNames = byId(await roles.list(db, { id: [...new Set(lines.map((line) => line.roleId))] }))
-  const domainIds = [...named.users.values(), ...named.groups.values(), ...places.values(), ...roleNames.values()].map((one) => one.domain_id)
+  const domainIds = [
+    ...named.users.values(), ...named.groups.values(), ...places.values(), ...roleNames.values(),
+  ].map((one) => one.domain_id)
   const domains = byId(await projects.list(db, { id: [...new Set(domainIds)] }))
   return { ...named, roles: roleNames, projects: new Map([...domains, ...places]) }
 }

@@ -8,7 +8,13 @@ import { closureOf, readRoleBook } from './effective-roles.ts'
 import type { Ground } from './ground.ts'
 import { found, invalid, mergedOptions, refuseImmutableDelete, refuseImmutableUpdate, unlessTaken } from './refusals.ts'
 
-export interface RoleChanges { name?: string; domain_id?: string | null; description?: string | null; options?: Extra; extra?: Extra }
+export interface RoleChanges {
+  name?: string
+  domain_id?: string | null
+  description?: string | null
+  options?: Extra
+  extra?: Extra
+}
 
 export interface Inference { prior: Role; implies: Role[] }
 
@@ -23,7 +29,9 @@ export class Roles {
 
   get #db() { return this.#ground.db }
 
-  async fetch(id: string, db: Executor = this.#db): Promise<Role> { return found(await roles.fetch(db, id), 'role', id) }
+  async fetch(id: string, db: Executor = this.#db): Promise<Role> { return found(
+    await roles.fetch(db, id), 'role', id,
+  ) }
   find(id: string): Promise<Role | undefined> { return roles.fetch(this.#db, id) }
   list(match: { domain_id: string; name?: string }): Promise<Role[]> { return roles.list(this.#db, match) }
   byIds(ids: readonly string[]): Promise<Role[]> { return roles.list(this.#db, { id: ids }) }
@@ -46,7 +54,11 @@ export class Roles {
     return await unlessTaken('role', nameConflict(changes.name ?? ''), () => this.#db.transaction(async (tx) => {
       const before = await this.fetch(id, tx)
       refuseImmutableUpdate(before, changes, 'role')
-      if (changes.domain_id !== undefined && (changes.domain_id ?? '') !== before.domain_id) throw invalid('Update of `domain_id` is not allowed.', 'domain_id')
+      if (changes.domain_id !== undefined && (changes.domain_id ?? '') !== before.domain_id) {
+        throw invalid(
+          'Update of `domain_id` is not allowed.', 'domain_id',
+        )
+      }
       const after: Role = {
         ...before, name: changes.name?.trim() ?? before.name,
         description: changes.description === undefined ? before.description : changes.description,
@@ -97,7 +109,11 @@ export class Roles {
     const id = hexId()
     return await this.#db.transaction(async (tx) => {
       const [prior, implied] = [await this.fetch(priorId, tx), await this.fetch(impliedId, tx)]
-      if (prior.domain_id === '' && implied.domain_id !== '') throw forbidden(`${impliedId} cannot be an implied roles: a global role cannot imply a domain's own.`)
+      if (prior.domain_id === '' && implied.domain_id !== '') {
+        throw forbidden(
+          `${impliedId} cannot be an implied roles: a global role cannot imply a domain's own.`
+        )
+      }
       if (neverImplied.has(implied.name)) throw forbidden(`${impliedId} cannot be an implied roles.`)
       if (closureOf([impliedId], await readRoleBook(tx)).has(priorId)) {
         throw invalid(`Role ${prior.name} cannot imply ${implied.name}: that would go in a circle.`)

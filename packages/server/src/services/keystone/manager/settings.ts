@@ -60,7 +60,10 @@ export const settingsOf = (config: Record<string, unknown>): Settings => {
     keyRotationMs: number('keyRotationHours', 24) * 3600 * second,
     cacheMs: number('cacheSeconds', 300) * second,
     cacheEntriesMax: number('cacheEntriesMax', 10_000),
-    argon2: { memoryKiB: number('argon2MemoryKiB', 19_456), passes: number('argon2Passes', 2), parallelism: number('argon2Parallelism', 1) },
+    argon2: {
+      memoryKiB: number('argon2MemoryKiB', 19_456), passes: number('argon2Passes', 2),
+      parallelism: number('argon2Parallelism', 1),
+    },
     passwordRegex: text('passwordRegex'),
     passwordRegexDescription: text('passwordRegexDescription'),
     passwordLengthMax: number('passwordLengthMax', 4096),

@@ -33,7 +33,9 @@ const hexPattern = /^[0-9a-f]{32}$/
 const writeId = (id: string): Buffer => {
   if (hexPattern.test(id)) return Buffer.concat([Buffer.of(0), Buffer.from(id, 'hex')])
   const bytes = Buffer.from(id)
-  if (bytes.length === 0 || bytes.length > 255) throw new Error(`An id of ${bytes.length} bytes does not fit into a token`)
+  if (bytes.length === 0 || bytes.length > 255) throw new Error(
+    `An id of ${bytes.length} bytes does not fit into a token`
+  )
   return Buffer.concat([Buffer.of(bytes.length), bytes])
 }
 
@@ -62,7 +64,10 @@ class Reader {
   byte(): number { return this.#bytes.readUInt8(this.#at++) }
   time(): number { this.#at += 6; return this.#bytes.readUIntBE(this.#at - 6, 6) }
   take(length: number): Buffer { this.#at += length; return this.#bytes.subarray(this.#at - length, this.#at) }
-  id(): string { const length = this.byte(); return length === 0 ? this.take(16).toString('hex') : this.take(length).toString() }
+  id(): string {
+    const length = this.byte()
+    return length === 0 ? this.take(16).toString('hex') : this.take(length).toString()
+  }
   get left(): number { return this.#bytes.length - this.#at }
 }
 
@@ -85,7 +90,9 @@ export const newAuditId = (): string => randomBytes(16).toString('base64url')
 export const encryptToken = (payload: TokenPayload, key: Buffer): string => {
   const nonce = randomBytes(nonceBytes)
   const cipher = createCipheriv('aes-256-gcm', key, nonce)
-  return prefix + Buffer.concat([nonce, cipher.update(encodePayload(payload)), cipher.final(), cipher.getAuthTag()]).toString('base64url')
+  return prefix + Buffer.concat([
+    nonce, cipher.update(encodePayload(payload)), cipher.final(), cipher.getAuthTag(),
+  ]).toString('base64url')
 }
 
 const shortest = nonceBytes + tagBytes + 32

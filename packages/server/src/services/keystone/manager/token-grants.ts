@@ -3,9 +3,11 @@ import type { AccessRule, NamedRef, TokenData } from '#platform/auth/context.ts'
 import type { Executor } from '#platform/db/database.ts'
 import { accessRules, applicationCredentials, passwords, projects, trusts, users } from '../store/entity-store.ts'
 import type { ApplicationCredential, Project, Trust, User } from '../store/tables.ts'
-import { assignedOnDomain, assignedOnProject, assignedOnSystem, closureOf, readRoleBook, tokenRoles, type RoleBook } from './effective-roles.ts'
+import {
+  assignedOnDomain, assignedOnProject, assignedOnSystem, closureOf, readRoleBook, tokenRoles, type RoleBook,
+} from './effective-roles.ts'
 import type { Ground } from './ground.ts'
-import type { TokenPayload, TokenScope } from './token-format.ts'
+import type { TokenPayload } from './token-format.ts'
 import { marksOf } from './token-memory.ts'
 
 /** A valid token's content, with what only Keystone's own answers show. */
@@ -20,7 +22,14 @@ export interface TokenGrant {
   applicationCredential?: { id: string; name: string; restricted: boolean; accessRules: AccessRule[] | undefined }
 }
 
-interface Place { project?: Project; domain?: Project; system?: true; roleIds?: string[]; trust?: Trust; credential?: ApplicationCredential }
+interface Place {
+  project?: Project
+  domain?: Project
+  system?: true
+  roleIds?: string[]
+  trust?: Trust
+  credential?: ApplicationCredential
+}
 
 const refOf = ({ id, name }: NamedRef): NamedRef => ({ id, name })
 
@@ -99,7 +108,9 @@ export class TokenGrants {
   async #rolesAt(db: Executor, user: User, place: Place): Promise<NamedRef[]> {
     const book = await this.#roleBook(db)
     if (place.system) return tokenRoles(await assignedOnSystem(db, user.id), book).map(refOf)
-    if (!place.project) return place.domain ? tokenRoles(await assignedOnDomain(db, user.id, place.domain.id), book).map(refOf) : []
+    if (!place.project) return place.domain ? tokenRoles(
+      await assignedOnDomain(db, user.id, place.domain.id), book,
+    ).map(refOf) : []
     const grantor = place.trust?.trustor_user_id ?? user.id
     const assigned = closureOf(await assignedOnProject(db, grantor, place.project), book)
     if (!place.roleIds) return tokenRoles(assigned, book).map(refOf)
@@ -109,7 +120,13 @@ export class TokenGrants {
   }
 
   async #grantOf(
-    { payload, place, user, domain, roles }: { payload: TokenPayload; place: Place; user: User; domain: Project; roles: NamedRef[] },
+    { payload, place, user, domain, roles }: {
+      payload: TokenPayload
+      place: Place
+      user: User
+      domain: Project
+      roles: NamedRef[]
+    },
     db: Executor,
   ): Promise<TokenGrant> {
     const { trust, credential, project } = place
@@ -120,15 +137,22 @@ export class TokenGrants {
       ...(project && { project: { id: project.id, name: project.name, domain: refOf(place.domain!) } }),
       ...(!project && place.domain && { domain: refOf(place.domain) }),
       ...(place.system && { system: true }),
-      ...(trust && { trust: { id: trust.id, trustorId: trust.trustor_user_id, trusteeId: trust.trustee_user_id, impersonation: trust.impersonation } }),
-      ...(credential && { applicationCredential: { id: credential.id, restricted: !credential.unrestricted, ...(rules && { accessRules: rules }) } }),
+      ...(trust && { trust: {
+        id: trust.id, trustorId: trust.trustor_user_id, trusteeId: trust.trustee_user_id,
+        impersonation: trust.impersonation,
+      } }),
+      ...(credential && { applicationCredential: {
+        id: credential.id, restricted: !credential.unrestricted, ...(rules && { accessRules: rules }),
+      } }),
     }
     return {
       data, trust, projectIsDomain: project?.is_domain ?? false,
       userIds: trust ? [trust.trustor_user_id, trust.trustee_user_id] : [user.id],
       marks: markNames(payload, data, trust),
       passwordExpiresAt: await passwordEnd(db, user.id),
-      ...(credential && { applicationCredential: { id: credential.id, name: credential.name, restricted: !credential.unrestricted, accessRules: rules } }),
+      ...(credential && { applicationCredential: {
+        id: credential.id, name: credential.name, restricted: !credential.unrestricted, accessRules: rules,
+      } }),
     }
   }
 }
@@ -140,7 +164,10 @@ const actorOf = (payload: TokenPayload, trust: Trust | undefined): string =>
   trust ? (trust.impersonation ? trust.trustor_user_id : trust.trustee_user_id) : payload.userId
 
 const markNames = (payload: TokenPayload, data: TokenData, trust: Trust | undefined): string[] => [
-  ...marksOf({ userId: data.user.id, projectId: data.project?.id, domainId: data.domain?.id, auditIds: payload.auditIds, trustId: trust?.id }),
+  ...marksOf({
+    userId: data.user.id, projectId: data.project?.id, domainId: data.domain?.id, auditIds: payload.auditIds,
+    trustId: trust?.id,
+  }),
   ...(trust ? [`user:${trust.trustor_user_id}`, `user:${trust.trustee_user_id}`] : []),
 ]
 
@@ -151,13 +178,4 @@ const accessRulesOf = async (db: Executor, credential: ApplicationCredential): P
   if (credential.access_rule_ids === null) return undefined
   const rules = await accessRules.list(db, { id: credential.access_rule_ids })
   return rules.map(({ id, service, method, path }) => ({ id, service, method, path }))
-}
-
-export const scopeOfGrant = (grant: TokenGrant): TokenScope => {
-  const { data } = grant
-  if (grant.applicationCredential) return { kind: 'applicationCredential', id: grant.applicationCredential.id }
-  if (grant.trust) return { kind: 'trust', id: grant.trust.id }
-  if (data.project) return { kind: 'project', id: data.project.id }
-  if (data.domain) return { kind: 'domain', id: data.domain.id }
-  return data.system ? { kind: 'system' } : { kind: 'unscoped' }
 }

@@ -8,7 +8,13 @@ export interface Change { users?: string[]; projects?: string[]; everything?: bo
 export interface Mark { mark: string; issuedBefore: number; expiresAt: number }
 
 /** Marks a token answers to. */
-export const marksOf = (grant: { userId: string; projectId?: string; domainId?: string; auditIds: string[]; trustId?: string }): string[] => [
+export const marksOf = (grant: {
+  userId: string
+  projectId?: string
+  domainId?: string
+  auditIds: string[]
+  trustId?: string
+}): string[] => [
   `user:${grant.userId}`,
   ...(grant.projectId ? [`project:${grant.projectId}`] : []),
   ...(grant.domainId ? [`domain:${grant.domainId}`] : []),
@@ -53,7 +59,9 @@ export class TokenMemory {
     const users = new Set(change.users)
     const projects = new Set(change.projects)
     for (const [key, { grant }] of this.#entries) {
-      if (grant.userIds.some((id) => users.has(id)) || projects.has(grant.data.project?.id ?? '')) this.#entries.delete(key)
+      if (grant.userIds.some((id) => users.has(id)) || projects.has(
+        grant.data.project?.id ?? ''
+      )) this.#entries.delete(key)
     }
   }
 

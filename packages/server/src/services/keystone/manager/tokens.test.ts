@@ -1,3 +1,4 @@
+/** The text of tokens, their keys on disk, and what a process remembers of them. */
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
@@ -14,7 +15,9 @@ const hexId = fc.stringMatching(/^[0-9a-f]{32}$/)
 const id = fc.oneof(hexId, fc.stringMatching(/^[a-zA-Z0-9-]{1,64}$/))
 const scope: fc.Arbitrary<TokenScope> = fc.oneof(
   fc.constant<TokenScope>({ kind: 'unscoped' }), fc.constant<TokenScope>({ kind: 'system' }),
-  fc.tuple(fc.constantFrom('project', 'domain', 'trust', 'applicationCredential'), id).map(([kind, of]) => ({ kind, id: of }) as TokenScope),
+  fc.tuple(
+    fc.constantFrom('project', 'domain', 'trust', 'applicationCredential'), id,
+  ).map(([kind, of]) => ({ kind, id: of }) as TokenScope),
 )
 const time = fc.integer({ min: 0, max: 2 ** 48 - 1 })
 const payload: fc.Arbitrary<TokenPayload> = fc.record({
@@ -49,7 +52,9 @@ describe('the text of a token', () => {
       assert.equal(decryptToken(token.slice(0, -2), [key]), undefined)
       assert.equal(decryptToken(token, [randomBytes(32)]), undefined)
     }))
-    for (const text of ['', 'qk', 'null', 'gAAAAABk', 'x'.repeat(5000)]) assert.equal(decryptToken(text, [randomBytes(32)]), undefined)
+    for (const text of ['', 'qk', 'null', 'gAAAAABk', 'x'.repeat(5000)]) assert.equal(
+      decryptToken(text, [randomBytes(32)]), undefined,
+    )
   })
 })
 
@@ -71,7 +76,8 @@ describe('the keys', () => {
     for (const name of await readdir(folder)) assert.equal((await stat(join(folder, name))).mode & 0o777, 0o600)
   }))
 
-  test('rotate: the staged key becomes the primary, so other processes know it already', () => withFolder(async (folder) => {
+  test('rotate: the staged key becomes the primary, so other processes know it already', () =>
+    withFolder(async (folder) => {
     const [here, there] = [await loaded(folder), await loaded(folder)]
     await here.rotate(5)
     assert.ok(there.all.some((key) => key.equals(here.primary)))
@@ -104,9 +110,12 @@ describe('the keys', () => {
 
 describe('what a process remembers of tokens', () => {
   const grant = (user: string, project: string, issuedAt = 0): TokenGrant => ({
-    data: { expiresAt: 1000, issuedAt, project: { id: project } }, userIds: [user], marks: [`user:${user}`, `project:${project}`],
+    data: { expiresAt: 1000, issuedAt, project: { id: project } }, userIds: [user],
+    marks: [`user:${user}`, `project:${project}`],
   }) as unknown as TokenGrant
-  const remember = (memory: TokenMemory, token: string, of: TokenGrant) => memory.remember(token, of, { until: 500, generation: memory.generation })
+  const remember = (memory: TokenMemory, token: string, of: TokenGrant) => memory.remember(token, of, {
+    until: 500, generation: memory.generation,
+  })
 
   test('an answer is remembered until its time, and the least used go first', () => {
     const memory = new TokenMemory(2)

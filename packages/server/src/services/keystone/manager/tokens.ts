@@ -101,7 +101,9 @@ export class Tokens {
 
   #payloadOf({ userId, methods, scope, parent, expiresMax }: IssueOrder): TokenPayload {
     const now = this.#ground.clock.now()
-    const ends = [now + this.#ground.settings.tokenLifetimeMs, parent?.data.expiresAt ?? Infinity, expiresMax ?? Infinity]
+    const ends = [
+      now + this.#ground.settings.tokenLifetimeMs, parent?.data.expiresAt ?? Infinity, expiresMax ?? Infinity,
+    ]
     const chain = parent?.data.auditIds.at(-1)
     return {
       userId, scope, methods: [...new Set(methods)], issuedAt: now, expiresAt: Math.min(...ends),

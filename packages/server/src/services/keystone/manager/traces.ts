@@ -13,7 +13,9 @@ export const removeTracesOfProject = async (tx: Tx, id: string): Promise<void> =
   await limits.removeWhere(tx, { project_id: id })
   await projectEndpoints.removeWhere(tx, { project_id: id })
   await projectEndpointGroups.removeWhere(tx, { project_id: id })
-  for (const user of await users.list(tx, { default_project_id: id })) await users.update(tx, user.id, { default_project_id: null })
+  for (const user of await users.list(tx, { default_project_id: id })) await users.update(
+    tx, user.id, { default_project_id: null },
+  )
 }
 
 export const removeTracesOfUser = async (tx: Tx, id: string): Promise<void> => {

@@ -35,7 +35,10 @@ export class Trusts {
   /** One without uses left is gone for everybody. */
   async fetch(id: string): Promise<Trust> {
     const trust = await trusts.fetch(this.#db, id)
-    return found(trust && trust.deleted_at === null && trust.remaining_uses !== 0 && !this.#isOver(trust) ? trust : undefined, 'trust', id)
+    return found(
+      trust && trust.deleted_at === null && trust.remaining_uses !== 0 && !this.#isOver(trust) ? trust : undefined,
+      'trust', id,
+    )
   }
 
   rolesOf(trust: Trust): Promise<Role[]> { return roles.list(this.#db, { id: trust.role_ids }) }
@@ -45,8 +48,14 @@ export class Trusts {
   }
 
   async create(wanted: WantedTrust): Promise<Trust> {
-    if (wanted.project_id && !wanted.roles?.length) throw forbidden('You are not authorized to perform the requested action: At least one role should be specified.')
-    if (typeof wanted.expiresAt === 'number' && wanted.expiresAt <= this.#ground.clock.now()) throw invalid("The 'expires_at' must not be before now.", 'expires_at')
+    if (wanted.project_id && !wanted.roles?.length) {
+      throw forbidden(
+        'You are not authorized to perform the requested action: At least one role should be specified.'
+      )
+    }
+    if (typeof wanted.expiresAt === 'number' && wanted.expiresAt <= this.#ground.clock.now()) {
+      throw invalid("The 'expires_at' must not be before now.", 'expires_at')
+    }
     const id = hexId()
     return await this.#db.transaction(async (tx) => {
       const parent = wanted.parentTrustId === undefined ? undefined : await this.#redelegable(tx, wanted)
@@ -84,7 +93,11 @@ export class Trusts {
 
   async #redelegable(tx: Tx, { parentTrustId }: WantedTrust): Promise<Trust> {
     const parent = found(await trusts.fetch(tx, parentTrustId!), 'trust', parentTrustId!)
-    if (!parent.allow_redelegation || parent.redelegation_count <= 0) throw forbidden(`Remaining redelegation depth of ${parent.redelegation_count} out of allowed range of [0..${redelegationsMax}]`)
+    if (!parent.allow_redelegation || parent.redelegation_count <= 0) {
+      throw forbidden(
+        `Remaining redelegation depth of ${parent.redelegation_count} out of allowed range of [0..${redelegationsMax}]`
+      )
+    }
     return parent
   }
 
@@ -111,7 +124,9 @@ const trustOf = (wanted: WantedTrust, parent: Trust | undefined): Omit<Trust, 'i
   extra: wanted.extra ?? {},
 })
 
-const redelegationOf = (wanted: WantedTrust, parent: Trust | undefined): Pick<Trust, 'allow_redelegation' | 'redelegation_count'> => {
+const redelegationOf = (
+  wanted: WantedTrust, parent: Trust | undefined,
+): Pick<Trust, 'allow_redelegation' | 'redelegation_count'> => {
   if (!wanted.allow_redelegation) return { allow_redelegation: false, redelegation_count: 0 }
   const most = parent ? parent.redelegation_count - 1 : redelegationsMax
   const count = wanted.redelegation_count ?? most
@@ -123,13 +138,29 @@ const redelegationOf = (wanted: WantedTrust, parent: Trust | undefined): Pick<Tr
 const refuseContradiction = (trust: Trust): void => {
   if (trust.remaining_uses === null) return
   if (trust.remaining_uses <= 0) throw invalid('remaining_uses must be a positive integer or null.', 'remaining_uses')
-  if (trust.allow_redelegation) throw invalid('remaining_uses must not be set if redelegation is allowed', 'remaining_uses')
+  if (trust.allow_redelegation) {
+    throw invalid(
+      'remaining_uses must not be set if redelegation is allowed', 'remaining_uses',
+    )
+  }
 }
 
 const refuseBeyond = (trust: Trust, parent: Trust): void => {
-  if (trust.project_id !== parent.project_id) throw forbidden('You are not authorized to perform the requested action: redelegate to another project.')
-  if (trust.role_ids.some((id) => !parent.role_ids.includes(id))) throw forbidden('Some of requested roles are not in redelegated trust')
-  if (trust.impersonation && !parent.impersonation) throw forbidden('Impersonation is not allowed because redelegated trust does not specify impersonation.')
+  if (trust.project_id !== parent.project_id) {
+    throw forbidden(
+      'You are not authorized to perform the requested action: redelegate to another project.'
+    )
+  }
+  if (trust.role_ids.some((id) => !parent.role_ids.includes(id))) {
+    throw forbidden(
+      'Some of requested roles are not in redelegated trust'
+    )
+  }
+  if (trust.impersonation && !parent.impersonation) {
+    throw forbidden(
+      'Impersonation is not allowed because redelegated trust does not specify impersonation.'
+    )
+  }
   if (parent.expires_at !== null && (trust.expires_at === null || trust.expires_at > parent.expires_at)) {
     throw forbidden('Requested expiration time is more than redelegated trust can provide')
   }

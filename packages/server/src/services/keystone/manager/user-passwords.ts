@@ -17,7 +17,7 @@ export class UserPasswords {
     this.#passwords = passwords
   }
 
-  /** Throws unless it is the user's password, and user and domain are enabled. Takes as long for nobody as for somebody. */
+  /** Throws unless it is the user's, and user and domain are enabled. Takes as long for nobody as for somebody. */
   async check(user: User | undefined, password: string): Promise<void> {
     const current = user && await this.current(user.id)
     const isLocked = user !== undefined && this.#isLocked(user)
@@ -40,10 +40,15 @@ export class UserPasswords {
   refuseWeak(password: string): void {
     const { passwordRegex, passwordRegexDescription, passwordLengthMax } = this.#ground.settings
     if (password.length > passwordLengthMax) {
-      throw forbidden(`The password length must be less than or equal to ${passwordLengthMax}. The server could not comply with the request because the password is invalid.`)
+      throw forbidden(
+        `The password length must be less than or equal to ${passwordLengthMax}. The server could not comply`
+          + ' with the request because the password is invalid.'
+      )
     }
     if (passwordRegex !== undefined && !new RegExp(passwordRegex).test(password)) {
-      throw invalid(`The password does not match the requirements: ${passwordRegexDescription ?? passwordRegex}.`, 'password')
+      throw invalid(
+        `The password does not match the requirements: ${passwordRegexDescription ?? passwordRegex}.`, 'password',
+      )
     }
   }
 
@@ -54,7 +59,8 @@ export class UserPasswords {
     const before = await passwordRows.list(tx, { user_id: user.id }, 'created_at')
     const createdAt = Math.max(this.#ground.clock.now(), (before.at(-1)?.created_at ?? 0) + 1)
     await passwordRows.insert(tx, {
-      id: hexId(), user_id: user.id, hash, created_at: createdAt, self_service: selfService, expires_at: this.#expiry(user, createdAt, selfService),
+      id: hexId(), user_id: user.id, hash, created_at: createdAt, self_service: selfService,
+      expires_at: this.#expiry(user, createdAt, selfService),
     })
     const kept = Math.max(this.#ground.settings.uniqueLastPasswords - 1, 0)
     for (const old of before.slice(0, Math.max(before.length - kept, 0))) await passwordRows.remove(tx, old.id)
@@ -69,7 +75,10 @@ export class UserPasswords {
       throw notAuthenticated()
     }
     if (user.options.lock_password === true) {
-      throw invalid('You cannot change your password at this time due to password policy disallowing password changes. Please contact your administrator to reset your password.')
+      throw invalid(
+        'You cannot change your password at this time due to password policy disallowing password changes.'
+          + ' Please contact your administrator to reset your password.'
+      )
     }
     this.#refuseYoung(current)
     this.refuseWeak(wanted)
@@ -81,7 +90,11 @@ export class UserPasswords {
     if (!current?.self_service || passwordMinimumAgeDays === 0) return
     const waitMs = current.created_at + daysMs(passwordMinimumAgeDays) - this.#ground.clock.now()
     if (waitMs <= 0) return
-    throw invalid(`You cannot change your password at this time due to the minimum password age. Once you change your password, it must be used for ${passwordMinimumAgeDays} day(s) before it can be changed. Please try again in ${Math.ceil(waitMs / daysMs(1))} day(s) or contact your administrator to reset your password.`)
+    throw invalid(
+      'You cannot change your password at this time due to the minimum password age. Once you change your'
+        + ` password, it must be used for ${passwordMinimumAgeDays} day(s) before it can be changed. Please try`
+        + ` again in ${Math.ceil(waitMs / daysMs(1))} day(s) or contact your administrator to reset your password.`
+    )
   }
 
   async #refuseRepeated(user: User, wanted: string): Promise<void> {
@@ -90,13 +103,19 @@ export class UserPasswords {
     const rows = await passwordRows.list(this.#ground.db, { user_id: user.id }, 'created_at')
     for (const row of rows.slice(-uniqueLastPasswords)) {
       if (!await this.#passwords.verify(wanted, row.hash)) continue
-      throw invalid(`The new password cannot be identical to a previous password. The total number which includes the new password must be unique is ${uniqueLastPasswords}.`, 'password')
+      throw invalid(
+        'The new password cannot be identical to a previous password. The total number which includes the new'
+          + ` password must be unique is ${uniqueLastPasswords}.`,
+        'password',
+      )
     }
   }
 
   #expiry(user: User, createdAt: number, selfService: boolean): number | null {
     const { passwordExpiresDays, changeUponFirstUse } = this.#ground.settings
-    if (changeUponFirstUse && !selfService && user.options.ignore_change_password_upon_first_use !== true) return createdAt
+    if (changeUponFirstUse && !selfService && user.options.ignore_change_password_upon_first_use !== true) {
+      return createdAt
+    }
     if (passwordExpiresDays === undefined || user.options.ignore_password_expiry === true) return null
     return createdAt + daysMs(passwordExpiresDays)
   }

@@ -57,7 +57,8 @@ export class Users {
     const hash = password === undefined ? undefined : await this.#passwords.hash(password)
     const user: User = {
       id, name: wanted.name.trim(), domain_id: wanted.domain_id, enabled: wanted.enabled ?? true,
-      default_project_id: wanted.default_project_id ?? null, options: mergedOptions({}, wanted.options), extra: wanted.extra ?? {},
+      default_project_id: wanted.default_project_id ?? null, options: mergedOptions({}, wanted.options),
+      extra: wanted.extra ?? {},
       created_at: this.#ground.clock.now(), failed_count: 0, failed_at: null, last_active_at: null,
     }
     await unlessTaken('user', nameConflict(user.name), () => this.#db.transaction(async (tx) => {
@@ -75,12 +76,16 @@ export class Users {
     const hash = typeof changes.password === 'string' ? await this.#passwords.hash(changes.password) : undefined
     const after = await unlessTaken('user', nameConflict(changes.name ?? ''), () => this.#db.transaction(async (tx) => {
       const before = await this.fetch(id, tx)
-      if (changes.domain_id !== undefined && changes.domain_id !== before.domain_id) throw invalid('Cannot change Domain ID', 'domain_id')
+      if (changes.domain_id !== undefined && changes.domain_id !== before.domain_id) {
+        throw invalid('Cannot change Domain ID', 'domain_id')
+      }
       await refuseDomainAsProject(tx, changes.default_project_id ?? null)
       const user = changed(before, changes)
       await users.update(tx, id, user)
       if (hash !== undefined) await this.#passwords.set(tx, user, hash, false)
-      if (hash !== undefined || (before.enabled && !user.enabled)) await this.#ground.news.revoke(tx, markOf('user', id))
+      if (hash !== undefined || (
+        before.enabled && !user.enabled
+      )) await this.#ground.news.revoke(tx, markOf('user', id))
       this.#ground.news.changed(tx, { users: [id] })
       return user
     }))

@@ -1,4 +1,4 @@
-/** One table's rows as plain things: flags become booleans and JSON becomes values on the way out, and back on the way in. */
+/** One table's rows as plain things: flags become booleans and JSON values on the way out, and back on the way in. */
 import type { Executor } from '#platform/db/database.ts'
 import { badRequest } from '#platform/errors/errors.ts'
 import { fromFlag, fromJson, toFlag, toJson } from '#platform/db/json.ts'
@@ -7,14 +7,21 @@ import { flagColumns, jsonColumns, type Entities } from './tables.ts'
 type Row = Record<string, unknown>
 
 /** PostgreSQL's text holds neither NUL nor half a character. */
-const isStorable = (value: unknown): boolean => typeof value !== 'string' || (!value.includes('\0') && value.isWellFormed())
+const isStorable = (value: unknown): boolean => typeof value !== 'string' || (
+  !value.includes('\0') && value.isWellFormed()
+)
 
 const encode = (values: Row): Row => {
   const row: Row = {}
   for (const [column, value] of Object.entries(values)) {
     if (value === undefined) continue
-    if (!isStorable(value)) throw badRequest(`${column} holds a character that cannot be stored: NUL or half a surrogate pair`, { field: column })
-    row[column] = flagColumns[column] ? toFlag(value as boolean) : jsonColumns[column] && value !== null ? toJson(value) : value
+    if (!isStorable(value)) {
+      throw badRequest(
+        `${column} holds a character that cannot be stored: NUL or half a surrogate pair`, { field: column },
+      )
+    }
+    row[column] = flagColumns[column]
+      ? toFlag(value as boolean) : jsonColumns[column] && value !== null ? toJson(value) : value
   }
   return row
 }
@@ -59,7 +66,9 @@ const matching = (query: any, match: object): any => {
 
 /** `in ()` and a text that cannot be stored match nothing, and not every database takes them. */
 const isHopeless = (match: object): boolean =>
-  Object.values(match).some((value) => (Array.isArray(value) && value.length === 0) || ![value].flat().every(isStorable))
+  Object.values(match).some((value) => (
+    Array.isArray(value) && value.length === 0
+  ) || ![value].flat().every(isStorable))
 
 export const entityStore = <K extends keyof Entities>(table: K): EntityStore<Entities[K]> => {
   type T = Entities[K]
@@ -95,7 +104,9 @@ export const entityStore = <K extends keyof Entities>(table: K): EntityStore<Ent
       return Number(result.numDeletedRows) > 0
     },
     async removeWhere(db, match) {
-      if (Object.values(match).every((value) => value === undefined)) throw new Error(`removeWhere on ${table} needs a condition`)
+      if (Object.values(match).every((value) => value === undefined)) throw new Error(
+        `removeWhere on ${table} needs a condition`
+      )
       if (isHopeless(match)) return 0
       const result = await matching(tablesOf(db).deleteFrom(table), match).executeTakeFirst()
       return Number(result.numDeletedRows)

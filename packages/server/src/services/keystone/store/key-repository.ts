@@ -1,4 +1,4 @@
-/** The token keys on disk: `0` is staged, the highest number signs, those between still verify; rotation moves them up. */
+/** The token keys on disk: `0` is staged, the highest number signs, those between still verify; rotation moves up. */
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -47,7 +47,9 @@ export class KeyRepository {
     await this.#put(newest + 1, staged.key)
     await this.#write(0)
     const verifying = this.#keys.map(({ number }) => number).filter((number) => number > 0).sort((a, b) => b - a)
-    for (const number of verifying.slice(Math.max(keysMax - 2, 1))) await rm(join(this.#folder, String(number)), { force: true })
+    for (const number of verifying.slice(Math.max(keysMax - 2, 1))) await rm(
+      join(this.#folder, String(number)), { force: true },
+    )
     await this.load()
   }
 
@@ -57,7 +59,9 @@ export class KeyRepository {
       number: Number(name), key: Buffer.from(await readFile(join(this.#folder, name), 'utf8'), 'base64url'),
     })))
     const broken = keys.find(({ key }) => key.length !== keyBytes)
-    if (broken) throw new Error(`The token key ${join(this.#folder, String(broken.number))} is damaged: remove the file; tokens made with it end`)
+    if (broken) throw new Error(
+      `The token key ${join(this.#folder, String(broken.number))} is damaged: remove the file; tokens made with it end`
+    )
     return keys
   }
 

@@ -1,7 +1,8 @@
 /** Keystone's tables. Domains are projects that have no parent, as upstream stores them. */
 import type { Kysely } from 'kysely'
 import {
-  count, flag, flagOn, id, integer, json, optionalInteger, optionalJson, optionalText, optionalTime, text, time, type Column,
+  count, flag, flagOn, id, integer, json, optionalInteger, optionalJson, optionalText, optionalTime, text, time,
+  type Column,
 } from '#platform/db/columns.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
 
@@ -9,7 +10,10 @@ interface TableShape { columns: Record<string, Column>; unique?: string[][]; ind
 
 const tables: Record<string, TableShape> = {
   identity_project: {
-    columns: { name: text, domain_id: text, parent_id: text, is_domain: flag, enabled: flagOn, description: text, tags: json, options: json, extra: json },
+    columns: {
+      name: text, domain_id: text, parent_id: text, is_domain: flag, enabled: flagOn, description: text, tags: json,
+      options: json, extra: json,
+    },
     unique: [['domain_id', 'name']], indexes: [['parent_id']],
   },
   identity_user: {
@@ -23,12 +27,19 @@ const tables: Record<string, TableShape> = {
     columns: { user_id: text, hash: text, created_at: time, expires_at: optionalTime, self_service: flag },
     indexes: [['user_id', 'created_at']],
   },
-  identity_group: { columns: { name: text, domain_id: text, description: text, extra: json }, unique: [['domain_id', 'name']] },
-  identity_membership: { columns: { group_id: text, user_id: text }, unique: [['user_id', 'group_id']], indexes: [['group_id']] },
-  identity_role: {
-    columns: { name: text, domain_id: text, description: optionalText, options: json, extra: json }, unique: [['domain_id', 'name']],
+  identity_group: {
+    columns: { name: text, domain_id: text, description: text, extra: json }, unique: [['domain_id', 'name']],
   },
-  identity_implied_role: { columns: { prior_role_id: text, implied_role_id: text }, unique: [['prior_role_id', 'implied_role_id']] },
+  identity_membership: {
+    columns: { group_id: text, user_id: text }, unique: [['user_id', 'group_id']], indexes: [['group_id']],
+  },
+  identity_role: {
+    columns: { name: text, domain_id: text, description: optionalText, options: json, extra: json },
+    unique: [['domain_id', 'name']],
+  },
+  identity_implied_role: {
+    columns: { prior_role_id: text, implied_role_id: text }, unique: [['prior_role_id', 'implied_role_id']],
+  },
   identity_assignment: {
     columns: { actor_type: text, actor_id: text, target_type: text, target_id: text, role_id: text, inherited: flag },
     unique: [['actor_id', 'target_id', 'role_id', 'inherited', 'target_type', 'actor_type']],
@@ -41,7 +52,8 @@ const tables: Record<string, TableShape> = {
     indexes: [['service_id']],
   },
   identity_credential: {
-    columns: { user_id: text, project_id: optionalText, type: text, blob: text, extra: json }, indexes: [['user_id'], ['project_id']],
+    columns: { user_id: text, project_id: optionalText, type: text, blob: text, extra: json },
+    indexes: [['user_id'], ['project_id']],
   },
   identity_application_credential: {
     columns: {
@@ -51,11 +63,13 @@ const tables: Record<string, TableShape> = {
     unique: [['user_id', 'name']], indexes: [['project_id']],
   },
   identity_access_rule: {
-    columns: { user_id: text, service: text, method: text, path: text }, unique: [['user_id', 'service', 'method', 'path']],
+    columns: { user_id: text, service: text, method: text, path: text },
+    unique: [['user_id', 'service', 'method', 'path']],
   },
   identity_trust: {
     columns: {
-      trustor_user_id: text, trustee_user_id: text, project_id: optionalText, impersonation: flag, expires_at: optionalTime,
+      trustor_user_id: text, trustee_user_id: text, project_id: optionalText, impersonation: flag,
+      expires_at: optionalTime,
       remaining_uses: optionalInteger, role_ids: json, allow_redelegation: flag, redelegation_count: integer,
       redelegated_trust_id: optionalText, deleted_at: optionalTime, extra: json,
     },
@@ -67,33 +81,45 @@ const tables: Record<string, TableShape> = {
     indexes: [['policy_id']],
   },
   identity_registered_limit: {
-    columns: { service_id: text, region_id: optionalText, resource_name: text, default_limit: integer, description: optionalText },
+    columns: {
+      service_id: text, region_id: optionalText, resource_name: text, default_limit: integer, description: optionalText,
+    },
     indexes: [['service_id', 'resource_name']],
   },
   identity_limit: {
     columns: {
-      registered_limit_id: text, service_id: text, region_id: optionalText, resource_name: text, project_id: optionalText,
+      registered_limit_id: text, service_id: text, region_id: optionalText, resource_name: text,
+      project_id: optionalText,
       domain_id: optionalText, resource_limit: integer, description: optionalText,
     },
     indexes: [['project_id'], ['domain_id'], ['registered_limit_id']],
   },
   identity_revocation: {
-    columns: { mark: text, issued_before: time, revoked_at: time, expires_at: time }, indexes: [['revoked_at'], ['expires_at']],
+    columns: { mark: text, issued_before: time, revoked_at: time, expires_at: time },
+    indexes: [['revoked_at'], ['expires_at']],
   },
   identity_domain_config: { columns: { config: json } },
   identity_endpoint_group: { columns: { name: text, description: optionalText, filters: json } },
-  identity_project_endpoint: { columns: { project_id: text, endpoint_id: text }, unique: [['project_id', 'endpoint_id']] },
+  identity_project_endpoint: {
+    columns: { project_id: text, endpoint_id: text }, unique: [['project_id', 'endpoint_id']],
+  },
   identity_project_endpoint_group: {
     columns: { project_id: text, endpoint_group_id: text }, unique: [['project_id', 'endpoint_group_id']],
   },
 }
 
-const createTable = async (schema: Kysely<any>, name: string, { columns, unique = [], indexes = [] }: TableShape): Promise<void> => {
+const createTable = async (
+  schema: Kysely<any>, name: string, { columns, unique = [], indexes = [] }: TableShape,
+): Promise<void> => {
   let table = schema.schema.createTable(name).addColumn('id', ...id)
   for (const [column, shape] of Object.entries(columns)) table = table.addColumn(column, ...shape)
   await table.execute()
-  for (const key of unique) await schema.schema.createIndex(`${name}_${key.join('_')}_key`.slice(0, 60)).on(name).columns(key).unique().execute()
-  for (const key of indexes) await schema.schema.createIndex(`${name}_${key.join('_')}_idx`.slice(0, 60)).on(name).columns(key).execute()
+  for (const key of unique) await schema.schema.createIndex(
+    `${name}_${key.join('_')}_key`.slice(0, 60)
+  ).on(name).columns(key).unique().execute()
+  for (const key of indexes) await schema.schema.createIndex(
+    `${name}_${key.join('_')}_idx`.slice(0, 60)
+  ).on(name).columns(key).execute()
 }
 
 export const migrations = [

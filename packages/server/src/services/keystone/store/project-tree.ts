@@ -10,11 +10,15 @@ const tree = (db: Executor): any => db.as()
 export const ancestorsOf = async (db: Executor, id: string): Promise<Project[]> => {
   const line: { id: string }[] = await tree(db)
     .withRecursive('line(id, depth)', (query: any) => query
-      .selectFrom('identity_project').where('id', '=', id).select((all: any) => ['parent_id as id', all.lit(1).as('depth')])
+      .selectFrom('identity_project').where('id', '=', id).select((all: any) => [
+        'parent_id as id', all.lit(1).as('depth'),
+      ])
       .unionAll(query.selectFrom('identity_project as above').innerJoin('line', 'line.id', 'above.id')
         .select((all: any) => ['above.parent_id as id', all('line.depth', '+', 1).as('depth')])))
     .selectFrom('line').select('id').where('id', '<>', '').orderBy('depth').execute()
-  const found = new Map((await projects.list(db, { id: line.map((one) => one.id) })).map((project) => [project.id, project]))
+  const found = new Map((await projects.list(
+    db, { id: line.map((one) => one.id) },
+  )).map((project) => [project.id, project]))
   return line.flatMap((one) => found.get(one.id) ?? [])
 }
 
@@ -26,6 +30,8 @@ export const subtreeOf = async (db: Executor, id: string): Promise<Project[]> =>
       .unionAll(query.selectFrom('identity_project as child').innerJoin('below', 'below.id', 'child.parent_id')
         .select((all: any) => ['child.id', all('below.depth', '+', 1).as('depth')])))
     .selectFrom('below').select('id').orderBy('depth').orderBy('id').execute()
-  const found = new Map((await projects.list(db, { id: below.map((one) => one.id) })).map((project) => [project.id, project]))
+  const found = new Map((await projects.list(
+    db, { id: below.map((one) => one.id) },
+  )).map((project) => [project.id, project]))
   return below.flatMap((one) => found.get(one.id) ?? [])
 }

@@ -5,7 +5,9 @@ import type { Revocation } from './tables.ts'
 interface Tables { identity_revocation: Revocation }
 
 export const expiredRevocations = async (db: Executor, now: number, limit: number): Promise<string[]> => {
-  const rows = await db.as<Tables>().selectFrom('identity_revocation').select('id').where('expires_at', '<=', now).orderBy('id').limit(limit).execute()
+  const rows = await db.as<Tables>().selectFrom('identity_revocation').select('id').where(
+    'expires_at', '<=', now,
+  ).orderBy('id').limit(limit).execute()
   return rows.map((row) => row.id)
 }
 

@@ -31,13 +31,27 @@ export interface User {
 }
 
 /** The newest password of a user is the one that counts; older ones are kept for the history rule. */
-export interface Password { id: string; user_id: string; hash: string; created_at: number; expires_at: number | null; self_service: boolean }
+export interface Password {
+  id: string
+  user_id: string
+  hash: string
+  created_at: number
+  expires_at: number | null
+  self_service: boolean
+}
 
 export interface Group { id: string; name: string; domain_id: string; description: string; extra: Extra }
 export interface Membership { id: string; group_id: string; user_id: string }
 
 /** `domain_id` is empty for a global role. */
-export interface Role { id: string; name: string; domain_id: string; description: string | null; options: Extra; extra: Extra }
+export interface Role {
+  id: string
+  name: string
+  domain_id: string
+  description: string | null
+  options: Extra
+  extra: Extra
+}
 export interface ImpliedRole { id: string; prior_role_id: string; implied_role_id: string }
 
 export type ActorType = 'user' | 'group'
@@ -54,7 +68,14 @@ export interface Assignment {
 }
 
 export interface Region { id: string; description: string; parent_region_id: string | null; extra: Extra }
-export interface Service { id: string; type: string; name: string; enabled: boolean; description: string | null; extra: Extra }
+export interface Service {
+  id: string
+  type: string
+  name: string
+  enabled: boolean
+  description: string | null
+  extra: Extra
+}
 /** A `url` that begins with `/` is below this cloud's own public root. */
 export interface Endpoint {
   id: string
@@ -67,7 +88,14 @@ export interface Endpoint {
 }
 
 /** `blob` is sealed. */
-export interface Credential { id: string; user_id: string; project_id: string | null; type: string; blob: string; extra: Extra }
+export interface Credential {
+  id: string
+  user_id: string
+  project_id: string | null
+  type: string
+  blob: string
+  extra: Extra
+}
 
 export interface ApplicationCredential {
   id: string
@@ -102,7 +130,13 @@ export interface Trust {
 }
 
 export interface PolicyBlob { id: string; type: string; blob: string; extra: Extra }
-export interface PolicyAssociation { id: string; policy_id: string; endpoint_id: string | null; service_id: string | null; region_id: string | null }
+export interface PolicyAssociation {
+  id: string
+  policy_id: string
+  endpoint_id: string | null
+  service_id: string | null
+  region_id: string | null
+}
 
 export interface RegisteredLimit {
   id: string
