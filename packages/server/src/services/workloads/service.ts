@@ -16,6 +16,7 @@ import { defaultSettings } from './manager/parts.ts'
 import type { Parts, Settings } from './manager/parts.ts'
 import { Slots, Turns } from './manager/turns.ts'
 import { createWorkloads } from './manager/workloads.ts'
+import { hostsList } from './store/hosts.ts'
 import { workloadsMigrations } from './store/migrations.ts'
 
 export const workloads = defineService<WorkloadsFacade, WorkloadsFacade, ServiceDeps>({
@@ -47,9 +48,11 @@ export const workloads = defineService<WorkloadsFacade, WorkloadsFacade, Service
         hostsController(parts),
         imagesController(parts),
       ],
-      // The first server may be asked for before the first pass of the hosts' controller.
+      // At the first boot a server may be asked for before the first pass of the hosts' controller.
       async start() {
-        await Promise.all(deps.hosts.list().map((host) => probe(parts, host)))
+        const known = new Set((await hostsList(deps.db)).map(({ name }) => name))
+        const strangers = deps.hosts.list().filter(({ name }) => !known.has(name))
+        await Promise.all(strangers.map((host) => probe(parts, host)))
       },
       async stop() {
         watch.stop()

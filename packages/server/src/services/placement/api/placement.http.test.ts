@@ -89,6 +89,12 @@ test('equal names and ids conflict', async () => {
   assert.equal((await ask('POST', '/resource_providers', { body: { name: 'other', uuid: id } })).status, 409)
 })
 
+test('an id without dashes gets them', async () => {
+  const id = uuid()
+  const made = await ask('POST', '/resource_providers', { body: { name: `p-${id}`, uuid: id.replaceAll('-', '') } })
+  assert.equal(made.body.uuid, id)
+})
+
 test('a tree keeps its root, refuses loops, and a parent outlives its children', async () => {
   const parent = await provider(),
     child = await provider({}, { parent_provider_uuid: parent.id })

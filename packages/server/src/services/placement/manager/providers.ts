@@ -83,10 +83,9 @@ export interface NewProvider {
   parentId?: string | null
 }
 
-export async function providerCreate(
-  db: Database,
-  { id = uuid(), name, parentId = null }: NewProvider,
-): Promise<Provider> {
+export async function providerCreate(db: Database, wanted: NewProvider): Promise<Provider> {
+  const { name, parentId = null } = wanted
+  const id = wanted.id === undefined ? uuid() : dashed(wanted.id)
   try {
     await db.transaction(async (tx) => {
       if (await providerFetch(tx, id)) throw nameTaken(`uuid: ${id}`)
@@ -100,6 +99,13 @@ export async function providerCreate(
   }
   return await requireProvider(db, id)
 }
+
+/** Clients may leave the dashes out; every answer has them. */
+const dashed = (id: string): string =>
+  id
+    .replaceAll('-', '')
+    .toLowerCase()
+    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 
 async function rootOf(tx: Tx, parentId: string): Promise<string> {
   const parent = await providerFetch(tx, parentId)

@@ -3,6 +3,7 @@ import { defineController } from '#platform/controllers/controller.ts'
 import type { Controller } from '#platform/controllers/controller.ts'
 import { hostsList } from '../store/hosts.ts'
 import type { WorkloadHostRow } from '../store/tables.ts'
+import { engineTopics } from '../manager/engine-watch.ts'
 import { markDown, probe } from '../manager/hosts.ts'
 import type { Parts } from '../manager/parts.ts'
 
@@ -24,7 +25,7 @@ export function hostsController(parts: Parts): Controller<HostsWorld, HostStep> 
   return defineController<HostsWorld, HostStep>({
     name: 'workloads.hosts',
     about: 'Sees which hosts answer, and tells Placement what they offer',
-    wakesOn: [],
+    wakesOn: [engineTopics.resync],
     everySeconds: periodSeconds,
     perPass: 500,
     concurrency: 16,

@@ -3,7 +3,7 @@ import { defineController } from '#platform/controllers/controller.ts'
 import type { Controller } from '#platform/controllers/controller.ts'
 import { hostFetch } from '../store/hosts.ts'
 import { workloadFetch, workloadsToRun } from '../store/workloads.ts'
-import type { WorkloadRecord } from '../store/workloads.ts'
+import type { Work, WorkloadRecord } from '../store/workloads.ts'
 import { giveBackPlace } from '../manager/builder.ts'
 import type { Builder } from '../manager/builder.ts'
 import { carryOut } from '../manager/orders.ts'
@@ -14,16 +14,11 @@ import { remove } from '../manager/removal.ts'
 import type { Reach } from '../manager/removal.ts'
 import type { Turns } from '../manager/turns.ts'
 
-export interface RunStep {
-  id: string
-  generation: number
-}
-
 /** Of workloads, over all hosts: image loads and slow stops wait here, engines are spared by their own limit. */
 const atOnce = 32
 
-export function runController(parts: Parts, builder: Builder, turns: Turns): Controller<RunStep[], RunStep> {
-  return defineController<RunStep[], RunStep>({
+export function runController(parts: Parts, builder: Builder, turns: Turns): Controller<Work[], Work> {
+  return defineController<Work[], Work>({
     name: 'workloads.run',
     about: 'Makes each container on its host what its owner ordered',
     wakesOn: [topics.work, topics.hosts],
@@ -32,8 +27,8 @@ export function runController(parts: Parts, builder: Builder, turns: Turns): Con
     concurrency: atOnce,
     observe: (limit) => workloadsToRun(parts.db, limit),
     plan: (steps) => steps,
-    // A new order is a new key: a deletion does not wait for the back-off of what failed before it.
-    key: ({ id, generation }) => `${id}:${generation}`,
+    // A new order is a new key, and so is a host that came back: neither waits for the back-off of what failed before.
+    key: ({ id, generation, hostSince }) => `${id}:${generation}:${hostSince}`,
     act: ({ id }) =>
       turns.run(id, async () => {
         const record = await workloadFetch(parts.db, id)

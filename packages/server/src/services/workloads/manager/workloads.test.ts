@@ -207,6 +207,25 @@ describe('failing to build', () => {
     assert.equal((await now(id)).state, 'running')
   })
 
+  test('a host that comes back is not kept waiting by the back-off of what failed on it', async () => {
+    const clock = new ManualClock()
+    await world.close()
+    world = await testWorld({ clock })
+    cloud = world.process()
+    await cloud.settle()
+    const { id } = await createWorkload(world, cloud.facade)
+    await cloud.runner.pass('workloads.place')
+    runtime().goDown()
+    for (let tries = 0; tries < 9; tries++) {
+      await cloud.settle()
+      clock.advance(60_000)
+    }
+    assert.equal((await now(id)).state, 'building')
+    runtime().comeBack()
+    await cloud.settle()
+    assert.equal((await now(id)).state, 'running')
+  })
+
   test('a rebuild after a failed build is placed anew', async () => {
     const { id } = await createWorkload(world, cloud.facade)
     runtime().failNext('create', badRequest('no'))

@@ -96,17 +96,25 @@ export async function workloadsToPlace(executor: Executor, limit: number): Promi
   return rows.map(toRecord)
 }
 
+export interface Work {
+  id: string
+  generation: number
+  /** Since when its host is up without a break; 0 without a host. */
+  hostSince: number
+}
+
 /** Rows with work on a host, deletions first: they give back what others wait for. */
-export async function workloadsToRun(executor: Executor, limit: number): Promise<{ id: string; generation: number }[]> {
+export async function workloadsToRun(executor: Executor, limit: number): Promise<Work[]> {
   return await executor
     .as<WorkloadTables>()
     .selectFrom('workload')
-    .select(['id', 'generation'])
-    .where('todo', '=', 1)
-    .where('state', '!=', 'scheduling')
-    .orderBy(sql`case state when 'deleting' then 0 else 1 end`)
-    .orderBy('updated_at')
-    .orderBy('id')
+    .leftJoin('workload_host', 'workload_host.name', 'workload.host_name')
+    .select(['workload.id', 'workload.generation', sql<number>`coalesce(workload_host.started_at, 0)`.as('hostSince')])
+    .where('workload.todo', '=', 1)
+    .where('workload.state', '!=', 'scheduling')
+    .orderBy(sql`case workload.state when 'deleting' then 0 else 1 end`)
+    .orderBy('workload.updated_at')
+    .orderBy('workload.id')
     .limit(limit)
     .execute()
 }
