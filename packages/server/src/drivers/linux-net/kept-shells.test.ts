@@ -15,7 +15,8 @@ test('scripts run one after another in the same shell, each with its own words a
 test('what a script sets is gone with it, and its tools find nothing to read', async () => {
   const shells = new KeptShells()
   await shells.run('set -e; cd /proc; kept=1; readonly kept')
-  assert.equal((await shells.run('cat; echo "${kept-unset} $(pwd)"; false; echo on')).output, `unset ${process.cwd()}\non\n`)
+  const { output } = await shells.run('cat; echo "${kept-unset} $(pwd)"; false; echo on')
+  assert.equal(output, `unset ${process.cwd()}\non\n`)
 })
 
 test('scripts that run at the same time do not wait for each other', async () => {

@@ -103,7 +103,10 @@ class KeptShell {
 
   /** An idle shell does not keep this process from its end. */
   #hold(held: boolean): void {
-    for (const each of [this.#child, ...this.#pipes]) held ? each.ref() : each.unref()
+    for (const each of [this.#child, ...this.#pipes]) {
+      if (held) each.ref()
+      else each.unref()
+    }
   }
 }
 

@@ -241,17 +241,17 @@ class LinuxNet implements HostNetwork {
   async #placeAll(wanted: HostNetworkState, report: HostNetworkReport): Promise<PlacedPort[]> {
     const networks = new Map(wanted.networks.map((network) => [network.id, network]))
     const groups = new Set(wanted.securityGroups.map((group) => group.id))
-    const placed: PlacedPort[] = []
-    for (const port of wanted.ports.filter((each) => each.sandbox)) {
+    const place = async (port: WantedPort): Promise<PlacedPort[]> => {
       try {
         const network = networks.get(port.networkId)
         checkPort(port, network, groups)
-        if (network) placed.push(await placePort(network, port))
+        return network ? [await placePort(network, port)] : []
       } catch (error) {
         report.portsFailed.push({ portId: port.id, reason: (error as Error).message })
+        return []
       }
     }
-    return placed
+    return (await Promise.all(wanted.ports.filter((port) => port.sandbox).map(place))).flat()
   }
 
   #prepare(): Promise<void> {

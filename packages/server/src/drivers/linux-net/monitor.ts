@@ -31,6 +31,7 @@ type Ring = () => Promise<void>
 
 /** Resolves after the abort. Link events come from every namespace that the host's one knows by number. */
 export async function watchHost(listener: () => void, around: Surroundings): Promise<void> {
+  if (around.signal.aborted) return
   const ring = doorbell(listener, around)
   const enter = around.hostNamespace ? ['nsenter', `--net=${around.hostNamespace}`] : []
   await Promise.all([
@@ -67,7 +68,7 @@ async function guardFilters(ring: Ring, { shell, names, clock, signal }: Surroun
 }
 
 const guard = (names: Names, turn: number): string => `
-set -- ${[names.networkNamespacePrefix, names.routerNamespacePrefix].map((prefix) => `${namespacePath(prefix)}*`).join(' ')}
+set -- ${namespacePath(names.networkNamespacePrefix)}* ${namespacePath(names.routerNamespacePrefix)}*
 from=$(( ${turn} * ${guardedAtATime} % $# )); [ $# -gt ${guardedAtATime} ] || from=0
 shift $from; left=${guardedAtATime}
 for path in "$@"; do

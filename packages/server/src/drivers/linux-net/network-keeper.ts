@@ -10,7 +10,7 @@ import { planNetwork, type NetworkGoal, type NetworkPlan } from './network-plan.
 import { observeNamespaces } from './observe.ts'
 import { hostSideLine, portAlias, sandboxSteps, type PlacedPort } from './port-plan.ts'
 import type { Underlay } from './vxlan-plan.ts'
-import { countLines, ownFailures, runSteps, type Shell, type Step } from './shell.ts'
+import { countLines, failedLines, ownFailures, runSteps, type Shell, type Step } from './shell.ts'
 
 /** What became of a network: ports that failed by id, the number of commands, and whether its namespace is new. */
 export interface NetworkOutcome {
@@ -148,18 +148,31 @@ export class NetworkKeeper {
 
   /** Ports in portions: a failed one is reported by name and does not hold up its neighbours. */
   async #plugAll(goal: NetworkGoal, plan: NetworkPlan): Promise<Map<string, string>> {
+    const portions = Array.from({ length: Math.ceil(plan.plugs.length / portsPerScript) }, (_, at) =>
+      plan.plugs
+        .slice(at * portsPerScript, (at + 1) * portsPerScript)
+        .flatMap(({ placed, steps }) => steps.map((step): Step => ({ ...step, ownFailure: placed.port.id }))),
+    )
     const failed = new Map<string, string>()
-    for (let start = 0; start < plan.plugs.length; start += portsPerScript) {
-      const steps = plan.plugs
-        .slice(start, start + portsPerScript)
-        .flatMap(({ placed, steps }) => steps.map((step): Step => ({ ...step, ownFailure: placed.port.id })))
-      for (const [id, words] of ownFailures(await runSteps(this.#shell, steps))) failed.set(id, words)
+    const work = async (): Promise<void> => {
+      for (let steps = portions.shift(); steps; steps = portions.shift())
+        for (const [id, words] of ownFailures(await runSteps(this.#shell, steps))) failed.set(id, words)
     }
+    await Promise.all(Array.from({ length: scriptsAtATime }, work))
+    for (const [id, words] of await this.#finish(goal, plan, failed)) failed.set(id, words)
+    return failed
+  }
+
+  /** The host's ends, in one batch that goes on after a failure: a container may end at any moment. */
+  async #finish(goal: NetworkGoal, plan: NetworkPlan, failed: Map<string, string>): Promise<Map<string, string>> {
     const lost = new Set([...failed.keys()].map(portDevice))
     const lines = plan.finish.filter((line) => !lost.has(deviceOf(line)))
     const netns = namespacePath(this.#names.networkNamespace(goal.network.id))
-    await runSteps(this.#shell, [{ about: `connect ports of network ${goal.network.id}`, tool: 'ip', netns, lines }])
-    return failed
+    const about = `connect ports of network ${goal.network.id}`
+    const output = await runSteps(this.#shell, [{ about, tool: 'ip', netns, lines, goesOn: true }])
+    const words = new Map([...failedLines(output)].map(([at, reason]) => [deviceOf(lines[at] ?? ''), reason]))
+    const ids = goal.ports.map((placed) => placed.port.id).filter((id) => words.has(portDevice(id)))
+    return new Map(ids.map((id) => [id, words.get(portDevice(id)) ?? '']))
   }
 
   #remember(goal: NetworkGoal, found: FoundNamespace | undefined, failed: Map<string, string>): void {
@@ -242,6 +255,8 @@ export class NetworkKeeper {
 }
 
 const portsPerScript = 50
+/** The kernel makes devices one after another, but the tools' starts need not wait for it. */
+const scriptsAtATime = 2
 
 export const isEmpty = (plan: NetworkPlan): boolean =>
   countLines(plan.base) === 0 && plan.plugs.length === 0 && plan.finish.length === 0

@@ -10,7 +10,7 @@ import { planHostSide, type FoundHostSide } from './host-plan.ts'
 import { labNetwork, labPort } from './lab.ts'
 import { derivedMac, namesOf, portDevice, routerGatewayDevice, routerLegDevice, routerPortDevice } from './names.ts'
 import { checkPort, portAlias, sandboxSteps } from './port-plan.ts'
-import { ownFailures, quote, scriptOf } from './shell.ts'
+import { failedLines, ownFailures, quote, scriptOf } from './shell.ts'
 
 const names = namesOf({ cloud: 'test' })
 
@@ -59,6 +59,19 @@ test('failures that steps keep for themselves come back by name', () => {
   )
 })
 
+test('a batch that goes on tells its failures by line', () => {
+  const output =
+    '@@ lines\nCannot find device "qtp1"\nCommand failed -:2\nRTNETLINK answers: Busy\nCommand failed -:5\n'
+  assert.deepEqual(
+    [...failedLines(output)],
+    [
+      [1, 'Cannot find device "qtp1"'],
+      [4, 'RTNETLINK answers: Busy'],
+    ],
+  )
+  assert.deepEqual([...failedLines('')], [])
+})
+
 test('a listing of ip is read without what the kernel adds itself', () => {
   const found = foundLinks([
     {},
@@ -79,7 +92,7 @@ test('a listing of ip is read without what the kernel adds itself', () => {
   assert.deepEqual(found.get('br')?.addresses, ['10.0.0.2/24', 'fd00::1/64'])
 })
 
-test('a port that changes inside, or moves to another sandbox, has another mark; one whose groups change has not', () => {
+test('a port that changes inside or moves has another mark, one whose groups change has not', () => {
   const network = labNetwork()
   const port = labPort(network, 9)
   const mark = (change: object, sandboxIdentity = '1:1') =>

@@ -13,6 +13,8 @@ export interface Step {
   netns?: string
   /** Failure is no news: the thing is gone already. */
   mayFail?: boolean
+  /** Lines that fail are told by number, and the others run all the same. */
+  goesOn?: boolean
   /** Failure is this one's own: it is told under this name, and the batch goes on. */
   ownFailure?: string
 }
@@ -44,10 +46,32 @@ export const scriptOf = (steps: Step[]): string =>
 function stepText(step: Step): string {
   const command = `${step.netns ? `nsenter --net=${step.netns} ` : ''}${commands[step.tool]} <<'${endMark}'`
   const input = `\n${step.lines.join('\n')}\n${endMark}\n`
+  if (step.goesOn) return goingOn(step)
   if (step.mayFail) return `${command} 2>/dev/null || :${input}`
   if (step.ownFailure === undefined)
     return `${command} || { echo ${quote(failureMark + step.about)} >&2; exit 1; }${input}`
   return `words=$(${command} 2>&1${input}) || { echo ${quote(`@@ failed ${step.ownFailure}`)}; echo "$words"; }\n`
+}
+
+function goingOn(step: Step): string {
+  const enter = step.netns ? `nsenter --net=${step.netns} ` : ''
+  const input = `\n${step.lines.join('\n')}\n${endMark}\n`
+  return `words=$(${enter}ip -force -batch - 2>&1 <<'${endMark}'${input}) || { echo '@@ lines'; echo "$words"; }\n`
+}
+
+/** Which lines of a step that went on failed, counted from 0, in the tool's words. */
+export function failedLines(output: string): Map<number, string> {
+  const failed = new Map<number, string>()
+  let words: string[] = []
+  for (const line of (output.split(/^@@ lines\n/m)[1] ?? '').split('\n')) {
+    const number = /^Command failed -:(\d+)/.exec(line)?.[1]
+    if (number === undefined) words.push(line)
+    else {
+      failed.set(Number(number) - 1, toolWords(words))
+      words = []
+    }
+  }
+  return failed
 }
 
 /** The failures that steps kept for themselves: by name, in the tool's words. */
