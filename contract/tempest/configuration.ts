@@ -17,6 +17,7 @@ const computeFeatures: Section = {
   rescue: false,
   personality: false,
   config_drive: false,
+  xenapi_apis: true, // tempest's name for server metadata that can be changed while the server runs
   metadata_service: false,
   interface_attach: false,
   change_password: false,

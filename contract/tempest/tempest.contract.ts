@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Cloud } from '../support/cloud.ts'
 import { families, readLists } from './lists.ts'
+import { addSecondImage } from './second-image.ts'
 import { resultOf, Tempest, type TestResult } from './run.ts'
 
 const lists = readLists()
@@ -13,6 +14,7 @@ let results: TestResult[]
 
 before(async () => {
   cloud = await Cloud.start()
+  await addSecondImage(cloud)
   const tempest = await Tempest.make(join(cloud.directory, 'tempest'), join(cloud.dataDir, 'clouds.yaml'))
   known = await tempest.list()
   const wanted = lists

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Cloud } from '../support/cloud.ts'
 import { readPass } from './lists.ts'
+import { addSecondImage } from './second-image.ts'
 import { Tempest, type TestResult } from './run.ts'
 
 const usage = `Usage: node contract/tempest/try.ts REGEX [--clouds FILE] [--grow SERVICE] [--full]
@@ -45,6 +46,7 @@ async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'quaystone-tempest-'))
   const cloud = values.clouds === undefined ? await Cloud.start() : undefined
   try {
+    if (cloud !== undefined) await addSecondImage(cloud)
     const tempest = await Tempest.make(directory, values.clouds ?? join(cloud!.dataDir, 'clouds.yaml'))
     const results = await tempest.run([...(await tempest.list(pattern)).values()])
     for (const result of results) show(result, values.full)
