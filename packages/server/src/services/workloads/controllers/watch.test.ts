@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { ManualClock } from '#platform/clock/clock.ts'
+import { createPlacementFacade } from '#services/placement/manager/facade.ts'
 import { labels } from '../ports.ts'
 import type { WorkloadSpec } from '../facade.ts'
 import { createWorkload, testWorld } from '../testing.ts'
@@ -137,4 +138,23 @@ test('an image that Glance no longer has is removed from the host when nothing u
   await world.db.transaction((tx) => cloud.facade.order(tx, id, { do: 'delete' }))
   await cloud.settle()
   assert.deepEqual(await runtime().imageList(), [])
+})
+
+test('the doctor finds claims and addresses that outlived their workload', async () => {
+  const { id } = await running()
+  await world.db.transaction((tx) => cloud.facade.order(tx, id, { do: 'delete' }))
+  await cloud.settle()
+  world.ports.add(id)
+  const placement = createPlacementFacade(world.db)
+  const [host] = await placement.providers()
+  const claim = { consumerId: 'nobody', providerId: host!.id, resources: { VCPU: 1 }, projectId: 'p', userId: 'u' }
+  await world.db.transaction((tx) => placement.claim(tx, claim))
+  const { leaks } = await cloud.facade.doctor()
+  assert.deepEqual(
+    leaks.map((leak) => [leak.kind, leak.host, leak.id]),
+    [
+      ['claim', 'host-1', 'nobody'],
+      ['address', null, world.ports.of(id)[0]!.id],
+    ],
+  )
 })

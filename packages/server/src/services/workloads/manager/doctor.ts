@@ -3,11 +3,13 @@ import type { ContainerStatus } from '../ports.ts'
 import type { DoctorReport } from '../facade.ts'
 import type { Host } from '#services/deps.ts'
 import { hostsList } from '../store/hosts.ts'
-import { liveIds, workloadsFetch, workloadsStuck } from '../store/workloads.ts'
+import { deletedIds, liveIds, workloadsFetch, workloadsStuck } from '../store/workloads.ts'
 import type { WorkloadRecord } from '../store/workloads.ts'
 import type { Parts } from './parts.ts'
 
 type Leak = DoctorReport['leaks'][number]
+/** Deletions looked back upon. */
+const deletedMax = 2000
 const stuckAfterMs = 10 * 60_000
 
 export async function doctorReport(parts: Parts): Promise<DoctorReport> {
@@ -18,7 +20,7 @@ export async function doctorReport(parts: Parts): Promise<DoctorReport> {
     if (containers === undefined) hostsSilent.push(host.name)
     else leaks.push(...(await strayContainers(parts, host, containers)).map((stray) => leakOf(host, stray)))
   }
-  leaks.push(...(await claimLeaks(parts)))
+  leaks.push(...(await claimLeaks(parts)), ...(await addressLeaks(parts)))
   const now = parts.clock.now()
   const stuck = (await workloadsStuck(parts.db, now - stuckAfterMs)).map(({ id, state, step, updatedAt }) => ({
     workloadId: id,
@@ -86,4 +88,17 @@ async function claimLeaks(parts: Parts): Promise<Leak[]> {
       id: consumerId,
       explanation: `Consumer ${consumerId} holds resources of ${names.get(providerId)}, but there is no such workload`,
     }))
+}
+
+/** Ports, and with them addresses, that a deleted workload still holds. */
+async function addressLeaks(parts: Parts): Promise<Leak[]> {
+  const ids = await deletedIds(parts.db, deletedMax)
+  if (ids.length === 0) return []
+  const held = await parts.neutron.portsOfMany(ids)
+  return [...held.values()].flat().map(({ id, deviceId, hostName, fixedIps }) => ({
+    kind: 'address',
+    host: hostName || null,
+    id,
+    explanation: `Port ${id} (${fixedIps.map(({ ip }) => ip).join(', ')}) is held by deleted workload ${deviceId}`,
+  }))
 }

@@ -271,3 +271,16 @@ export async function workloadsPurgeable(executor: Executor, before: number): Pr
     .executeTakeFirst()
   return row !== undefined
 }
+
+/** The most recently deleted, whose traces are still remembered. */
+export async function deletedIds(executor: Executor, limit: number): Promise<string[]> {
+  const rows = await executor
+    .as<WorkloadTables>()
+    .selectFrom('workload')
+    .select('id')
+    .where('state', '=', 'deleted')
+    .orderBy('terminated_at', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map(({ id }) => id)
+}
