@@ -1,7 +1,4 @@
-/**
- * `os-instance_usage_audit_log`: which hosts reported their usage last month. Here nobody needs to: rows are the
- * books.
- */
+/** `os-instance_usage_audit_log`: hosts that told their usage. None needs to here: rows are the books. */
 import { isoSeconds } from '#platform/clock/clock.ts'
 import { defineRoute } from '#platform/api-kit/route.ts'
 import type { Route } from '#platform/api-kit/route.ts'

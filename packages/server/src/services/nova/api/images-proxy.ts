@@ -1,6 +1,6 @@
 /** Images as Nova's API showed them until 2.35: a look through to the image service. */
 import { isoSeconds } from '#platform/clock/clock.ts'
-import { defineRoute } from '#platform/api-kit/route.ts'
+import { defineRoute, reply } from '#platform/api-kit/route.ts'
 import type { Route } from '#platform/api-kit/route.ts'
 import { notFound } from '#platform/errors/errors.ts'
 import type { ImageInfo } from '#services/glance/facade.ts'
@@ -44,6 +44,25 @@ export const imageProxyRoutes: Route<NovaApi>[] = [
     id: 'images.show', method: 'GET', path: '/images/{image_id}', summary: 'Show an image, as older clients ask',
     policy: 'authenticated', until: '2.35', reply: { status: 200 }, errors: [404],
     handler: async (api, ctx, { params }) => ({ image: view(ctx, await find(api, ctx, params.image_id!)) }),
+  }),
+  defineRoute<NovaApi>({
+    id: 'images.delete', method: 'DELETE', path: '/images/{image_id}', summary: 'Delete an image, as older clients ask',
+    policy: 'authenticated', until: '2.35', reply: { status: 307 }, errors: [404],
+    handler: async (api, ctx, { params }) => {
+      const image = await find(api, ctx, params.image_id!)
+      // Only the image service deletes images, by rules of its own: clients ask it with the same token.
+      return reply({ status: 307, headers: { Location: `${ctx.hostUrl}/image/v2/images/${image.id}` } })
+    },
+  }),
+  defineRoute<NovaApi>({
+    id: 'images.metadataItem', method: 'GET', path: '/images/{image_id}/metadata/{key}',
+    summary: 'Show one property of an image, as older clients ask', policy: 'authenticated', until: '2.38',
+    reply: { status: 200 }, errors: [404],
+    handler: async (api, ctx, { params }) => {
+      const value = (await find(api, ctx, params.image_id!)).properties[params.key!]
+      if (value === undefined) throw notFound('Metadata item was not found')
+      return { meta: { [params.key!]: value } }
+    },
   }),
   defineRoute<NovaApi>({
     id: 'images.metadata', method: 'GET', path: '/images/{image_id}/metadata',

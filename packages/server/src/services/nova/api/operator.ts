@@ -200,7 +200,7 @@ export const hostRoutes: Route<NovaApi>[] = [
     id: 'hosts.list', method: 'GET', path: '/os-hosts', summary: 'List hosts', policy: 'os_compute_api:os-hosts:list',
     until: '2.42', query: HostQuery, reply: { status: 200 },
     handler: async (api, _, { query }) => {
-      const asked = last(query as Query, 'zone')
+      const asked = last(query as Query, 'zone') || undefined
       const found = (await api.hosts.services()).filter((service) => asked === undefined || service.zone === asked)
       return {
         hosts: found.map(

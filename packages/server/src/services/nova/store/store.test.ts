@@ -1,7 +1,4 @@
-/**
- * Nova's SQL on both databases: what is written is read again, pages hold every row once, and races have one
- * winner.
- */
+/** Nova's SQL on both databases: read as written, pages complete, names taken once. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'

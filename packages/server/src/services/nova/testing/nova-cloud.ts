@@ -72,6 +72,11 @@ export class NovaCloud {
     }
   }
 
+  /** A controller as a process that starts now would have it. */
+  freshController(name: string) {
+    return nova.create(this.#deps).controllers.find((controller) => controller.name === name)!
+  }
+
   /** One request as it is, for the sweeps. */
   async raw(method: string, url: string, headers: Record<string, string>, payload?: string): Promise<{
     status: number

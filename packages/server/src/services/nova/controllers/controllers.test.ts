@@ -1,0 +1,76 @@
+/** Nova's two controllers: they do it, do it once, and may die after every step. */
+import assert from 'node:assert/strict'
+import { controllerSuite } from '#platform/controllers/testing.ts'
+import type { ControllerBench } from '#platform/controllers/testing.ts'
+import { testDatabases } from '#platform/db/testing.ts'
+import type { TestDatabase } from '#platform/db/testing.ts'
+import { NovaCloud } from '../testing/nova-cloud.ts'
+import { act, bootServer, createServer, show } from '../testing/steps.ts'
+
+/** Notes effects by name, and can throw once after the `n`th of them. */
+class Effects {
+  readonly names: string[] = []
+  deadly: number | undefined
+  note(name: string): void {
+    this.names.push(name)
+    if (this.names.length !== this.deadly) return
+    this.deadly = undefined
+    throw new Error('the process died')
+  }
+}
+
+const benchOf = (cloud: NovaCloud, effects: Effects, name: string, assertDone: () => Promise<void>): ControllerBench =>
+  ({
+  db: cloud.db,
+  controller: () => cloud.freshController(name),
+  assertDone,
+  effects: () => effects.names,
+  dieAfterEffect: (n) => { effects.deadly = n },
+  close: () => cloud.close(),
+})
+
+/** One server to become ACTIVE, one ERROR, and one whose container is gone. */
+const followBench = async (database: TestDatabase): Promise<ControllerBench> => {
+  const cloud = await NovaCloud.start(database)
+  const [good, bad, gone] = [
+    await createServer(cloud, 'good'), await createServer(cloud, 'bad'), await createServer(cloud, 'gone'),
+  ]
+  cloud.workloads.finish(good)
+  cloud.workloads.fail(bad, 'no')
+  await cloud.ask('DELETE', `/v2.1/servers/${gone}`)
+  cloud.workloads.finish(gone)
+  const effects = new Effects()
+  const release = cloud.neutron.portsRelease.bind(cloud.neutron)
+  cloud.neutron.portsRelease = async (tx, id) => {
+    await release(tx, id)
+    effects.note(`release ports of ${id}`)
+  }
+  return benchOf(cloud, effects, 'nova.follow', async () => {
+    assert.equal((await show(cloud, good)).status, 'ACTIVE')
+    assert.equal((await show(cloud, bad)).status, 'ERROR')
+    assert.equal((await cloud.ask('GET', `/v2.1/servers/${gone}`)).status, 404)
+    assert.deepEqual([...cloud.quota.held.keys()].sort(), [good, bad].map((id) => `nova:server:${id}`).sort())
+    const actions = (await cloud.ask('GET', `/v2.1/servers/${bad}/os-instance-actions`)).body.instanceActions
+    assert.equal(actions[0].message, 'Error')
+  })
+}
+
+const snapshotBench = async (database: TestDatabase): Promise<ControllerBench> => {
+  const cloud = await NovaCloud.start(database)
+  const ids = [await bootServer(cloud, 'one'), await bootServer(cloud, 'two')]
+  for (const id of ids) await act(cloud, id, { createImage: { name: `of ${id}` } })
+  const effects = new Effects()
+  cloud.workloads.snapshot = async (id) => effects.note(`image of ${id}`)
+  return benchOf(cloud, effects, 'nova.snapshot', async () => {
+    for (const id of ids) {
+      assert.equal((await show(cloud, id))['OS-EXT-STS:task_state'], null)
+      const [action] = (await cloud.ask('GET', `/v2.1/servers/${id}/os-instance-actions`)).body.instanceActions
+      assert.deepEqual([action.action, action.message], ['createImage', null])
+    }
+  })
+}
+
+for (const database of testDatabases()) {
+  controllerSuite({ name: `nova.follow on ${database.name}`, make: () => followBench(database) })
+  controllerSuite({ name: `nova.snapshot on ${database.name}`, make: () => snapshotBench(database) })
+}
