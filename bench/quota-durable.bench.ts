@@ -87,8 +87,11 @@ const compare = async (db: Database, planted: Planted, cases: readonly Case[]): 
       }),
     )
     const ours = await rateOf(clients, planted.leaves, (number, leaf) =>
-      db.transaction((tx) =>
-        front.reserve(tx, { projectId: leaf, deltas: amounts, subject: `${lent}${clients} ${number}` }),
+      db.transaction(
+        (tx) => front.reserve(tx, { projectId: leaf, deltas: amounts, subject: `${lent}${clients} ${number}` }),
+        {
+          isolation: 'read committed',
+        },
       ),
     )
     figures.push(

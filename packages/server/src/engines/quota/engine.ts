@@ -53,7 +53,7 @@ export class QuotaEngine {
     const parsed = this.#parse(ask)
     if ('code' in parsed) return { state: 'refused', refusal: parsed }
     const { project, vector } = parsed
-    if (this.#fits(project.leaf, vector)) return this.#admit(this.#makeClaim(ask, project, vector, nowMs))
+    if (this.fits(project.leaf, vector)) return this.#admit(this.#makeClaim(ask, project, vector, nowMs))
     if (ask.whenFull !== 'reclaim') return { state: 'refused', refusal: this.refusalOf(project, vector) }
     return this.#reclaimFor(this.#makeClaim(ask, project, vector, nowMs), ask, nowMs)
   }
@@ -101,7 +101,8 @@ export class QuotaEngine {
     return { project, vector: { resources, amounts } }
   }
 
-  #fits(leaf: number, { resources, amounts }: Vector): boolean {
+  /** Would all of the vector fit at the leaf now? */
+  fits(leaf: number, { resources, amounts }: Vector): boolean {
     for (let index = 0; index < resources.length; index++) {
       if (!this.tree.ledger.fits(leaf, resources[index]!, amounts[index]!)) return false
     }

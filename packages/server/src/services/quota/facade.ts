@@ -90,6 +90,9 @@ export interface ReclaimNotice {
 export interface QuotaFacade {
   /**
    * Takes the amounts for the row that this transaction writes; nothing is held if the transaction rolls back.
+   * Correct at any isolation. On PostgreSQL, `read committed` waits for others who count at the same ancestors, where
+   * `serializable` starts over: prefer it where many share what is lent.
+   *
    * Throws `overLimit` with details `{ reason, resource, node, limit, used, reserved, asked, available, remedy, … }`.
    * Reason `RECLAIMING`: what is lent out is being taken back and kept; ask again after `retryAfterMs`.
    */

@@ -34,7 +34,8 @@ test('limits are set with all that a resource knows, shown in all their parts, a
     ['t1', 0],
     ['t2', 4],
   ] as const) {
-    const set = await ask('PUT', `/projects/${children[name]}`, { limits: { instances: { own: 8, lend: -1, borrow } } })
+    const instances = { own: 8, lend: -1, borrow }
+    const set = await ask('PUT', `/projects/${children[name]}`, { limits: { instances } })
     assert.equal(set.status, 200, set.text)
   }
   const shown = (await ask('GET', `/projects/${children.t2}`)).body.quota.instances

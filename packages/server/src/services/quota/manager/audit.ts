@@ -1,7 +1,7 @@
 /** The running numbers against the claims they stand for. */
 import type { Database, Executor } from '#platform/db/database.ts'
 import { rootsList } from '../store/projects.ts'
-import { growTree, treeDrift, writeTree } from './grown-tree.ts'
+import { growTree, growLocked, treeDrift, writeTree } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 
 /** Roots whose stored numbers are not what their claims add up to. Numbers nobody has needed yet are none. */
@@ -23,7 +23,7 @@ const driftAt = async (executor: Executor, root: string): Promise<number> =>
 
 export const repair = async (parts: QuotaParts, root: string): Promise<void> => {
   const drift = await parts.db.transaction(async (tx) => {
-    const engine = await growTree(tx, root)
+    const engine = await growLocked(tx, root)
     const found = await treeDrift(tx, root, engine)
     await writeTree(tx, root, engine)
     if (found.length > 0) tx.emit('quota.numbers.repaired', { rootId: root, cells: found.slice(0, 20) })

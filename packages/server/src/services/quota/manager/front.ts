@@ -2,7 +2,6 @@
 import { badRequest, gone } from '#platform/errors/errors.ts'
 import type { Tx } from '#platform/db/database.ts'
 import { isAmount, UNLIMITED } from '#engines/quota/amounts.ts'
-import { emptyRefusal } from '#engines/quota/refusals.ts'
 import type {
   Amounts,
   QuotaFacade,
@@ -13,17 +12,16 @@ import type {
   ResourceUsage,
   SetLimitsRequest,
 } from '../facade.ts'
-import { cellCount, cellsOnPath, readByKeys } from '../store/cells.ts'
+import { LostRace, readByKeys } from '../store/cells.ts'
 import { claimCommit, claimDelete, claimFetch, claimInsert, claimShrink, claimsNoticed } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
-import { projectFetch } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { resourceFetch, resourcesList, resourceWrite } from '../store/resources.ts'
 import { ticketFetch, ticketWrite } from '../store/tickets.ts'
-import { growTree, writeTree } from './grown-tree.ts'
+import { growTree, holdSubject } from './grown-tree.ts'
 import type { Limits } from './limits.ts'
 import type { QuotaParts } from './parts.ts'
-import { PathWalk } from './path-walk.ts'
+import { charge, walkOf } from './path-count.ts'
 import type { KnownProjects } from './projects.ts'
 import { Reclaim, planOf } from './reclaim.ts'
 import { comingBack, overQuota } from './refusing.ts'
@@ -50,13 +48,18 @@ export class QuotaFront implements QuotaFacade {
 
   async #available(tx: Tx, projectId: string, resources: readonly string[]): Promise<Record<string, number>> {
     const amounts = Object.fromEntries(resources.map((name) => [name, 0]))
-    const walk = await this.#walk(tx, await this.#projects.ensure(tx, projectId), amounts)
+    const walk = await walkOf(tx, await this.#projects.ensure(tx, projectId), amounts)
     return Object.fromEntries(resources.map((name) => [name, walk?.available(name) ?? 0]))
   }
 
   async #take(tx: Tx, projectId: string, amounts: Amounts): Promise<void> {
-    const walk = await this.#walk(tx, await this.#projects.ensure(tx, projectId), amounts)
-    if (walk) await this.#count(tx, walk, amounts, 1, true)
+    const project = await this.#projects.ensure(tx, projectId)
+    const taken = await charge(tx, project, {
+      amounts,
+      apply: (walk) => walk.fits(amounts) && walk.count(amounts, 1, true),
+      uncounted: holdSubject(projectId),
+    })
+    if (!taken) throw new LostRace(`what was free for project ${projectId} was taken meanwhile`)
   }
 
   async reserve(tx: Tx, request: ReserveRequest): Promise<Reservation> {
@@ -66,9 +69,12 @@ export class QuotaFront implements QuotaFacade {
     const project = await this.#projects.ensure(tx, request.projectId)
     if (!(await claimInsert(tx, claim))) return reservationOf((await claimFetch(tx, request.subject))!)
     const held = await this.reclaim.redeem(tx, project.id)
-    const walk = await this.#walk(tx, project, amounts, request.subject)
-    if (walk && !walk.fits(amounts)) await this.#refuse(tx, project, { ...request, deltas: amounts })
-    if (walk) await this.#count(tx, walk, amounts, 1, true)
+    const granted = await charge(tx, project, {
+      amounts,
+      apply: (walk) => walk.fits(amounts) && walk.count(amounts, 1, true),
+      uncounted: request.subject,
+    })
+    if (!granted) await this.#refuse(tx, project, { ...request, deltas: amounts })
     if (held) await this.#settleTicket(tx, project.id, amounts)
     this.#parts.note('granted')
     return reservationOf(claim)
@@ -88,26 +94,6 @@ export class QuotaFront implements QuotaFacade {
       ticket: null,
       deadlineAt: null,
     }
-  }
-
-  /**
-   * The stored numbers along the project's path; made anew where a resource or a project is new to them, without the
-   * claim that is about to be counted.
-   */
-  async #walk(tx: Tx, project: StoredProject, amounts: Amounts, uncounted?: string): Promise<PathWalk | undefined> {
-    const names = Object.keys(amounts)
-    if (names.length === 0) return undefined
-    const cells = await cellsOnPath(tx, project.path, names)
-    if (cells.length === project.path.length * names.length) return new PathWalk(project.path, cells)
-    for (const name of names) if (!(await resourceFetch(tx, name))) throw unregistered(project.id, name, amounts[name]!)
-    await writeTree(tx, project.rootId, await growTree(tx, project.rootId, uncounted))
-    const { path } = (await projectFetch(tx, project.id))!
-    return new PathWalk(path, await cellsOnPath(tx, path, names))
-  }
-
-  async #count(tx: Tx, walk: PathWalk, amounts: Amounts, sign: 1 | -1, isReserved: boolean): Promise<void> {
-    walk.count(amounts, sign, isReserved)
-    for (const { before, after } of walk.changes()) await cellCount(tx, before, after)
   }
 
   /** What a ticket has brought is used; what it still waits for shrinks by it, or the ticket is done. */
@@ -133,6 +119,7 @@ export class QuotaFront implements QuotaFacade {
       resources: Object.keys(deltas).map((name) => tree.resourceNumber(name)!),
       amounts: Object.values(deltas),
     }
+    if (engine.fits(tree.project(id).leaf, vector)) throw new LostRace(`quota of project ${id} was released meanwhile`)
     const refusal = engine.refusalOf(tree.project(id), vector)
     this.#parts.note('refused', refusal.resource)
     const wish = { projectId: id, amounts: { ...deltas }, subject: request.subject }
@@ -157,11 +144,8 @@ export class QuotaFront implements QuotaFacade {
   }
 
   async #settle(tx: Tx, claim: StoredClaim): Promise<void> {
-    const project = await this.#projects.ensure(tx, claim.projectId),
-      walk = await this.#walk(tx, project, claim.amounts)
-    if (!walk) return
-    for (const [name, amount] of Object.entries(claim.amounts)) walk.settle(name, amount)
-    for (const { before, after } of walk.changes()) await cellCount(tx, before, after)
+    const project = await this.#projects.ensure(tx, claim.projectId)
+    await charge(tx, project, { amounts: claim.amounts, apply: (walk) => walk.settle(claim.amounts) })
   }
 
   async cancel(tx: Tx, subject: string): Promise<void> {
@@ -185,9 +169,8 @@ export class QuotaFront implements QuotaFacade {
         .map(([name, amount]) => [name, amount - (back[name] ?? 0)] as const)
         .filter(([, amount]) => amount > 0),
     )
-    const project = await this.#projects.ensure(tx, claim.projectId),
-      walk = await this.#walk(tx, project, back)
-    if (walk) await this.#count(tx, walk, back, -1, claim.state === 'reserved')
+    const project = await this.#projects.ensure(tx, claim.projectId)
+    await charge(tx, project, { amounts: back, apply: (walk) => walk.count(back, -1, claim.state === 'reserved') })
     if (Object.keys(left).length > 0) await claimShrink(tx, claim.subject, left)
     else await claimDelete(tx, claim.subject)
     if (claim.ticket) await this.reclaim.gather(tx, claim.ticket)
@@ -276,6 +259,3 @@ const positiveAmounts = (amounts: Amounts): Record<string, number> => {
   }
   return Object.fromEntries(entries)
 }
-
-const unregistered = (project: string, name: string, asked: number) =>
-  overQuota(emptyRefusal('NOT_REGISTERED', project, name, asked, 'Its service must declare it with a default limit.'))

@@ -8,7 +8,7 @@ import type { Holding, SelfHolding } from '#engines/quota/settings.ts'
 import { importState } from '#engines/quota/state.ts'
 import type { ClaimRecord, ProjectState, TicketRecord } from '#engines/quota/state.ts'
 import type { Project, QuotaTree } from '#engines/quota/tree.ts'
-import { cellDelete, cellsOfRoot, cellWrite } from '../store/cells.ts'
+import { cellDelete, cellsOfRoot, cellWrite, isSameCell, treeLock } from '../store/cells.ts'
 import { claimsOfRoot } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { holdingsOfRoot, projectsOfRoot, projectUpdate } from '../store/projects.ts'
@@ -25,6 +25,12 @@ export const growTree = async (executor: Executor, rootId: string, uncounted?: s
   const holdings = await holdingsOfRoot(executor, rootId)
   const claims = (await claimsOfRoot(executor, rootId)).filter((claim) => claim.subject !== uncounted)
   return growFrom({ resources, projects, holdings, claims, tickets: await ticketsOfRoot(executor, rootId) })
+}
+
+/** The same, when nobody else can change it before this transaction ends. */
+export const growLocked = async (tx: Tx, rootId: string, uncounted?: string): Promise<QuotaEngine> => {
+  await treeLock(tx, rootId)
+  return growTree(tx, rootId, uncounted)
 }
 
 export interface TreeRows {
@@ -141,7 +147,7 @@ export const writeTree = async (tx: Tx, rootId: string, engine: QuotaEngine): Pr
     const key = `${row.node} ${row.resource}`,
       old = before.get(key)
     before.delete(key)
-    if (old && isSame(old, row)) continue
+    if (old && isSameCell(old, row)) continue
     await cellWrite(tx, row)
     changed++
   }
@@ -155,12 +161,9 @@ export const treeDrift = async (executor: Executor, rootId: string, engine: Quot
   const right = new Map(cellsOf(rootId, engine).map((row) => [`${row.resource} at ${row.node}`, row]))
   return (await cellsOfRoot(executor, rootId))
     .map((row) => ({ row, name: `${row.resource} at ${row.node}` }))
-    .filter(({ row, name }) => !right.has(name) || !isSame(row, right.get(name)!))
+    .filter(({ row, name }) => !right.has(name) || !isSameCell(row, right.get(name)!))
     .map(({ name }) => name)
 }
-
-const isSame = (a: CellRow, b: CellRow): boolean =>
-  (Object.keys(b) as (keyof CellRow)[]).every((key) => a[key] === b[key])
 
 const writePaths = async (tx: Tx, rootId: string, engine: QuotaEngine): Promise<void> => {
   for (const stored of await projectsOfRoot(tx, rootId)) {

@@ -13,7 +13,7 @@ import type { ResourceLimit, ResourceUsage, SetLimitsRequest } from '../facade.t
 import { holdingDelete, holdingsOf, holdingWrite, projectFetch, rootsList } from '../store/projects.ts'
 import { resourcesList } from '../store/resources.ts'
 import type { HoldingRow } from '../store/tables.ts'
-import { growFrom, growTree, writeTree } from './grown-tree.ts'
+import { growFrom, growTree, growLocked, writeTree } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 import type { KnownProjects } from './projects.ts'
 import { inWords, unknownResource } from './refusing.ts'
@@ -108,20 +108,20 @@ export class Limits {
   ): Promise<void> {
     await this.#parts.db.transaction(async (tx) => {
       const { rootId } = await this.#projects.ensure(tx, projectId)
-      const engine = await growTree(tx, rootId)
+      const engine = await growLocked(tx, rootId)
       const names = inWords(() => work(engine))
       for (const name of names) {
         if (kind === 'reset') await holdingDelete(tx, projectId, name)
         else await holdingWrite(tx, rowOf(engine, engine.tree.project(projectId), name))
       }
       // Grown again: what a reset leaves are the defaults.
-      await writeTree(tx, rootId, kind === 'reset' ? await growTree(tx, rootId) : engine)
+      await writeTree(tx, rootId, kind === 'reset' ? await growLocked(tx, rootId) : engine)
       tx.emit('quota.limits.changed', { projectId, resources: [...names] })
     })
   }
 
   async rewriteAll(tx: Tx): Promise<void> {
-    for (const rootId of await rootsList(tx)) await writeTree(tx, rootId, await growTree(tx, rootId))
+    for (const rootId of await rootsList(tx)) await writeTree(tx, rootId, await growLocked(tx, rootId))
   }
 }
 

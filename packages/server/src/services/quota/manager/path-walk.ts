@@ -67,16 +67,22 @@ export class PathWalk {
   }
 
   /** Counts the amounts (negative: gives them back) at the leaf, of which so much as not yet started. */
-  count(amounts: Amounts, sign: 1 | -1, isReserved: boolean): void {
+  count(amounts: Amounts, sign: 1 | -1, isReserved: boolean): true {
     for (const [name, amount] of Object.entries(amounts)) {
       this.#ledger.apply(this.#leaf, this.#resources.get(name)!, sign * amount)
-      if (isReserved) this.settle(name, -sign * amount)
+      if (isReserved) this.#reserve(name, sign * amount)
     }
+    return true
   }
 
   /** So much of what was reserved has started. */
-  settle(resource: string, amount: number): void {
-    this.#reserved.set(resource, (this.#reserved.get(resource) ?? 0) - amount)
+  settle(amounts: Amounts): true {
+    for (const [name, amount] of Object.entries(amounts)) this.#reserve(name, -amount)
+    return true
+  }
+
+  #reserve(resource: string, amount: number): void {
+    this.#reserved.set(resource, (this.#reserved.get(resource) ?? 0) + amount)
   }
 
   /** The cells whose stored numbers differ now, leaf first. Where nothing watches it, `subtree` is not stored. */

@@ -3,7 +3,7 @@ import type { Executor, Tx } from '#platform/db/database.ts'
 import { claimDelete, claimsOfProject } from '../store/claims.ts'
 import { projectDelete, projectFetch, projectInsert, projectsListIds } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
-import { growTree, writeTree } from './grown-tree.ts'
+import { growLocked, writeTree } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 
 export class KnownProjects {
@@ -33,7 +33,7 @@ export class KnownProjects {
     const parent = parentId === null ? undefined : await this.ensure(tx, parentId)
     const rootId = parent?.rootId ?? id
     await projectInsert(tx, { id, parentId, rootId, path: [id, ...(parent ? aboveSelf(parent) : [])], policy: {} })
-    if (parent) await writeTree(tx, rootId, await growTree(tx, rootId))
+    if (parent) await writeTree(tx, rootId, await growLocked(tx, rootId))
   }
 
   /** Whether a project is, or would be, a root. Writes nothing. */
@@ -47,14 +47,14 @@ export class KnownProjects {
     const project = await projectFetch(tx, id)
     if (!project || (await this.#hasChildren(tx, id, project.rootId))) return
     for (const claim of await claimsOfProject(tx, id)) await claimDelete(tx, claim.subject)
-    const engine = await growTree(tx, project.rootId)
+    const engine = await growLocked(tx, project.rootId)
     engine.removeProject(id)
     await projectDelete(tx, id)
     await writeTree(tx, project.rootId, engine)
   }
 
   async #hasChildren(tx: Tx, id: string, rootId: string): Promise<boolean> {
-    const engine = await growTree(tx, rootId)
+    const engine = await growLocked(tx, rootId)
     return engine.tree.project(id).children.size > 0
   }
 

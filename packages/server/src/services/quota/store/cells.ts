@@ -25,16 +25,50 @@ export const cellsOnPath = (
     .where('resource', 'in', [...resources])
     .execute()
 
-export const cellsOfNodes = (executor: Executor, nodes: readonly string[]): Promise<CellRow[]> =>
-  executor
+export const cellsOfRoot = (executor: Executor, rootId: string): Promise<CellRow[]> =>
+  executor.as<QuotaTables>().selectFrom('quota_cell').selectAll().where('root_id', '=', rootId).execute()
+
+/**
+ * On PostgreSQL, locks the cells of one node until the end of the transaction; false if one is not any more what it was
+ * read as. SQLite has one writer at a time, and nothing to lock.
+ */
+export async function cellsLock(tx: Tx, cells: readonly CellRow[]): Promise<boolean> {
+  if (tx.dialect !== 'postgresql') return true
+  const rows = await tx
     .as<QuotaTables>()
     .selectFrom('quota_cell')
     .selectAll()
-    .where('node', 'in', [...nodes])
+    .where('node', '=', cells[0]!.node)
+    .where(
+      'resource',
+      'in',
+      cells.map(({ resource }) => resource),
+    )
+    .orderBy('resource')
+    .forNoKeyUpdate()
     .execute()
+  const now = new Map(rows.map((row) => [row.resource, row]))
+  return cells.every((cell) => isSameCell(cell, now.get(cell.resource)))
+}
 
-export const cellsOfRoot = (executor: Executor, rootId: string): Promise<CellRow[]> =>
-  executor.as<QuotaTables>().selectFrom('quota_cell').selectAll().where('root_id', '=', rootId).execute()
+export const isSameCell = (a: CellRow, b: CellRow | undefined): boolean =>
+  b !== undefined && (Object.keys(a) as (keyof CellRow)[]).every((key) => a[key] === b[key])
+
+/** On PostgreSQL, keeps everybody else from counting below this root, and waits for those who are at it. */
+export async function treeLock(tx: Tx, rootId: string): Promise<void> {
+  if (tx.dialect !== 'postgresql') return
+  const db = tx.as<QuotaTables>()
+  await db.selectFrom('quota_project').select('id').where('id', '=', rootId).forUpdate().execute()
+  await db
+    .selectFrom('quota_cell')
+    .select('node')
+    .where('root_id', '=', rootId)
+    .orderBy(sql`length(node)`, 'desc')
+    .orderBy('node')
+    .orderBy('resource')
+    .forUpdate()
+    .execute()
+}
 
 type Counters = Pick<CellRow, 'counted' | 'subtree' | 'reserved'>
 
@@ -59,7 +93,7 @@ export async function cellCount(executor: Executor, before: CellRow, after: Coun
 }
 
 /** Carries PostgreSQL's code for a serialization failure, so that the database tries the transaction again. */
-class LostRace extends Error {
+export class LostRace extends Error {
   readonly code = '40001'
   constructor(what: string) {
     super(what, { cause: conflict(what) })
