@@ -11,10 +11,17 @@ export function routerFilter(router: WantedRouter): Filter {
   const filter = emptyFilter()
   addSet(filter, { family: 'inet', kind: 'map', name: 'floating', spec: 'type ipv4_addr : ipv4_addr' })
   addSet(filter, { family: 'inet', kind: 'map', name: 'fixed', spec: 'type ipv4_addr : ipv4_addr' })
+  addSet(filter, { family: 'inet', kind: 'set', name: 'published', spec: 'type ipv4_addr . ipv4_addr' })
+  addSet(filter, { family: 'inet', kind: 'set', name: 'sources', spec: 'type ipv4_addr' })
   for (const { address, fixedIp } of router.floatingIps) {
     addElement(filter, 'inet/floating', `${address} : ${fixedIp}`)
     addElement(filter, 'inet/fixed', `${fixedIp} : ${address}`)
+    addElement(filter, 'inet/published', `${address} . ${fixedIp}`)
+    addElement(filter, 'inet/sources', address)
   }
+  for (const { address, internalIp } of router.portForwardings)
+    addElement(filter, 'inet/published', `${address} . ${internalIp}`)
+  if (outsideAddress(router)) addElement(filter, 'inet/sources', outsideAddress(router) ?? '')
   addChain(filter, { family: 'inet', name: 'forwardings', rules: router.portForwardings.map(forwardingRule) })
   addChain(filter, {
     family: 'inet',
@@ -28,8 +35,24 @@ export function routerFilter(router: WantedRouter): Filter {
     hook: 'type nat hook postrouting priority 100; policy accept;',
     rules: sourceRules(router),
   })
+  addChain(filter, {
+    family: 'inet',
+    name: 'forward',
+    hook: 'type filter hook forward priority 0; policy accept;',
+    rules: stillPublished,
+  })
   return filter
 }
+
+/** A connection keeps its translation for life; when the address is taken away, the connection has to end. */
+const stillPublished = [
+  'meta nfproto ipv4 ct status dnat ct original ip daddr . ct reply ip saddr != @published drop',
+  'meta nfproto ipv4 ct status snat ct reply ip daddr != @sources drop',
+]
+
+/** The router's own IPv4 address on the external network. */
+const outsideAddress = (router: WantedRouter): string | undefined =>
+  router.gateway?.addresses.map((cidr) => cidr.split('/')[0] ?? '').find((ip) => parseAddress(ip)?.version === 4)
 
 const forwardingRule = (forwarding: WantedRouter['portForwardings'][number]): string => {
   const { address, protocol, externalPort, internalIp, internalPort } = forwarding
@@ -38,9 +61,7 @@ const forwardingRule = (forwarding: WantedRouter['portForwardings'][number]): st
 
 /** A container with a floating IP speaks with it, also to its neighbour's floating IP; the rest with the router's. */
 function sourceRules(router: WantedRouter): string[] {
-  const outside = router.gateway?.addresses
-    .map((cidr) => cidr.split('/')[0] ?? '')
-    .find((ip) => parseAddress(ip)?.version === 4)
+  const outside = outsideAddress(router)
   const inside = router.interfaces
     .flatMap((leg) => leg.addresses)
     .map(parsePrefix)

@@ -115,6 +115,20 @@ describe('a router', { skip: labIsMissing }, () => {
     assert.equal(await lab.asks(boxes.peer, '172.24.4.101', 80), '')
   })
 
+  test('ends the connections of a floating IP that is taken away', async () => {
+    const floatingIps = [{ address: '172.24.4.101', fixedIp: '10.9.0.11' }]
+    await apply({ routers: [{ ...routerA, floatingIps }, routerB] })
+    const inbound = lab.stream(boxes.peer, boxes.a, '172.24.4.101', 96)
+    const outbound = lab.stream(boxes.a, boxes.peer, '172.24.4.99', 97)
+    await Promise.all([inbound.flowing(), outbound.flowing()])
+    await apply({
+      routers: [{ ...routerA, floatingIps: [{ address: '172.24.4.101', fixedIp: '10.9.0.12' }] }, routerB],
+    })
+    await inbound.stalled()
+    await apply({ routers: [routerA, routerB] })
+    await outbound.stalled()
+  })
+
   test('forwards single ports', async () => {
     const forwarding = {
       address: '172.24.4.110',
