@@ -8,7 +8,7 @@ import type { Inventory } from '../facade.ts'
 import type { Managers } from '../manager/managers.ts'
 import type { Provider } from '../manager/views.ts'
 import { fresh, isAt, pathOf } from './answers.ts'
-import { Generation, MapOf, className, inventoryFields } from './shapes.ts'
+import { Generation, InventoryReply, MapOf, className, inventoryFields } from './shapes.ts'
 
 const Record = Strict(inventoryFields)
 const intMax = 0x7fffffff
@@ -43,6 +43,8 @@ const oneView = ({ inventories, generation, id }: Provider, name: string) => {
 }
 
 const rulesOf = (ctx: RequestContext) => ({ mayReserveAll: isAt(ctx, '1.26') })
+const listReply = T.Object({ resource_provider_generation: Generation, inventories: MapOf(className, InventoryReply) })
+const oneReply = T.Object({ ...InventoryReply.properties, resource_provider_generation: Generation })
 const path = '/resource_providers/{uuid}/inventories'
 const classPath = `${path}/{resource_class}`
 
@@ -53,7 +55,7 @@ export const inventoryRoutes = [
     path,
     summary: 'List inventories',
     policy: 'placement:resource_providers:inventories:list',
-    reply: { status: 200 },
+    reply: { status: 200, schema: listReply },
     errors: [404],
     handler: async (api: Managers, ctx, { params }) =>
       fresh(api, ctx, listView(await api.providers.fetch(params.uuid!))),
@@ -64,7 +66,7 @@ export const inventoryRoutes = [
     path,
     summary: 'Create an inventory',
     policy: 'placement:resource_providers:inventories:create',
-    reply: { status: 201 },
+    reply: { status: 201, schema: oneReply },
     errors: [404, 409],
     body: Strict({ ...inventoryFields, resource_class: T.String({ pattern: className }) }),
     async handler(api: Managers, ctx, { params, body }) {
@@ -87,7 +89,7 @@ export const inventoryRoutes = [
     path,
     summary: 'Set all inventories',
     policy: 'placement:resource_providers:inventories:update',
-    reply: { status: 200 },
+    reply: { status: 200, schema: listReply },
     errors: [404, 409],
     body: Strict({ resource_provider_generation: Generation, inventories: MapOf(className, Record) }),
     async handler(api: Managers, ctx, { params, body }) {
@@ -117,7 +119,7 @@ export const inventoryRoutes = [
     path: classPath,
     summary: 'Show an inventory',
     policy: 'placement:resource_providers:inventories:show',
-    reply: { status: 200 },
+    reply: { status: 200, schema: oneReply },
     errors: [404],
     handler: async (api: Managers, ctx, { params }) =>
       fresh(api, ctx, oneView(await api.providers.fetch(params.uuid!), params.resource_class!)),
@@ -128,7 +130,7 @@ export const inventoryRoutes = [
     path: classPath,
     summary: 'Update an inventory',
     policy: 'placement:resource_providers:inventories:update',
-    reply: { status: 200 },
+    reply: { status: 200, schema: oneReply },
     errors: [404, 409],
     body: Strict({ ...inventoryFields, resource_provider_generation: Generation }),
     async handler(api: Managers, ctx, { params, body }) {
