@@ -3,8 +3,8 @@ import type { Executor } from '#platform/db/database.ts'
 import {
   addressGroupKind, floatingIpKind, networkKind, portForwardingKind, portKind, routerKind, securityGroupKind, securityGroupRuleKind, subnetKind,
 } from '../store/kinds.ts'
-import { membersOf } from '../store/memberships.ts'
-import { equals, fetchMany, isIn, list } from '../store/records.ts'
+import { memberPorts, membersOf, type Member } from '../store/memberships.ts'
+import { equals, fetchMany, isIn, list, type Condition } from '../store/records.ts'
 import type {
   AddressGroup, FloatingIp, Network, Port, PortForwarding, Router, SecurityGroup, SecurityGroupRule, Subnet,
 } from '../store/tables.ts'
@@ -14,7 +14,7 @@ export interface GroupRows {
   rules: SecurityGroupRule[]
   addressGroups: AddressGroup[]
   memberships: { port_id: string; security_group_id: string }[]
-  members: Port[]
+  members: Member[]
 }
 
 export interface WantedRows extends GroupRows {
@@ -34,11 +34,11 @@ const groupRows = async (executor: Executor, ports: Port[]): Promise<GroupRows> 
   const ownRules = await rulesOf(executor, own)
   const remote = ownRules.flatMap(({ remote_group_id }) => remote_group_id ?? []).filter((id) => !own.includes(id))
   const ids = [...new Set([...own, ...remote])]
-  const [groups, remoteRules, memberships, addressGroups] = await Promise.all([
+  const [groups, remoteRules, memberships, members, addressGroups] = await Promise.all([
     fetchMany(executor, securityGroupKind, ids), rulesOf(executor, [...new Set(remote)]), membersOf(executor, ids),
+    memberPorts(executor, ids),
     fetchMany(executor, addressGroupKind, ownRules.flatMap(({ remote_address_group_id }) => remote_address_group_id ?? [])),
   ])
-  const members = await fetchMany(executor, portKind, memberships.map(({ port_id }) => port_id))
   return { groups, rules: [...ownRules, ...remoteRules], addressGroups, memberships, members }
 }
 
@@ -55,12 +55,19 @@ export const wantedRows = async (executor: Executor, ports: Port[], networkIds: 
   return { networks, subnets, neighbours, ...groups }
 }
 
+/** The ports themselves, and those that change how they are plugged: the network's own, and those on other hosts. */
+const isSeenByPlugs = (ports: Port[]): Condition => (where) => where.or([
+  where('id', 'in', ports.map(({ id }) => id)),
+  where('device_owner', '=', 'network:dhcp'),
+  where.and([where('host', '<>', ''), where('host', 'not in', [...new Set(ports.map(({ host }) => host))])]),
+])
+
 /** What one plug needs: its networks without their neighbours' names, which the next sync brings. */
 export const plugRows = async (executor: Executor, ports: Port[]): Promise<WantedRows> => {
   const ids = [...new Set(ports.map(({ network_id }) => network_id))]
   const [networks, subnets, neighbours, groups] = await Promise.all([
     fetchMany(executor, networkKind, ids), list(executor, subnetKind, { conditions: [isIn('network_id', ids)] }),
-    list(executor, portKind, { conditions: [isIn('network_id', ids)] }),
+    list(executor, portKind, { conditions: [isIn('network_id', ids), isSeenByPlugs(ports)] }),
     groupRows(executor, ports),
   ])
   return { networks, subnets, neighbours, ...groups }

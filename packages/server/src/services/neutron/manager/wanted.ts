@@ -4,6 +4,7 @@ import type {
   WantedNetwork, WantedPort, WantedRouter, WantedRule, WantedSecurityGroup, WantedSubnet,
 } from '../ports.ts'
 import type { FixedIp, Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet } from '../store/tables.ts'
+import type { Member } from '../store/memberships.ts'
 import type { GroupRows, RouterRows, WantedRows } from './wanted-rows.ts'
 
 const metadataAddress = '169.254.169.254/32'
@@ -83,7 +84,7 @@ export const wantedGroups = (rows: GroupRows): WantedSecurityGroup[] => {
   }))
 }
 
-const ipsOf = (port: Port | undefined): string[] => port === undefined ? []
+const ipsOf = (port: Member | undefined): string[] => port === undefined ? []
   : [...port.fixed_ips.map(({ ip_address }) => ip_address), ...port.allowed_address_pairs.map(({ ip_address }) => ip_address)]
 
 const wantedRule = (rule: SecurityGroupRule, addresses: Map<string, string[]>): WantedRule => ({

@@ -1,6 +1,7 @@
 /** Which ports are in which security groups, and each project's default group, in SQL. */
 import type { Executor } from '#platform/db/database.ts'
-import type { LinkTables } from './tables.ts'
+import { fromJson } from '#platform/db/json.ts'
+import type { LinkTables, Port } from './tables.ts'
 
 const db = (executor: Executor) => executor.as<LinkTables>()
 
@@ -14,6 +15,21 @@ export const membershipsSet = async (executor: Executor, portId: string, groupId
 export const membersOf = async (executor: Executor, groupIds: string[]): Promise<{ port_id: string; security_group_id: string }[]> =>
   groupIds.length === 0 ? []
     : db(executor).selectFrom('neutron_membership').selectAll().where('security_group_id', 'in', groupIds).execute()
+
+/** What makes a port a member that others' rules can name. */
+export type Member = Pick<Port, 'id' | 'fixed_ips' | 'allowed_address_pairs'>
+
+/** The ports that are in any of the groups, in one statement whose text does not grow with them. */
+export const memberPorts = async (executor: Executor, groupIds: string[]): Promise<Member[]> => {
+  if (groupIds.length === 0) return []
+  const rows = await executor.as<LinkTables & { neutron_port: Record<keyof Member, string> }>()
+    .selectFrom('neutron_port').select(['id', 'fixed_ips', 'allowed_address_pairs'])
+    .where('id', 'in', (query) => query.selectFrom('neutron_membership').select('port_id').where('security_group_id', 'in', groupIds))
+    .execute()
+  return rows.map((row) => ({
+    id: row.id, fixed_ips: fromJson(row.fixed_ips), allowed_address_pairs: fromJson(row.allowed_address_pairs),
+  }))
+}
 
 export const isGroupUsed = async (executor: Executor, groupId: string): Promise<boolean> =>
   (await db(executor).selectFrom('neutron_membership').select('port_id').where('security_group_id', '=', groupId).limit(1).executeTakeFirst()) !== undefined
