@@ -31,7 +31,7 @@ export const serverCreate = async ({ ask }: CloudProcess, plan: BootPlan, name: 
 }
 
 /** Polls one server every `everyMs` until it is ACTIVE. */
-export const untilActive = async ({ ask }: CloudProcess, id: string, everyMs = 5): Promise<void> => {
+export const untilActive = async ({ ask }: CloudProcess, id: string, everyMs = 10): Promise<void> => {
   for (;;) {
     const { body } = await ask('GET', `/compute/v2.1/servers/${id}`)
     if (body.server?.status === 'ACTIVE') return
