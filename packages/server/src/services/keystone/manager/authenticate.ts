@@ -1,6 +1,6 @@
 /** Proves who asks for a token, by each of the methods, and for what scope; a "no" never tells which part was wrong. */
 import { timingSafeEqual } from 'node:crypto'
-import { applicationCredentials, credentials, projects, trusts, users } from '../store/entity-store.ts'
+import { applicationCredentials, credentials, trusts, users } from '../store/entity-store.ts'
 import type { ApplicationCredential, Project, Trust, User } from '../store/tables.ts'
 import { assignedOnProject } from './effective-roles.ts'
 import type { Ground } from './ground.ts'
@@ -34,7 +34,7 @@ export interface AuthRequest {
 }
 
 /** What one method has proved. */
-interface Proof { userId: string; parent?: TokenGrant; credential?: ApplicationCredential }
+interface Proof { userId: string; user?: User; parent?: TokenGrant; credential?: ApplicationCredential }
 
 interface Parts { ground: Ground; tokens: Tokens; passwords: Passwords; userPasswords: UserPasswords; seal: Seal }
 
@@ -43,6 +43,7 @@ export class Authenticator {
   constructor(parts: Parts) { this.#parts = parts }
 
   get #db() { return this.#parts.ground.db }
+  get #places() { return this.#parts.ground.places }
 
   async authenticate(request: AuthRequest): Promise<IssuedToken> {
     const methods = [...new Set(request.identity.methods)]
@@ -50,7 +51,7 @@ export class Authenticator {
     for (const method of methods) proofs.push(await this.#prove(method, request))
     const proof = combined(proofs)
     const all = [...methods, ...(proof.parent?.data.methods ?? [])]
-    await this.#requireEnoughMethods(proof.userId, all)
+    await this.#requireEnoughMethods(proof, all)
     const { scope, trust } = await this.#scopeOf(request, proof)
     const order = {
       userId: proof.userId, methods: all, scope, parent: proof.parent,
@@ -74,7 +75,7 @@ export class Authenticator {
   async #byPassword({ user: given }: { user: Ref & { password: string } }): Promise<Proof> {
     const user = await this.#userOf(given)
     await this.#parts.userPasswords.check(user, given.password)
-    return { userId: user!.id }
+    return { userId: user!.id, user }
   }
 
   async #byToken({ id }: { id: string }): Promise<Proof> {
@@ -128,16 +129,16 @@ export class Authenticator {
 
   async #domainOf(given: { id?: string; name?: string }): Promise<Project | undefined> {
     const domain = given.name !== undefined
-      ? await projects.find(this.#db, { domain_id: '', name: given.name })
-      : await projects.fetch(this.#db, given.id ?? '')
+      ? await this.#places.find('', given.name)
+      : await this.#places.fetch(given.id ?? '')
     return domain?.is_domain ? domain : undefined
   }
 
   async #projectOf(given: Ref): Promise<Project | undefined> {
-    if (given.name === undefined) return await projects.fetch(this.#db, given.id ?? '')
+    if (given.name === undefined) return await this.#places.fetch(given.id ?? '')
     if (!given.domain) throw invalid('Expecting to find domain in project.', 'domain')
     const domain = await this.#domainOf(given.domain)
-    return domain && await projects.find(this.#db, { domain_id: domain.id, name: given.name })
+    return domain && await this.#places.find(domain.id, given.name)
   }
 
   async #scopeOf(request: AuthRequest, proof: Proof): Promise<{ scope: TokenScope; trust?: Trust }> {
@@ -164,8 +165,8 @@ export class Authenticator {
 
   async #defaultScope(userId: string): Promise<TokenScope> {
     const user = await users.fetch(this.#db, userId)
-    const project = user?.default_project_id ? await projects.fetch(this.#db, user.default_project_id) : undefined
-    const domain = project && await projects.fetch(this.#db, project.domain_id)
+    const project = user?.default_project_id ? await this.#places.fetch(user.default_project_id) : undefined
+    const domain = project && await this.#places.fetch(project.domain_id)
     if (!project?.enabled || !domain?.enabled) return { kind: 'unscoped' }
     const roles = await assignedOnProject(this.#db, userId, project)
     return roles.length > 0 ? { kind: 'project', id: project.id } : { kind: 'unscoped' }
@@ -191,8 +192,8 @@ export class Authenticator {
   }
 
   /** A user with rules for several factors needs the methods of one whole rule. */
-  async #requireEnoughMethods(userId: string, methods: string[]): Promise<void> {
-    const user = await users.fetch(this.#db, userId)
+  async #requireEnoughMethods(proof: Proof, methods: string[]): Promise<void> {
+    const user = proof.user ?? await users.fetch(this.#db, proof.userId)
     const rules = user?.options.multi_factor_auth_enabled === true ? user.options.multi_factor_auth_rules : undefined
     if (!Array.isArray(rules) || rules.length === 0) return
     if (!rules.some((rule: string[]) => rule.every((method) => methods.includes(method)))) throw notAuthenticated()

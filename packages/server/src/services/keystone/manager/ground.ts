@@ -5,6 +5,7 @@ import type { Clock } from '#platform/clock/clock.ts'
 import type { Database, Tx } from '#platform/db/database.ts'
 import { hexId } from '#platform/ids/ids.ts'
 import { revocations } from '../store/entity-store.ts'
+import type { Places } from './places.ts'
 import type { Settings } from './settings.ts'
 import type { Change, Mark, TokenMemory } from './token-memory.ts'
 
@@ -56,4 +57,12 @@ export class News {
   }
 }
 
-export interface Ground { db: Database; clock: Clock; settings: Settings; news: News; memory: TokenMemory }
+export interface Ground {
+  db: Database
+  clock: Clock
+  settings: Settings
+  news: News
+  memory: TokenMemory
+  /** Projects and domains by id, and by domain and name, as of the last change. For reads outside transactions. */
+  places: Places
+}

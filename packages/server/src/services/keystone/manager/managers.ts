@@ -15,6 +15,7 @@ import { News, type Ground } from './ground.ts'
 import { Groups } from './groups.ts'
 import { Limits } from './limits.ts'
 import { Passwords } from './passwords.ts'
+import { Places } from './places.ts'
 import { Policies } from './policies.ts'
 import { Projects } from './projects.ts'
 import { RegisteredLimits } from './registered-limits.ts'
@@ -54,7 +55,9 @@ export class Managers {
 
   constructor({ db, clock, settings, keyFolder, masterKey }: ManagerParts) {
     const memory = new TokenMemory(settings.cacheEntriesMax)
-    const ground: Ground = { db, clock, settings, memory, news: new News({ memory, settings, clock }) }
+    const ground: Ground = {
+      db, clock, settings, memory, news: new News({ memory, settings, clock }), places: new Places(db, memory),
+    }
     const passwords = new Passwords(settings.argon2)
     const userPasswords = new UserPasswords(ground, passwords)
     const seal = new Seal(masterKey, 'credentials')

@@ -7,6 +7,7 @@ import {
   assignedOnDomain, assignedOnProject, assignedOnSystem, closureOf, readRoleBook, tokenRoles, type RoleBook,
 } from './effective-roles.ts'
 import type { Ground } from './ground.ts'
+import { Remembered } from './remembered.ts'
 import type { TokenPayload } from './token-format.ts'
 import { marksOf } from './token-memory.ts'
 
@@ -35,12 +36,27 @@ const refOf = ({ id, name }: NamedRef): NamedRef => ({ id, name })
 
 export class TokenGrants {
   readonly #ground: Ground
-  #book: { generation: number; book: RoleBook } | undefined
+  readonly #books: Remembered<RoleBook>
+  readonly #grants: Remembered<TokenGrant>
 
-  constructor(ground: Ground) { this.#ground = ground }
+  constructor(ground: Ground) {
+    this.#ground = ground
+    this.#books = new Remembered(ground.memory)
+    this.#grants = new Remembered(ground.memory)
+  }
 
   /** Undefined: someone or something of the token is gone, disabled, or has no role there any more. */
-  async lookUp(payload: TokenPayload, db: Executor = this.#ground.db): Promise<TokenGrant | undefined> {
+  async lookUp(payload: TokenPayload): Promise<TokenGrant | undefined> {
+    const { scope, userId } = payload
+    // Delegations end by time and by count, which no change tells.
+    if (scope.kind === 'trust' || scope.kind === 'applicationCredential') return await this.#assess(payload)
+    const key = `${userId} ${scope.kind} ${'id' in scope ? scope.id : ''}`
+    const known = await this.#grants.get(key, () => this.#assess(payload))
+    return known && grantFor(payload, known)
+  }
+
+  async #assess(payload: TokenPayload): Promise<TokenGrant | undefined> {
+    const { db } = this.#ground
     const place = await this.#placeOf(payload, db)
     if (!place) return undefined
     const user = await this.#activeUser(db, actorOf(payload, place.trust))
@@ -49,14 +65,6 @@ export class TokenGrants {
     const isScoped = payload.scope.kind !== 'unscoped'
     if (isScoped && roles.length === 0) return undefined
     return await this.#grantOf({ payload, place, ...user, roles }, db)
-  }
-
-  /** Changes are told by generation, so the book is read once after each. */
-  async #roleBook(db: Executor): Promise<RoleBook> {
-    const { generation } = this.#ground.memory
-    if (db !== this.#ground.db) return await readRoleBook(db)
-    if (this.#book?.generation !== generation) this.#book = { generation, book: await readRoleBook(db) }
-    return this.#book.book
   }
 
   async #activeUser(db: Executor, id: string): Promise<{ user: User; domain: Project } | undefined> {
@@ -106,11 +114,10 @@ export class TokenGrants {
   }
 
   async #rolesAt(db: Executor, user: User, place: Place): Promise<NamedRef[]> {
-    const book = await this.#roleBook(db)
+    const book = (await this.#books.get('all', () => readRoleBook(db)))!
     if (place.system) return tokenRoles(await assignedOnSystem(db, user.id), book).map(refOf)
-    if (!place.project) return place.domain ? tokenRoles(
-      await assignedOnDomain(db, user.id, place.domain.id), book,
-    ).map(refOf) : []
+    if (!place.project && !place.domain) return []
+    if (!place.project) return tokenRoles(await assignedOnDomain(db, user.id, place.domain!.id), book).map(refOf)
     const grantor = place.trust?.trustor_user_id ?? user.id
     const assigned = closureOf(await assignedOnProject(db, grantor, place.project), book)
     if (!place.roleIds) return tokenRoles(assigned, book).map(refOf)
@@ -155,6 +162,13 @@ export class TokenGrants {
       } }),
     }
   }
+}
+
+/** What was found for one token, for another of the same user and scope. */
+const grantFor = (payload: TokenPayload, grant: TokenGrant): TokenGrant => {
+  const { methods, auditIds, issuedAt, expiresAt } = payload
+  const data = { ...grant.data, methods, auditIds, issuedAt, expiresAt }
+  return { ...grant, data, marks: markNames(payload, data, grant.trust) }
 }
 
 const isPast = (end: number | null, now: number): boolean => end !== null && end <= now

@@ -87,6 +87,9 @@ export class TokenMemory {
     return marks.reduce((at, mark) => Math.max(at, (this.#marks.get(mark)?.issuedBefore ?? -1) + 1), now)
   }
 
+  /** As if anything had changed, for what is remembered by generation: in case the bus has lost a change. */
+  renew(): void { this.#generation += 1 }
+
   forgetMarks(now: number): void {
     for (const [key, { expiresAt }] of this.#marks) if (expiresAt <= now) this.#marks.delete(key)
   }

@@ -83,6 +83,7 @@ export class Tokens {
   /** Reads the marks that other processes have set, should the bus have lost one. */
   async catchUp(): Promise<void> {
     const { memory, db, clock } = this.#ground
+    memory.renew()
     memory.forgetMarks(clock.now())
     for (const { mark, issued_before: issuedBefore, expires_at: expiresAt } of await revocations.list(db)) {
       if (!memory.knowsMark(mark, issuedBefore)) memory.addMark({ mark, issuedBefore, expiresAt })

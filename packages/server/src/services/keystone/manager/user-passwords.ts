@@ -2,7 +2,7 @@
 import { forbidden, unauthorized } from '#platform/errors/errors.ts'
 import type { Tx } from '#platform/db/database.ts'
 import { hexId } from '#platform/ids/ids.ts'
-import { passwords as passwordRows, projects, users } from '../store/entity-store.ts'
+import { passwords as passwordRows, users } from '../store/entity-store.ts'
 import type { Password, User } from '../store/tables.ts'
 import type { Ground } from './ground.ts'
 import type { Passwords } from './passwords.ts'
@@ -26,7 +26,7 @@ export class UserPasswords {
       if (user && !isLocked) await this.#countFailure(user)
       throw notAuthenticated()
     }
-    const domain = await projects.fetch(this.#ground.db, user.domain_id)
+    const domain = await this.#ground.places.fetch(user.domain_id)
     if (!user.enabled || !domain?.enabled) throw notAuthenticated()
     if (user.failed_count > 0) await users.update(this.#ground.db, user.id, { failed_count: 0, failed_at: null })
     this.#refuseExpired(user, current)
