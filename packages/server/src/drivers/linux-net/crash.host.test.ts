@@ -7,10 +7,12 @@ import { systemClock } from '#platform/clock/clock.ts'
 import { inSandbox, Lab, labIsMissing, labNetwork, labPort, noState, openGroup, until } from './lab.ts'
 import { namespacePath } from './names.ts'
 
+const address = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href)
+
 /** A process of its own that syncs what it reads from its standard input, until it is killed. */
 const victim = (lab: Lab): string => `
-  const { createLinuxNet } = await import(${JSON.stringify(new URL('./linux-net.ts', import.meta.url).href)})
-  const { systemClock } = await import(${JSON.stringify(new URL('../../platform/clock/clock.ts', import.meta.url).href)})
+  const { createLinuxNet } = await import(${address('./linux-net.ts')})
+  const { systemClock } = await import(${address('../../platform/clock/clock.ts')})
   const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
   const host = createLinuxNet({ cloudId: '${lab.cloud}', hostId: 'h1', log: quiet, clock: systemClock,
     hostNamespace: '${namespacePath(lab.hostName)}' })

@@ -100,7 +100,7 @@ function chooseLegs(
   for (const network of standingFirst(names, found, networks)) {
     const cidrs = reachableCidrs(network).filter((cidr) => {
       const rival = claimed.find((claim) => cidrsOverlap(claim.cidr, cidr))
-      if (rival) refused.push({ networkId: network.id, cidr, because: `${rival.cidr} is on ${rival.device} already` })
+      if (rival) refused.push({ networkId: network.id, cidr, because: reasonOf(found, rival) })
       return !rival
     })
     const device = names.hostLeg(network.id)
@@ -108,6 +108,12 @@ function chooseLegs(
     if (cidrs.length > 0) legs.push({ network, device, cidrs, alias: legAlias(names, network, cidrs) })
   }
   return { legs, refused }
+}
+
+/** A dead cloud's leg looks like any device; its mark says whose it was. */
+function reasonOf(found: FoundHostSide, { cidr, device }: { cidr: string; device: string }): string {
+  const alias = found.links.get(device)?.alias
+  return `${cidr} is on ${device}${alias ? ` (${alias})` : ''} already`
 }
 
 const standingFirst = (names: Names, found: FoundHostSide, networks: WantedNetwork[]): WantedNetwork[] => {
