@@ -28,7 +28,7 @@ before(async () => {
 })
 after(() => cloud.close())
 
-test('limits are set with all that a resource knows, shown in all their parts, and refused with their range', async () => {
+test('limits are set with all that a resource knows, shown in parts, and refused with their range', async () => {
   await ask('PUT', `/projects/${org}`, { limits: { instances: 16 } })
   for (const [name, borrow] of [
     ['t1', 0],
