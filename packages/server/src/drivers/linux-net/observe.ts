@@ -25,10 +25,6 @@ export async function observeNamespaces(
   return found
 }
 
-/** Networks and routers apart. */
-export const ofKind = (found: Map<string, FoundNamespace>, prefix: string): Map<string, FoundNamespace> =>
-  new Map([...found].filter(([name]) => name.startsWith(prefix)))
-
 function readSection(namespace: FoundNamespace, kind: string, text: string, names: Names): void {
   if (kind === 'links') {
     namespace.links = foundLinks(JSON.parse(text))
