@@ -13,5 +13,8 @@ export const forgetProjects = (parts: QuotaParts, projects: KnownProjects) =>
     observe: async (limit) => (await projects.gone()).slice(0, limit),
     plan: (ids) => ids,
     key: (id) => id,
-    act: (id) => parts.db.transaction((tx) => projects.forget(tx, id)),
+    act: async (id) => {
+      if ((await parts.keystone.projectAncestors(id)).length > 0) return
+      await parts.db.transaction((tx) => projects.forget(tx, id))
+    },
   })

@@ -1,0 +1,102 @@
+/** Quota's loops: each does its work, once, through every crash, and two at a time. */
+import assert from 'node:assert/strict'
+import { controllerSuite, type ControllerBench } from '#platform/controllers/testing.ts'
+import type { AnyController } from '#platform/controllers/controller.ts'
+import { testDatabases } from '#platform/db/testing.ts'
+import { openQuota, type QuotaBench } from '../testing.ts'
+import { driftOf } from '../manager/audit.ts'
+import { endTickets } from './end-tickets.ts'
+import { expireReservations } from './expire-reservations.ts'
+import { forgetProjects } from './forget-projects.ts'
+import { repairNumbers } from './repair-numbers.ts'
+
+const [database] = testDatabases()
+
+interface Case {
+  /** Makes work, in a tree of org 16 with t1 and t2 of 8 each, lending all. */
+  prepare(bench: QuotaBench): Promise<void>
+  controller(bench: QuotaBench): AnyController
+  assertDone(bench: QuotaBench): Promise<void>
+}
+
+const open = async (): Promise<QuotaBench> => {
+  const bench = await openQuota(database!, { org: null, t1: 'org', t2: 'org' })
+  await bench.front.ensureResource({ name: 'instances', service: 'compute', defaultLimit: 16 })
+  for (const projectId of ['t1', 't2']) {
+    const instances = { own: 8, lend: -1, borrow: projectId === 't2' ? 8 : 0 }
+    await bench.front.setLimits({ projectId, limits: { instances } })
+  }
+  return bench
+}
+
+const take = (bench: QuotaBench, subject: string, projectId: string, instances: number, isKept: boolean) =>
+  bench.db.transaction(async (tx) => {
+    await bench.front.reserve(tx, { projectId, deltas: { instances }, subject, reclaimable: 'yes' })
+    if (isKept) await bench.front.commit(tx, subject)
+  })
+
+const heldBy = async (bench: QuotaBench, projectId: string): Promise<number[]> => {
+  const { inUse, reserved } = (await bench.front.usage(projectId)).instances!
+  return [inUse, reserved]
+}
+
+const cases: Record<string, Case> = {
+  'quota.expire-reservations': {
+    prepare: async (bench) => {
+      await take(bench, 'kept', 't1', 1, true)
+      for (const subject of ['lost 1', 'lost 2', 'lost 3']) await take(bench, subject, 't1', 1, false)
+      bench.clock.advance(600_000)
+    },
+    controller: (bench) => expireReservations(bench.parts, bench.front),
+    assertDone: async (bench) => assert.deepEqual(await heldBy(bench, 't1'), [1, 0]),
+  },
+  'quota.end-tickets': {
+    prepare: async (bench) => {
+      await take(bench, 'big', 't2', 12, true)
+      for (let index = 0; index < 4; index++) await take(bench, `small ${index}`, 't2', 1, true)
+      await bench.db.transaction((tx) =>
+        bench.front.reclaim.begin(tx, { projectId: 't1', amounts: { instances: 2 }, subject: 'owner' }),
+      )
+      bench.clock.advance(600_000)
+    },
+    controller: (bench) => endTickets(bench.parts, bench.front),
+    assertDone: async (bench) => {
+      assert.deepEqual(await bench.front.notices(), [])
+      assert.deepEqual(await heldBy(bench, 't1'), [0, 0])
+    },
+  },
+  'quota.forget-projects': {
+    prepare: async (bench) => {
+      for (const projectId of ['t1', 't2']) await take(bench, `of ${projectId}`, projectId, 2, true)
+      for (const projectId of ['t1', 't2']) bench.known.delete(projectId)
+    },
+    controller: (bench) => forgetProjects(bench.parts, bench.projects),
+    assertDone: async (bench) => assert.equal((await bench.front.usage('org')).instances!.free, 16),
+  },
+  'quota.repair-numbers': {
+    prepare: async (bench) => {
+      await take(bench, 'one', 't1', 3, true)
+      await bench.db.as<{ quota_cell: { counted: number } }>().updateTable('quota_cell').set({ counted: 5 }).execute()
+    },
+    controller: (bench) => repairNumbers(bench.parts),
+    assertDone: async (bench) => assert.deepEqual(await driftOf(bench.db, 10), []),
+  },
+}
+
+for (const [name, { prepare, controller, assertDone }] of Object.entries(cases)) {
+  const make = async (): Promise<ControllerBench> => {
+    const bench = await open()
+    await prepare(bench)
+    return {
+      db: bench.db,
+      controller: () => controller(bench),
+      assertDone: async () => {
+        await assertDone(bench)
+        assert.deepEqual(await driftOf(bench.db, 10), [])
+      },
+      effects: () => [],
+      close: () => bench.db.close(),
+    }
+  }
+  controllerSuite({ name, make })
+}
