@@ -17,6 +17,7 @@ const makeAjv = (options: object): Ajv2020 => {
 
 const bodies = makeAjv({})
 const queries = makeAjv({ coerceTypes: 'array' })
+const settings = makeAjv({ useDefaults: true })
 
 const fieldOf = (error: ErrorObject): string => {
   const path = error.instancePath.split('/').slice(1).map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
@@ -53,6 +54,14 @@ const foremost = (errors: ErrorObject[]): ErrorObject => {
 const throwFirst = (validate: ValidateFunction): never => {
   const error = foremost(validate.errors ?? [])
   throw badRequest(sentence(error), { type: 'ValidationError', field: fieldOf(error), path: error.instancePath })
+}
+
+/** Fills the schema's defaults into `value`; answers with the first thing that is wrong with it, if anything is. */
+export const fillDefaults = (schema: TSchema, value: object): { path: string; message: string } | undefined => {
+  const validate = settings.compile(schema)
+  if (validate(value)) return undefined
+  const { instancePath, message = 'is not valid' } = foremost(validate.errors ?? [])
+  return { path: instancePath.slice(1).replaceAll('/', '.'), message }
 }
 
 /** Validates values of one schema at any version; compiles lazily, once per boundary. */

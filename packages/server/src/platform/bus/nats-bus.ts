@@ -1,5 +1,4 @@
 /** The bus between processes: NATS, by its own client. */
-import { RequestError, TimeoutError, connect } from '@nats-io/transport-node'
 import type { Msg, NatsConnection } from '@nats-io/transport-node'
 import { silentLog } from '#platform/log/log.ts'
 import type { Log } from '#platform/log/log.ts'
@@ -23,21 +22,27 @@ const responders = 'responders'
  * meanwhile may be lost, and then `flush` rejects.
  */
 export async function createNatsBus({ url, token, name, log = silentLog }: NatsBusOptions): Promise<Bus> {
+  // Loaded here, since a cloud of one process needs none of it.
+  const client = await import('@nats-io/transport-node')
   try {
-    const connection = await connect(
+    const connection = await client.connect(
       { servers: url.split(','), token, name, maxReconnectAttempts: -1, reconnectTimeWait: 500 },
     )
-    return new NatsBus(connection, log)
+    return new NatsBus(client, connection, log)
   } catch (error) {
     throw new Error(`NATS at ${url} does not answer: ${(error as Error).message}`, { cause: error })
   }
 }
 
+type Client = typeof import('@nats-io/transport-node')
+
 class NatsBus implements Bus {
+  readonly #client: Client
   readonly #connection: NatsConnection
   readonly #log: Log
 
-  constructor(connection: NatsConnection, log: Log) {
+  constructor(client: Client, connection: NatsConnection, log: Log) {
+    this.#client = client
     this.#connection = connection
     this.#log = log
     void this.#watch()
@@ -97,8 +102,8 @@ class NatsBus implements Bus {
     try {
       return await this.#connection.request(subject, JSON.stringify(data), { timeout: timeoutMs })
     } catch (error) {
-      if (error instanceof RequestError && error.isNoResponders()) throw noResponder(subject)
-      if (error instanceof TimeoutError) throw timedOut(subject, timeoutMs)
+      if (error instanceof this.#client.RequestError && error.isNoResponders()) throw noResponder(subject)
+      if (error instanceof this.#client.TimeoutError) throw timedOut(subject, timeoutMs)
       throw error
     }
   }

@@ -1,6 +1,6 @@
 /** Configuration: one schema, layers merged over its defaults, unknown keys refused by name, printed for `--help`. */
-import { Value } from 'typebox/value'
 import { parse } from 'yaml'
+import { fillDefaults } from '#platform/api-kit/validation.ts'
 import type { TObject, TProperties, TSchema } from '#platform/api-kit/schema.ts'
 
 export class ConfigProblem extends Error {}
@@ -38,11 +38,14 @@ export const yamlLayer = (text: string, source: string): Tree => {
 export const loadConfig = <C>(schema: TSchema, layers: { source: string; tree: Tree }[]): C => {
   for (const { source, tree } of layers) {
     const [unknown] = unknownKeys(schema, tree, '')
-    if (unknown) throw new ConfigProblem(`${source}: unknown key "${unknown}". Known keys are printed by \`quaystone up --help\`.`)
+    if (unknown)
+      throw new ConfigProblem(
+        `${source}: unknown key "${unknown}". Known keys are printed by \`quaystone up --help\`.`,
+      )
   }
-  const config = Value.Default(schema, layers.reduce((all, { tree }) => merged(all, tree), {} as Tree))
-  const [error] = Value.Errors(schema, config)
-  if (error) throw new ConfigProblem(`Configuration ${error.instancePath.slice(1).replaceAll('/', '.') || 'root'}: ${error.message}`)
+  const config = structuredClone(layers.reduce((all, { tree }) => merged(all, tree), {} as Tree))
+  const wrong = fillDefaults(schema, config)
+  if (wrong) throw new ConfigProblem(`Configuration ${wrong.path || 'root'}: ${wrong.message}`)
   return config as C
 }
 

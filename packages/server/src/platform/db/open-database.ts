@@ -66,7 +66,7 @@ function temporaryBackend(assertOutside: () => void): Backend {
 }
 
 async function openPostgresDatabase({ url, poolMax, schema, log, clock }: DatabaseOptions): Promise<Database> {
-  const { pool, dialect } = openPostgres({ url, poolMax, schema, log })
+  const { pool, dialect } = await openPostgres({ url, poolMax, schema, log })
   try {
     await pool.query('select 1')
   } catch (error) {

@@ -1,7 +1,7 @@
 /** Kysely on `pg`: a pool whose big integers are numbers, as everything of ours fits into 53 bits. */
 import { PostgresDialect } from 'kysely'
 import type { Dialect } from 'kysely'
-import pg from 'pg'
+import type pg from 'pg'
 import type { Log } from '#platform/log/log.ts'
 
 export interface PostgresOptions {
@@ -17,12 +17,14 @@ const numeric = 1700
 
 export interface PostgresPool { pool: pg.Pool; dialect: Dialect }
 
-export function openPostgres({ url, poolMax = 10, schema, log }: PostgresOptions): PostgresPool {
+/** The client is loaded here, since most clouds live on SQLite. */
+export async function openPostgres({ url, poolMax = 10, schema, log }: PostgresOptions): Promise<PostgresPool> {
+  const { default: pg } = await import('pg')
   const pool = new pg.Pool({
     connectionString: url,
     max: poolMax,
     connectionTimeoutMillis: 10_000,
-    types: { getTypeParser: typeParser },
+    types: { getTypeParser: parserOf(pg) },
     ...(schema === undefined ? {} : { options: `-c search_path=${schema}` }),
   })
   // Without a listener, a server that goes away under an idle connection would end the process.
@@ -33,5 +35,5 @@ export function openPostgres({ url, poolMax = 10, schema, log }: PostgresOptions
 }
 
 /** 64-bit integers and sums of them (numeric) become numbers. */
-const typeParser: typeof pg.types.getTypeParser = (oid: number, format?: unknown) =>
-  oid === int8 || oid === numeric ? Number : pg.types.getTypeParser(oid, format as 'text')
+const parserOf = ({ types }: typeof pg): typeof pg.types.getTypeParser => (oid: number, format?: unknown) =>
+  oid === int8 || oid === numeric ? Number : types.getTypeParser(oid, format as 'text')
