@@ -5,8 +5,8 @@ import { defineAction, defineRoute } from '#platform/api-kit/route.ts'
 import type { Route } from '#platform/api-kit/route.ts'
 import { isTrue, since, Strict, T } from '#platform/api-kit/schema.ts'
 import { badRequest, notFound } from '#platform/errors/errors.ts'
+import { isFlavorSortKey } from '../manager/flavors.ts'
 import type { Flavor } from '../manager/model.ts'
-import { flavorSortColumns } from '../store/flavors.ts'
 import type { FlavorSortKey } from '../store/flavors.ts'
 import { atLeast, last, limitOf, linksOf, nextLinks, refuseUnknown } from './manners.ts'
 import type { Query } from './manners.ts'
@@ -95,13 +95,13 @@ const least = (query: Query, key: string): number | undefined => {
 const sortOf = (query: Query): { sortKey: FlavorSortKey; descending: boolean } => {
   const sortKey = last(query, 'sort_key') ?? 'flavorid'
   const direction = last(query, 'sort_dir') ?? 'asc'
-  if (!Object.hasOwn(flavorSortColumns, sortKey)) throw badRequest(
+  if (!isFlavorSortKey(sortKey)) throw badRequest(
     `Invalid input for query parameters sort_key. Value: ${sortKey}.`, { field: 'sort_key' },
   )
   if (direction !== 'asc' && direction !== 'desc') throw badRequest(
     `Unknown sort direction, must be one of: asc, desc (got ${direction})`, { field: 'sort_dir' },
   )
-  return { sortKey: sortKey as FlavorSortKey, descending: direction === 'desc' }
+  return { sortKey, descending: direction === 'desc' }
 }
 
 const page = (flavors: Flavor[], limit: number, marker: string | undefined): Flavor[] => {

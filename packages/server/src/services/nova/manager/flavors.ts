@@ -3,11 +3,13 @@ import type { RequestContext } from '#platform/auth/context.ts'
 import { badRequest, conflict, notFound } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
 import * as store from '../store/flavors.ts'
-import type { FlavorQuery } from '../store/flavors.ts'
+import type { FlavorQuery, FlavorSortKey } from '../store/flavors.ts'
 import type { Flavor } from './model.ts'
 import type { NovaParts } from './parts.ts'
 
 export type FlavorDraft = Omit<Flavor, 'id' | 'extraSpecs'> & { id?: string }
+
+export const isFlavorSortKey = (key: string): key is FlavorSortKey => Object.hasOwn(store.flavorSortColumns, key)
 
 const missing = (id: string) => notFound(`Flavor ${id} could not be found.`, { reason: 'flavor-not-found' })
 

@@ -1,7 +1,7 @@
 /** Looking into servers: console output, diagnostics, the record of actions. */
 import { badRequest, conflict, isRefusal, notFound } from '#platform/errors/errors.ts'
 import type { PortInfo } from '#services/neutron/facade.ts'
-import type { ContainerStats } from '#services/workloads/ports.ts'
+import type { ContainerStats } from '#services/workloads/facade.ts'
 import { actionFetch, actionsList } from '../store/actions.ts'
 import type { InstanceAction, Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
