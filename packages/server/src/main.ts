@@ -7,13 +7,22 @@ import { readVersion } from './cli/version.ts'
 import { failWith } from './cli/fail.ts'
 
 const program = new Command('quaystone')
-  .description('An OpenStack-compatible container cloud: Keystone, Glance, Neutron and Nova over Docker, in one process.')
+  .description(
+    'An OpenStack-compatible container cloud: Keystone, Glance, Neutron and Nova over Docker, in one process.',
+  )
   .version(readVersion())
   .showHelpAfterError('(quaystone --help lists the commands)')
   .addCommand(upCommand())
   .addCommand(controllersCommand())
   .addCommand(doctorCommand())
-  .addHelpText('after', '\nStart here:\n  $ ./quaystone up            a whole cloud on this machine\n  $ ./quaystone test          the whole test suite\n  $ ./quaystone bench         figures beside their baselines')
+  .addHelpText(
+    'after',
+    `
+Start here:
+  $ ./quaystone up            a whole cloud on this machine
+  $ ./quaystone test          the whole test suite
+  $ ./quaystone bench         figures beside their baselines`,
+  )
 
 try {
   await program.parseAsync()

@@ -3,22 +3,42 @@ import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import type { ServiceManifest } from '#platform/api-kit/service.ts'
 import type { Runner } from '#platform/controllers/runner.ts'
 
-interface AdminView { runner: Runner; services: ServiceManifest[]; doctor(): Promise<object> }
+interface AdminView {
+  runner: Runner
+  services: ServiceManifest[]
+  doctor(): Promise<object>
+}
 
 const view = (id: string, path: string, summary: string, handler: (view: AdminView) => unknown): Route<AdminView> =>
   defineRoute<AdminView>({
-    id, path, summary, method: 'GET', policy: 'quaystone:admin', reply: { status: 200 }, handler: (admin) => handler(admin),
+    id,
+    path,
+    summary,
+    method: 'GET',
+    policy: 'quaystone:admin',
+    reply: { status: 200 },
+    handler: (admin) => handler(admin),
   })
 
 const routes = [
-  view('controllers', '/controllers', 'What every loop did and is doing', ({ runner }) => ({ controllers: runner.status() })),
-  view('doctor', '/doctor', 'What bears this cloud\'s mark and belongs to nobody', ({ doctor }) => doctor()),
+  view('controllers', '/controllers', 'What every loop did and is doing', ({ runner }) => ({
+    controllers: runner.status(),
+  })),
+  view('doctor', '/doctor', "What bears this cloud's mark and belongs to nobody", ({ doctor }) => doctor()),
   view('levels', '/levels', 'Services by level: calls go down only', ({ services }) => ({
     levels: services.map(({ name, level, about }) => ({ name, level, about })),
   })),
   view('routes', '/routes', 'Every route of every service', ({ services }) => ({
-    routes: services.flatMap((service) => service.routes.map(({ id, method, path, policy, summary }) =>
-      ({ service: service.name, id, method, path, policy, summary }))),
+    routes: services.flatMap((service) =>
+      service.routes.map(({ id, method, path, policy, summary }) => ({
+        service: service.name,
+        id,
+        method,
+        path,
+        policy,
+        summary,
+      })),
+    ),
   })),
 ]
 
@@ -26,10 +46,20 @@ const routes = [
 export const createAdminService = (): ServiceManifest & { bind(view: AdminView): void } => {
   const bound: Partial<AdminView> = {}
   return {
-    name: 'admin', about: 'The operator\'s view of the process', level: 99, catalog: [], prefix: '/admin', versionPath: '',
-    faults: 'plain', adminRule: 'quaystone:admin', routes, migrations: [],
+    name: 'admin',
+    about: "The operator's view of the process",
+    level: 99,
+    catalog: [],
+    prefix: '/admin',
+    versionPath: '',
+    faults: 'plain',
+    adminRule: 'quaystone:admin',
+    routes,
+    migrations: [],
     policies: [{ name: 'quaystone:admin', rule: 'role:admin', about: 'See loops, routes and levels' }],
     create: () => ({ api: bound, facade: {}, controllers: [] }),
-    bind: (admin) => { Object.assign(bound, admin) },
+    bind: (admin) => {
+      Object.assign(bound, admin)
+    },
   }
 }

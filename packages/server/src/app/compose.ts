@@ -47,7 +47,11 @@ export interface Cloud {
   close(): Promise<void>
 }
 
-interface Built { manifest: ServiceManifest; instance: ServiceInstance; bound: BoundService }
+interface Built {
+  manifest: ServiceManifest
+  instance: ServiceInstance
+  bound: BoundService
+}
 
 /** Facades of lower levels only; a call upwards is a fault of the program and says so at start. */
 const facadesBelow = (level: number, built: Built[]): Facades =>
@@ -59,27 +63,52 @@ const facadesBelow = (level: number, built: Built[]): Facades =>
     },
   })
 
-const depsFor = (manifest: ServiceManifest, parts: Parts, built: Built[], bound: Pick<BoundService, 'policy'>): ServiceDeps => {
+const depsFor = (
+  manifest: ServiceManifest,
+  parts: Parts,
+  built: Built[],
+  bound: Pick<BoundService, 'policy'>,
+): ServiceDeps => {
   const { options, db, bus, metrics } = parts
   const dataDir = join(options.dataDir, manifest.name)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const section = (options.config as unknown as Record<string, object>)[manifest.name] ?? {}
   return {
-    db, bus, metrics, dataDir, clock: options.clock, log: options.log.child({ service: manifest.name }),
-    policy: bound.policy, hosts: options.hosts, facades: facadesBelow(manifest.level, built),
-    cloudId: options.identity.cloudId, region: options.config.region, masterKey: options.identity.masterKey,
-    config: { ...section, ...(manifest.name === 'glance' && { ports: glancePorts(options.dataDir) }), ...options.extras?.[manifest.name] },
+    db,
+    bus,
+    metrics,
+    dataDir,
+    clock: options.clock,
+    log: options.log.child({ service: manifest.name }),
+    policy: bound.policy,
+    hosts: options.hosts,
+    facades: facadesBelow(manifest.level, built),
+    cloudId: options.identity.cloudId,
+    region: options.config.region,
+    masterKey: options.identity.masterKey,
+    config: {
+      ...section,
+      ...(manifest.name === 'glance' && { ports: glancePorts(options.dataDir) }),
+      ...options.extras?.[manifest.name],
+    },
   }
 }
 
-interface Parts { options: CloudOptions; db: Database; bus: Bus; metrics: Metrics }
+interface Parts {
+  options: CloudOptions
+  db: Database
+  bus: Bus
+  metrics: Metrics
+}
 
 const build = (manifests: ServiceManifest[], parts: Parts): Built[] => {
   const built: Built[] = []
   for (const manifest of manifests) {
     const overrides = readOverrides(join(parts.options.dataDir, 'policy'), manifest.name)
     const policy = createEnforcer({
-      defaults: manifest.policies, overrides, enforceScope: parts.options.config.keystone.enforceScope,
+      defaults: manifest.policies,
+      overrides,
+      enforceScope: parts.options.config.keystone.enforceScope,
     })
     const instance = manifest.create(depsFor(manifest, parts, built, { policy }))
     built.push({ manifest, instance, bound: { manifest, api: instance.api, policy } })
@@ -98,13 +127,21 @@ export const compose = async (options: CloudOptions): Promise<Cloud> => {
   const metrics = createMetrics()
   const adminService = createAdminService()
   const manifests = [...options.services, adminService].sort((a, b) => a.level - b.level)
-  await migrate(db, manifests.map(({ name, migrations }) => ({ service: name, migrations })))
+  await migrate(
+    db,
+    manifests.map(({ name, migrations }) => ({ service: name, migrations })),
+  )
   const built = build(manifests, { options, db, bus, metrics })
   const facades = facadesBelow(Infinity, built)
   for (const { instance } of built) await instance.seed?.()
   await facades.keystone.catalogEnsure(catalogOf(manifests, config.region))
   const runner = createRunner({
-    controllers: built.flatMap(({ instance }) => instance.controllers), db, bus, clock, log, owner: options.identity.cloudId,
+    controllers: built.flatMap(({ instance }) => instance.controllers),
+    db,
+    bus,
+    clock,
+    log,
+    owner: options.identity.cloudId,
   })
   const relay = createOutboxRelay({ db, bus, clock, log })
   const server = serverOf(built, options, facades, metrics)
@@ -126,10 +163,15 @@ export const compose = async (options: CloudOptions): Promise<Cloud> => {
 
 const serverOf = (built: Built[], options: CloudOptions, facades: Facades, metrics: Metrics): FastifyInstance => {
   const seconds = metrics.histogram({
-    name: 'quaystone_http_request_seconds', help: 'Time to answer', labels: ['route', 'method', 'status'] as const,
+    name: 'quaystone_http_request_seconds',
+    help: 'Time to answer',
+    labels: ['route', 'method', 'status'] as const,
   })
   return createServer({
-    services: built.map(({ bound }) => bound), log: options.log, validator: facades.keystone, publicUrl: options.config.publicUrl,
+    services: built.map(({ bound }) => bound),
+    log: options.log,
+    validator: facades.keystone,
+    publicUrl: options.config.publicUrl,
     observe: (route, method, status, took) => seconds.observe({ route, method, status: String(status) }, took),
     pages: [
       { path: '/metrics', handle: async () => ({ type: metrics.contentType, body: await metrics.text() }) },

@@ -23,8 +23,10 @@ const write0600 = (path: string, text: string): void => {
 }
 
 const created = (): Omit<Identity, 'firstBoot'> => ({
-  cloudId: randomBytes(4).toString('hex'), masterKey: randomBytes(32),
-  adminPassword: secret(15), demoPassword: secret(15),
+  cloudId: randomBytes(4).toString('hex'),
+  masterKey: randomBytes(32),
+  adminPassword: secret(15),
+  demoPassword: secret(15),
 })
 
 const parsed = (text: string, path: string): Identity => {
@@ -34,7 +36,9 @@ const parsed = (text: string, path: string): Identity => {
     if (masterKey.length !== 32 || !/^[0-9a-f]{8}$/.test(stored.cloudId)) throw new Error('a field is missing')
     return { ...stored, masterKey, firstBoot: false }
   } catch (error) {
-    throw new StartProblem(`${path} is damaged (${(error as Error).message}). Restore it from a backup, or start with another --data-dir.`)
+    throw new StartProblem(
+      `${path} is damaged (${(error as Error).message}). Restore it from a backup, or start with another --data-dir.`,
+    )
   }
 }
 
@@ -50,7 +54,9 @@ export const openDataDir = (path: string): Identity => {
     return { ...identity, firstBoot: true }
   } catch (error) {
     if (error instanceof StartProblem) throw error
-    throw new StartProblem(`The data directory ${path} cannot be used: ${(error as Error).message}. Choose one with --data-dir.`)
+    throw new StartProblem(
+      `The data directory ${path} cannot be used: ${(error as Error).message}. Choose one with --data-dir.`,
+    )
   }
 }
 
@@ -67,18 +73,29 @@ export const lockDataDir = (path: string): (() => void) => {
   const file = join(path, 'pid')
   const holder = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
   if (holder && holder !== process.pid && isAlive(holder)) {
-    throw new StartProblem(`Quaystone already runs on ${path} (process ${holder}). Stop it first, or choose another --data-dir.`)
+    throw new StartProblem(
+      `Quaystone already runs on ${path} (process ${holder}). Stop it first, or choose another --data-dir.`,
+    )
   }
   write0600(file, String(process.pid))
   return () => rmSync(file, { force: true })
 }
 
-const cloud = (name: string, user: string, password: string, project: string, url: string, region: string) => `  ${name}:
+interface CloudEntry {
+  name: string
+  user: string
+  password: string
+  url: string
+  region: string
+}
+
+/** A user of the first boot has the name of its project. */
+const entryOf = ({ name, user, password, url, region }: CloudEntry) => `  ${name}:
     auth:
       auth_url: ${url}/identity
       username: ${user}
       password: ${password}
-      project_name: ${project}
+      project_name: ${user}
       user_domain_name: Default
       project_domain_name: Default
     region_name: ${region}
@@ -90,14 +107,25 @@ const cloud = (name: string, user: string, password: string, project: string, ur
 export const writeClientFiles = (dir: string, identity: Identity, url: string, region: string) => {
   const clouds = join(dir, 'clouds.yaml')
   const openrc = join(dir, 'openrc')
-  write0600(clouds, 'clouds:\n' + cloud('quaystone', 'demo', identity.demoPassword, 'demo', url, region)
-    + cloud('quaystone-admin', 'admin', identity.adminPassword, 'admin', url, region))
-  write0600(openrc, [
-    '# source this file; `source openrc admin` for the administrator',
-    'if [ "${1:-demo}" = admin ]; then', `  export OS_USERNAME=admin OS_PROJECT_NAME=admin OS_PASSWORD='${identity.adminPassword}'`,
-    'else', `  export OS_USERNAME=demo OS_PROJECT_NAME=demo OS_PASSWORD='${identity.demoPassword}'`, 'fi',
-    `export OS_AUTH_URL=${url}/identity OS_IDENTITY_API_VERSION=3 OS_USER_DOMAIN_NAME=Default OS_PROJECT_DOMAIN_NAME=Default`,
-    `export OS_REGION_NAME=${region} OS_INTERFACE=public`, '',
-  ].join('\n'))
+  const users = [
+    { name: 'quaystone', user: 'demo', password: identity.demoPassword },
+    { name: 'quaystone-admin', user: 'admin', password: identity.adminPassword },
+  ]
+  write0600(clouds, `clouds:\n${users.map((user) => entryOf({ ...user, url, region })).join('')}`)
+  write0600(
+    openrc,
+    [
+      '# source this file; `source openrc admin` for the administrator',
+      'if [ "${1:-demo}" = admin ]; then',
+      `  export OS_USERNAME=admin OS_PROJECT_NAME=admin OS_PASSWORD='${identity.adminPassword}'`,
+      'else',
+      `  export OS_USERNAME=demo OS_PROJECT_NAME=demo OS_PASSWORD='${identity.demoPassword}'`,
+      'fi',
+      `export OS_AUTH_URL=${url}/identity OS_IDENTITY_API_VERSION=3`,
+      'export OS_USER_DOMAIN_NAME=Default OS_PROJECT_DOMAIN_NAME=Default',
+      `export OS_REGION_NAME=${region} OS_INTERFACE=public`,
+      '',
+    ].join('\n'),
+  )
   return { clouds, openrc }
 }

@@ -8,13 +8,32 @@ import { createLinuxNet } from '#drivers/linux-net/linux-net.ts'
 import type { Host } from '#services/deps.ts'
 import type { Config } from './config.ts'
 
-export interface LocalHostOptions { config: Config; dataDir: string; cloudId: string; socketPath: string; log: Log; clock: Clock }
+export interface LocalHostOptions {
+  config: Config
+  dataDir: string
+  cloudId: string
+  socketPath: string
+  log: Log
+  clock: Clock
+}
 
-export const localHost = async ({ config, dataDir, cloudId, socketPath, log, clock }: LocalHostOptions): Promise<Host> => ({
+export const localHost = async ({
+  config,
+  dataDir,
+  cloudId,
+  socketPath,
+  log,
+  clock,
+}: LocalHostOptions): Promise<Host> => ({
   name: config.docker.hostName ?? hostname(),
   address: '127.0.0.1',
   runtime: await createDockerRuntime({
-    socketPath, cloudId, busyboxPath: '/bin/busybox', gateDir: join(dataDir, 'gates'), log: log.child({ driver: 'docker' }), clock,
+    socketPath,
+    cloudId,
+    busyboxPath: '/bin/busybox',
+    gateDir: join(dataDir, 'gates'),
+    log: log.child({ driver: 'docker' }),
+    clock,
   }),
   network: createLinuxNet({ cloudId, log: log.child({ driver: 'linux-net' }), clock }),
 })

@@ -1,4 +1,4 @@
-/** The operator's policy overrides: `<data dir>/policy/<service>.yaml`, rule name to rule text, as oslo.policy reads. */
+/** The operator's policy overrides: `<data dir>/policy/<service>.yaml`, rule name to rule text, as oslo.policy has it. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { yamlLayer } from '#platform/config/config.ts'

@@ -17,12 +17,21 @@ export interface TestCloud extends Cloud {
   runtime: ReturnType<typeof createFakeRuntime>
   network: ReturnType<typeof createFakeHostNetwork>
   /** One request by a token: status, headers, parsed body. */
-  ask(method: string, url: string, options?: { token?: string; body?: unknown; headers?: Record<string, string> }): Promise<Answer>
+  ask(
+    method: string,
+    url: string,
+    options?: { token?: string; body?: unknown; headers?: Record<string, string> },
+  ): Promise<Answer>
   /** A token's text, for a user of the first boot: `admin` on admin, `demo` on demo. */
   login(user: 'admin' | 'demo'): Promise<string>
 }
 
-export interface Answer { status: number; headers: Record<string, unknown>; body: any; text: string }
+export interface Answer {
+  status: number
+  headers: Record<string, unknown>
+  body: any
+  text: string
+}
 
 const fakeHost = (clock: Clock) => {
   const runtime = createFakeRuntime({ clock })
@@ -31,15 +40,26 @@ const fakeHost = (clock: Clock) => {
   return { runtime, network, host }
 }
 
-const asker = (cloud: Cloud): TestCloud['ask'] => async (method, url, { token, body, headers } = {}) => {
-  const raw = typeof body === 'string' || Buffer.isBuffer(body)
-  const answer = await cloud.server.inject({
-    method: method as 'GET', url, payload: body === undefined || raw ? (body as string) : JSON.stringify(body),
-    headers: { ...(token && { 'x-auth-token': token }), ...(body !== undefined && !raw && { 'content-type': 'application/json' }), ...headers },
-  })
-  const json = String(answer.headers['content-type'] ?? '').includes('json') && answer.body ? JSON.parse(answer.body) : undefined
-  return { status: answer.statusCode, headers: answer.headers, body: json, text: answer.body }
-}
+const asker =
+  (cloud: Cloud): TestCloud['ask'] =>
+  async (method, url, { token, body, headers } = {}) => {
+    const raw = typeof body === 'string' || Buffer.isBuffer(body)
+    const answer = await cloud.server.inject({
+      method: method as 'GET',
+      url,
+      payload: body === undefined || raw ? (body as string) : JSON.stringify(body),
+      headers: {
+        ...(token && { 'x-auth-token': token }),
+        ...(body !== undefined && !raw && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+    })
+    const json =
+      String(answer.headers['content-type'] ?? '').includes('json') && answer.body
+        ? JSON.parse(answer.body)
+        : undefined
+    return { status: answer.statusCode, headers: answer.headers, body: json, text: answer.body }
+  }
 
 /** The body of a password login. */
 export const passwordLogin = (user: string, password: string, project?: string) => ({
@@ -50,16 +70,31 @@ export const passwordLogin = (user: string, password: string, project?: string) 
 })
 
 /** Starts a cloud on fakes; `close` removes everything it made. */
-export const startTestCloud = async (options: { clock?: Clock; log?: Log; config?: Partial<Config>; dataDir?: string; services?: ServiceManifest[] } = {}): Promise<TestCloud> => {
+export const startTestCloud = async (
+  options: {
+    clock?: Clock
+    log?: Log
+    config?: Partial<Config>
+    dataDir?: string
+    services?: ServiceManifest[]
+  } = {},
+): Promise<TestCloud> => {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'quaystone-test-'))
   const clock = options.clock ?? systemClock
   const identity = openDataDir(dataDir)
   const { runtime, network, host } = fakeHost(clock)
   const cheapHashes = { keystone: { argon2MemoryKiB: 64, argon2Passes: 1 } }
-  const config = loadConfig<Config>(configSchema, [{ source: 'test', tree: cheapHashes }, { source: 'test', tree: options.config ?? {} }])
+  const config = loadConfig<Config>(configSchema, [
+    { source: 'test', tree: cheapHashes },
+    { source: 'test', tree: options.config ?? {} },
+  ])
   const cloud = await compose({
     services: options.services ?? (await import('./services.ts')).services,
-    config, dataDir, identity, clock, log: options.log ?? silentLog,
+    config,
+    dataDir,
+    identity,
+    clock,
+    log: options.log ?? silentLog,
     hosts: { list: () => [host], find: (name) => (name === host.name ? host : undefined) },
     extras: { keystone: { adminPassword: identity.adminPassword, demoPassword: identity.demoPassword } },
   })

@@ -8,7 +8,9 @@ const readAuth = (dataDir: string): Record<string, string> => {
   try {
     return parse(readFileSync(join(dataDir, 'clouds.yaml'), 'utf8')).clouds['quaystone-admin'].auth
   } catch (error) {
-    throw new StartProblem(`No cloud was ever started on ${dataDir} (${(error as Error).message}). Name its directory with --data-dir.`)
+    throw new StartProblem(
+      `No cloud was ever started on ${dataDir} (${(error as Error).message}). Name its directory with --data-dir.`,
+    )
   }
 }
 
@@ -16,7 +18,9 @@ const sent = async (url: string, init: RequestInit): Promise<Response> => {
   try {
     return await fetch(url, init)
   } catch (error) {
-    throw new StartProblem(`No cloud answers at ${new URL(url).origin} (${(error as Error).message}). Start it with \`quaystone up\`.`)
+    throw new StartProblem(
+      `No cloud answers at ${new URL(url).origin} (${(error as Error).message}). Start it with \`quaystone up\`.`,
+    )
   }
 }
 
@@ -25,18 +29,26 @@ export const operatorSession = async (dataDir: string) => {
   const auth = readAuth(dataDir)
   const domain = { id: 'default' }
   const login = await sent(`${auth.auth_url}/v3/auth/tokens`, {
-    method: 'POST', headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ auth: {
-      identity: { methods: ['password'], password: { user: { name: auth.username, password: auth.password, domain } } },
-      scope: { project: { name: auth.project_name, domain } },
-    } }),
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      auth: {
+        identity: {
+          methods: ['password'],
+          password: { user: { name: auth.username, password: auth.password, domain } },
+        },
+        scope: { project: { name: auth.project_name, domain } },
+      },
+    }),
   })
-  if (!login.ok) throw new StartProblem(`The cloud at ${auth.auth_url} refused its own administrator (${login.status}).`)
+  if (!login.ok)
+    throw new StartProblem(`The cloud at ${auth.auth_url} refused its own administrator (${login.status}).`)
   const token = String(login.headers.get('x-subject-token'))
   const origin = new URL(auth.auth_url!).origin
   return async <T>(path: string, init: { method?: string; body?: unknown } = {}): Promise<T> => {
     const answer = await sent(origin + path, {
-      method: init.method, body: init.body === undefined ? undefined : JSON.stringify(init.body),
+      method: init.method,
+      body: init.body === undefined ? undefined : JSON.stringify(init.body),
       headers: { 'x-auth-token': token, 'content-type': 'application/json' },
     })
     const text = await answer.text()

@@ -14,7 +14,13 @@ import { createLog, type Log, type LogLevel } from '#platform/log/log.ts'
 import { ensureDockerEngine, ensureHostTools } from './install/docker-engine.ts'
 import { isRootUser } from './install/install-context.ts'
 
-interface UpFlags { listen?: string; port?: number; dataDir: string; install: boolean; logLevel?: string }
+interface UpFlags {
+  listen?: string
+  port?: number
+  dataDir: string
+  install: boolean
+  logLevel?: string
+}
 
 const portNumber = (text: string): number => {
   const port = Number(text)
@@ -22,17 +28,23 @@ const portNumber = (text: string): number => {
   throw new InvalidArgumentError('a port is a number from 0 to 65535')
 }
 
-export const upCommand = (): Command => new Command('up')
-  .description('start a whole cloud on this machine: all APIs on one port, containers on the local Docker Engine')
-  .option('--listen <address>', 'address to listen on (default 127.0.0.1)')
-  .option('--port <number>', 'TCP port of all APIs (default 5000)', portNumber)
-  .option('--data-dir <path>', 'where the cloud lives', defaultDataDir(process.env))
-  .option('--no-install', 'never install or start anything on this machine')
-  .option('--log-level <level>', 'debug, info, warn or error')
-  .addHelpText('after', `\nConfiguration: <data dir>/quaystone.yaml, keys:\n  ${describeConfig(configSchema).join('\n  ')}\n`)
-  .action(up)
+export const upCommand = (): Command =>
+  new Command('up')
+    .description('start a whole cloud on this machine: all APIs on one port, containers on the local Docker Engine')
+    .option('--listen <address>', 'address to listen on (default 127.0.0.1)')
+    .option('--port <number>', 'TCP port of all APIs (default 5000)', portNumber)
+    .option('--data-dir <path>', 'where the cloud lives', defaultDataDir(process.env))
+    .option('--no-install', 'never install or start anything on this machine')
+    .option('--log-level <level>', 'debug, info, warn or error')
+    .addHelpText(
+      'after',
+      `\nConfiguration: <data dir>/quaystone.yaml, keys:\n  ${describeConfig(configSchema).join('\n  ')}\n`,
+    )
+    .action(up)
 
-const say = (line: string): void => { process.stdout.write(`${line}\n`) }
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+}
 
 const readConfig = (flags: UpFlags, dataDir: string): Config => {
   const file = join(dataDir, 'quaystone.yaml')
@@ -51,7 +63,8 @@ async function up(flags: UpFlags): Promise<void> {
   try {
     const install = { clock: systemClock, say, allowInstall: flags.install, isRoot: isRootUser() }
     const engine = await ensureDockerEngine(install, {
-      dockerHost: config.docker.host ?? process.env.DOCKER_HOST, logFile: join(dataDir, 'dockerd.log'),
+      dockerHost: config.docker.host ?? process.env.DOCKER_HOST,
+      logFile: join(dataDir, 'dockerd.log'),
     })
     await ensureHostTools(install)
     const cloud = await start({ config, dataDir, identity, log, socketPath: engine.socketPath })
@@ -64,12 +77,23 @@ async function up(flags: UpFlags): Promise<void> {
   }
 }
 
-interface Starting { config: Config; dataDir: string; identity: Identity; log: Log; socketPath: string }
+interface Starting {
+  config: Config
+  dataDir: string
+  identity: Identity
+  log: Log
+  socketPath: string
+}
 
 const start = async ({ config, dataDir, identity, log, socketPath }: Starting): Promise<Cloud> => {
   const host = await localHost({ config, dataDir, cloudId: identity.cloudId, socketPath, log, clock: systemClock })
   const cloud = await compose({
-    config, dataDir, identity, log, clock: systemClock, services,
+    config,
+    dataDir,
+    identity,
+    log,
+    clock: systemClock,
+    services,
     hosts: { list: () => [host], find: (name) => (name === host.name ? host : undefined) },
     extras: { keystone: { adminPassword: identity.adminPassword, demoPassword: identity.demoPassword } },
   })
@@ -82,7 +106,12 @@ const start = async ({ config, dataDir, identity, log, socketPath }: Starting): 
   }
 }
 
-interface Greeting { cloud: Cloud; config: Config; dataDir: string; identity: Identity }
+interface Greeting {
+  cloud: Cloud
+  config: Config
+  dataDir: string
+  identity: Identity
+}
 
 const greet = async ({ cloud, config, dataDir, identity }: Greeting): Promise<void> => {
   const address = cloud.server.server.address()

@@ -15,17 +15,21 @@ const isReference = (text: string) => /^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@s
 const copy = async (reference: string, file: string, signal: AbortSignal): Promise<void> => {
   const insecure = isLoopback(reference) ? ['--src-tls-verify=false'] : []
   try {
-    await run('skopeo', ['copy', '--quiet', ...insecure, `docker://${reference}`, `docker-archive:${file}`], { signal })
+    await run('skopeo', ['copy', '--quiet', ...insecure, `docker://${reference}`, `docker-archive:${file}`], {
+      signal,
+    })
   } catch (error) {
     const { code, stderr, message } = error as NodeJS.ErrnoException & { stderr?: string }
-    if (code === 'ENOENT') throw unavailable('Import from a registry needs skopeo on the server: apt-get install skopeo')
+    if (code === 'ENOENT')
+      throw unavailable('Import from a registry needs skopeo on the server: apt-get install skopeo')
     throw badRequest(`${reference} could not be fetched: ${(stderr || message).trim().split('\n').at(-1)}`, {}, error)
   }
 }
 
 export const registryDownload: ImageSource = {
   fetch: async (reference, signal) => {
-    if (!isReference(reference)) throw badRequest(`"${reference}" is not a registry reference such as host/team/app:1.2`, { field: 'reference' })
+    if (!isReference(reference))
+      throw badRequest(`"${reference}" is not a registry reference such as host/team/app:1.2`, { field: 'reference' })
     const folder = await mkdtemp(join(tmpdir(), 'quaystone-import-'))
     const forget = () => rm(folder, { recursive: true, force: true })
     try {

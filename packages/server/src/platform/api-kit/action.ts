@@ -16,7 +16,11 @@ const validatorOf = (action: Action<any>): VersionedValidator | undefined => {
   return validator
 }
 
-const choose = <S>(actions: readonly Action<S>[], body: Record<string, unknown> | undefined, version: string): Action<S> => {
+const choose = <S>(
+  actions: readonly Action<S>[],
+  body: Record<string, unknown> | undefined,
+  version: string,
+): Action<S> => {
   const keys = Object.keys(body ?? {})
   if (keys.length !== 1) throw badRequest('The request body must have exactly one key: the name of the action')
   const named = actions.filter((action) => action.key === keys[0])
@@ -27,7 +31,12 @@ const choose = <S>(actions: readonly Action<S>[], body: Record<string, unknown> 
 }
 
 /** Runs one verb: policy, body, handler, view; the same steps as a route's own. */
-const run = async <S>(action: Action<S>, api: S, context: RequestContext, request: ApiRequest<any, any>): Promise<Reply> => {
+const run = async <S>(
+  action: Action<S>,
+  api: S,
+  context: RequestContext,
+  request: ApiRequest<any, any>,
+): Promise<Reply> => {
   context.enforce(action.policy)
   const given = (request.body as Record<string, unknown>)[action.key]
   validatorOf(action)?.check(given, context.version)
@@ -38,18 +47,28 @@ const run = async <S>(action: Action<S>, api: S, context: RequestContext, reques
   const cut = cutFor(action.reply?.schema, context.version)
   const view = cut && answer.body !== undefined ? cut(answer.body) : answer.body
   return new Reply({
-    status: answer.status ?? action.reply?.status ?? 202, headers: answer.headers,
+    status: answer.status ?? action.reply?.status ?? 202,
+    headers: answer.headers,
     body: action.down && view !== undefined ? action.down(view, context.version) : view,
   })
 }
 
 export const actionRoute = <S>(options: {
-  id: string; path: string; summary: string; actions: readonly Action<S>[]; errors?: number[]
+  id: string
+  path: string
+  summary: string
+  actions: readonly Action<S>[]
+  errors?: number[]
 }): Route<S> => {
   const { actions, ...rest } = options
   return defineRoute<S, undefined, any>({
-    ...rest, actions, method: 'POST', policy: 'authenticated', reply: { status: 202 },
+    ...rest,
+    actions,
+    method: 'POST',
+    policy: 'authenticated',
+    reply: { status: 202 },
     body: T.Object({}, { additionalProperties: true, minProperties: 1 }),
-    handler: (api, context, request) => run(choose(actions, request.body as any, context.version), api, context, request),
+    handler: (api, context, request) =>
+      run(choose(actions, request.body as any, context.version), api, context, request),
   })
 }

@@ -13,10 +13,18 @@ const pathOf = (manifest: ServiceManifest, route: Route): string => {
 
 const parametersOf = (route: Route): Json[] => {
   const inPath = [...route.path.matchAll(/\{([\w*]+)\}/g)].map(([, name]) => ({
-    name: name === '*' ? 'path' : name, in: 'path', required: true, schema: { type: 'string' },
+    name: name === '*' ? 'path' : name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
   }))
   const query = (route.query as Json | undefined)?.properties as Json | undefined
-  const inQuery = Object.entries(query ?? {}).map(([name, schema]) => ({ name, in: 'query', required: false, schema }))
+  const inQuery = Object.entries(query ?? {}).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: false,
+    schema,
+  }))
   return [...inPath, ...inQuery]
 }
 
@@ -25,7 +33,7 @@ const contentOf = (body: BodySpec, version: string): Json => {
     const types = (body as StreamBody).mediaTypes ?? ['application/octet-stream']
     return Object.fromEntries(types.map((type) => [type, { schema: { type: 'string', format: 'binary' } }]))
   }
-  const typed = (body as TypedJsonBody<TSchema>).kind === 'json' ? body as TypedJsonBody<TSchema> : undefined
+  const typed = (body as TypedJsonBody<TSchema>).kind === 'json' ? (body as TypedJsonBody<TSchema>) : undefined
   const schema = schemaAt(typed?.schema ?? (body as TSchema), version)
   return Object.fromEntries((typed?.mediaTypes ?? ['application/json']).map((type) => [type, { schema }]))
 }
@@ -35,19 +43,37 @@ const responsesOf = (route: Route, version: string): Json => {
   const success: Json = { description: route.summary }
   if (schema) success.content = { [mediaType]: { schema: schemaAt(schema, version) } }
   const refusals = [...new Set([400, ...(route.policy === 'open' ? [] : [401, 403]), ...(route.errors ?? [])])]
-  return { [status]: success, ...Object.fromEntries(refusals.map((code) => [code, { description: 'Refused, in the service\'s fault format' }])) }
+  return {
+    [status]: success,
+    ...Object.fromEntries(refusals.map((code) => [code, { description: "Refused, in the service's fault format" }])),
+  }
 }
 
 /** The verbs of an action route, each with its policy and window. */
-const actionsOf = (route: Route): Json => route.actions
-  ? { 'x-actions': route.actions.map(({ key, summary, policy, since, until, body }) => ({ key, summary, policy, since, until, body })) }
-  : {}
+const actionsOf = (route: Route): Json =>
+  route.actions
+    ? {
+        'x-actions': route.actions.map(({ key, summary, policy, since, until, body }) => ({
+          key,
+          summary,
+          policy,
+          since,
+          until,
+          body,
+        })),
+      }
+    : {}
 
 const operationOf = (route: Route, version: string): Json => ({
-  operationId: route.id, summary: route.summary, parameters: parametersOf(route),
+  operationId: route.id,
+  summary: route.summary,
+  parameters: parametersOf(route),
   ...(route.body && { requestBody: { required: true, content: contentOf(route.body, version) } }),
-  responses: responsesOf(route, version), 'x-policy': route.policy,
-  ...(route.since && { 'x-since': route.since }), ...(route.until && { 'x-until': route.until }), ...actionsOf(route),
+  responses: responsesOf(route, version),
+  'x-policy': route.policy,
+  ...(route.since && { 'x-since': route.since }),
+  ...(route.until && { 'x-until': route.until }),
+  ...actionsOf(route),
 })
 
 /** The document of one service at its newest version. Windows stay visible as `x-since` and `x-until`. */
@@ -60,7 +86,11 @@ export const openapiOf = (manifest: ServiceManifest): Json => {
   }
   return {
     openapi: '3.1.0',
-    info: { title: manifest.name, summary: manifest.about, version: manifest.microversions?.max ?? manifest.versionPath.slice(1) },
+    info: {
+      title: manifest.name,
+      summary: manifest.about,
+      version: manifest.microversions?.max ?? manifest.versionPath.slice(1),
+    },
     paths,
   }
 }

@@ -7,17 +7,32 @@ import type { RequestContext } from '../auth/context.ts'
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'COPY'
 
 /** A request body that is handed over as a stream and never buffered. */
-export interface StreamBody { kind: 'stream'; mediaTypes?: string[] }
+export interface StreamBody {
+  kind: 'stream'
+  mediaTypes?: string[]
+}
 /** A JSON Patch (RFC 6902) or another media type with a JSON body of its own. */
-export interface TypedJsonBody<S extends TSchema> { kind: 'json'; mediaTypes: string[]; schema: S }
+export interface TypedJsonBody<S extends TSchema> {
+  kind: 'json'
+  mediaTypes: string[]
+  schema: S
+}
 export type BodySpec = TSchema | StreamBody | TypedJsonBody<TSchema>
 
 export const streamBody = (mediaTypes?: string[]): StreamBody => ({ kind: 'stream', mediaTypes })
-export const jsonBody = <S extends TSchema>(mediaTypes: string[], schema: S): TypedJsonBody<S> =>
-  ({ kind: 'json', mediaTypes, schema })
+export const jsonBody = <S extends TSchema>(mediaTypes: string[], schema: S): TypedJsonBody<S> => ({
+  kind: 'json',
+  mediaTypes,
+  schema,
+})
 
-export type BodyOf<B> = B extends StreamBody ? Readable : B extends TypedJsonBody<infer S> ? Static<S>
-  : B extends TSchema ? Static<B> : undefined
+export type BodyOf<B> = B extends StreamBody
+  ? Readable
+  : B extends TypedJsonBody<infer S>
+    ? Static<S>
+    : B extends TSchema
+      ? Static<B>
+      : undefined
 
 export interface ApiRequest<Q, B> {
   /** Path parameters, decoded. */
@@ -43,9 +58,14 @@ export class Reply<T = unknown> {
     this.body = options.body
   }
 }
-export const reply = <T>(options: { status?: number; headers?: Record<string, string>; body?: T }) => new Reply<T>(options)
+export const reply = <T>(options: { status?: number; headers?: Record<string, string>; body?: T }) =>
+  new Reply<T>(options)
 
-export interface ReplySpec { status: number; schema?: TSchema; mediaType?: string }
+export interface ReplySpec {
+  status: number
+  schema?: TSchema
+  mediaType?: string
+}
 
 interface RouteShape<S, Q, B> {
   /** `servers.create`: the metrics label, the operation id. Unique in its service. */
@@ -81,7 +101,11 @@ interface RouteShape<S, Q, B> {
 export type Route<S = any> = RouteShape<S, any, any>
 
 /** Types the handler's request from the schemas, then forgets them so that routes fit in one list. */
-export const defineRoute = <S, const Q extends TSchema | undefined = undefined, const B extends BodySpec | undefined = undefined>(
+export const defineRoute = <
+  S,
+  const Q extends TSchema | undefined = undefined,
+  const B extends BodySpec | undefined = undefined,
+>(
   route: RouteShape<S, Q, B>,
 ): Route<S> => route as Route<S>
 
@@ -97,12 +121,20 @@ export interface Action<S> {
   until?: string
   up?: (body: any, version: string) => unknown
   down?: (view: any, version: string) => unknown
-  handler: (api: S, ctx: RequestContext, request: { params: Record<string, string>; body: any; headers: IncomingHttpHeaders; url: string }) => unknown
+  handler: (
+    api: S,
+    ctx: RequestContext,
+    request: { params: Record<string, string>; body: any; headers: IncomingHttpHeaders; url: string },
+  ) => unknown
 }
 
 export const defineAction = <S, B extends TSchema = TSchema>(
   action: Omit<Action<S>, 'handler' | 'body'> & {
     body?: B
-    handler: (api: S, ctx: RequestContext, request: { params: Record<string, string>; body: Static<B>; headers: IncomingHttpHeaders; url: string }) => unknown
+    handler: (
+      api: S,
+      ctx: RequestContext,
+      request: { params: Record<string, string>; body: Static<B>; headers: IncomingHttpHeaders; url: string },
+    ) => unknown
   },
 ): Action<S> => action as Action<S>

@@ -16,7 +16,8 @@ export const Strict = <P extends Record<string, TSchema>>(properties: P, options
 export const Nullable = <S extends TSchema>(schema: S, options: Record<string, unknown> = {}) =>
   T.Union([schema, T.Null()], options)
 
-const flagPattern = '^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|1|0|[Yy]([Ee][Ss])?|[Nn][Oo]?|[Oo][Nn]|[Oo][Ff][Ff]|[Tt]|[Ff])$'
+const flagPattern =
+  '^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|1|0|[Yy]([Ee][Ss])?|[Nn][Oo]?|[Oo][Nn]|[Oo][Ff][Ff]|[Tt]|[Ff])$'
 
 /** A boolean as OpenStack clients send it in queries and lenient bodies: `true`, `True`, `1`, `yes`, `on`, … */
 export const Flag = (options: Record<string, unknown> = {}) =>

@@ -3,7 +3,8 @@ import type { Route } from './route.ts'
 import type { Migration } from '../db/migration.ts'
 import type { Controller } from '../controllers/controller.ts'
 
-export type FaultStyle = 'nova' | 'keystone' | 'neutron' | 'glance' | 'cinder' | 'heat' | 'placement' | 'magnum' | 'plain'
+export type FaultStyle =
+  'nova' | 'keystone' | 'neutron' | 'glance' | 'cinder' | 'heat' | 'placement' | 'magnum' | 'plain'
 
 /** A policy rule as upstream names it, in oslo.policy's language, with the scopes its token may have. */
 export interface PolicyRule {
@@ -33,6 +34,8 @@ export interface ServiceManifest<A = any, F = any, D = any> {
   versionPath: string
   /** A project id may (or must) follow the version path, as in `/v2.1/{project_id}/servers`. */
   projectInPath?: 'optional' | 'required'
+  /** A trailing slash is an empty last id (404), as upstream has it, and not the collection. */
+  strictSlash?: boolean
   microversions?: Microversions
   faults: FaultStyle
   /** The rule behind `ctx.isAdmin`. */

@@ -13,14 +13,20 @@ export const versionNumber = (text: string): number => {
 
 export const isWithin = (version: string, window: { since?: string; until?: string }): boolean => {
   const asked = versionNumber(version)
-  return !(window.since && asked < versionNumber(window.since)) && !(window.until && asked > versionNumber(window.until))
+  return (
+    !(window.since && asked < versionNumber(window.since)) && !(window.until && asked > versionNumber(window.until))
+  )
 }
 
 const askedIn = (headers: IncomingHttpHeaders, spec: Microversions): string | undefined => {
-  const parts = String(headers['openstack-api-version'] ?? '').split(',').map((part) => part.trim().split(/\s+/))
+  const parts = String(headers['openstack-api-version'] ?? '')
+    .split(',')
+    .map((part) => part.trim().split(/\s+/))
   const named = parts.find(([service]) => service === spec.service)
   if (named) return named[1] ?? ''
-  const legacy = (spec.legacyHeaders ?? []).map((name) => headers[name.toLowerCase()]).find((value) => value !== undefined)
+  const legacy = (spec.legacyHeaders ?? [])
+    .map((name) => headers[name.toLowerCase()])
+    .find((value) => value !== undefined)
   return legacy === undefined ? undefined : String(legacy).trim()
 }
 

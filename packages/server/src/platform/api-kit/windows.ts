@@ -15,7 +15,8 @@ export const boundaries = (schema: TSchema | undefined): string[] => {
     if (Array.isArray(node)) return node.forEach(walk)
     if (node === null || typeof node !== 'object') return
     for (const [key, value] of Object.entries(node)) {
-      if ((key === 'x-since' || key === 'x-until' || key === 'x-required-since') && typeof value === 'string') found.add(value)
+      if ((key === 'x-since' || key === 'x-until' || key === 'x-required-since') && typeof value === 'string')
+        found.add(value)
       else walk(value)
     }
   }
@@ -41,10 +42,14 @@ const pruned = (node: Json, version: string): Json => {
   let result: Json = node.properties ? prunedObject(node, version) : { ...node }
   for (const key of combinators) {
     if (!result[key]) continue
-    result = { ...result, [key]: result[key].filter((one: Json) => isOpenAt(one, version)).map((one: Json) => pruned(one, version)) }
+    result = {
+      ...result,
+      [key]: result[key].filter((one: Json) => isOpenAt(one, version)).map((one: Json) => pruned(one, version)),
+    }
   }
   for (const key of ['items', 'additionalProperties']) {
-    if (result[key] && typeof result[key] === 'object' && !Array.isArray(result[key])) result[key] = pruned(result[key], version)
+    if (result[key] && typeof result[key] === 'object' && !Array.isArray(result[key]))
+      result[key] = pruned(result[key], version)
   }
   if (result.patternProperties) {
     result.patternProperties = Object.fromEntries(
@@ -94,6 +99,9 @@ export const cutFor = (schema: TSchema | Json | undefined, version: string): Cut
     const cut = cutFor(node.additionalProperties, version)
     return cut && ((value) => Object.fromEntries(Object.entries(value ?? {}).map(([key, one]) => [key, cut(one)])))
   }
-  const options = combinators.flatMap((key) => node[key] ?? []).map((one: Json) => cutFor(one, version)).filter(Boolean) as Cut[]
+  const options = combinators
+    .flatMap((key) => node[key] ?? [])
+    .map((one: Json) => cutFor(one, version))
+    .filter(Boolean) as Cut[]
   return options.length ? (value) => options.reduce((result, cut) => cut(result), value) : undefined
 }

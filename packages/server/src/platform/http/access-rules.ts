@@ -17,6 +17,13 @@ const patternOf = (path: string): RegExp => {
   return pattern
 }
 
-export const isAdmitted = (rules: AccessRule[], asked: { services: string[]; method: string; path: string }): boolean =>
-  rules.some((rule) =>
-    asked.services.includes(rule.service) && rule.method.toUpperCase() === asked.method && patternOf(rule.path).test(asked.path))
+export const isAdmitted = (
+  rules: AccessRule[],
+  asked: { services: string[]; method: string; path: string },
+): boolean =>
+  rules.some(
+    (rule) =>
+      asked.services.includes(rule.service) &&
+      rule.method.toUpperCase() === asked.method &&
+      patternOf(rule.path).test(asked.path),
+  )

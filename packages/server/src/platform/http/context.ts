@@ -19,7 +19,12 @@ export interface ContextParts {
 }
 
 const nobody: TokenData = {
-  methods: [], auditIds: [], issuedAt: 0, expiresAt: 0, roles: [], user: { id: '', name: '', domain: { id: '', name: '' } },
+  methods: [],
+  auditIds: [],
+  issuedAt: 0,
+  expiresAt: 0,
+  roles: [],
+  user: { id: '', name: '', domain: { id: '', name: '' } },
 }
 
 class DoorContext implements RequestContext {
@@ -34,14 +39,30 @@ class DoorContext implements RequestContext {
     this.projectId = parts.token.project?.id ?? ''
     this.roles = parts.token.roles.map((role) => role.name)
   }
-  get requestId() { return this.#parts.requestId }
-  get globalRequestId() { return this.#parts.globalRequestId }
-  get remoteAddress() { return this.#parts.remoteAddress }
-  get token() { return this.#parts.token }
-  get version() { return this.#parts.version }
-  get baseUrl() { return this.#parts.baseUrl }
-  get hostUrl() { return this.#parts.hostUrl }
-  get isAdmin() { return (this.#isAdmin ??= this.can(this.#parts.adminRule)) }
+  get requestId() {
+    return this.#parts.requestId
+  }
+  get globalRequestId() {
+    return this.#parts.globalRequestId
+  }
+  get remoteAddress() {
+    return this.#parts.remoteAddress
+  }
+  get token() {
+    return this.#parts.token
+  }
+  get version() {
+    return this.#parts.version
+  }
+  get baseUrl() {
+    return this.#parts.baseUrl
+  }
+  get hostUrl() {
+    return this.#parts.hostUrl
+  }
+  get isAdmin() {
+    return (this.#isAdmin ??= this.can(this.#parts.adminRule))
+  }
 
   can(rule: string, target?: PolicyTarget): boolean {
     return this.#parts.policy.check(rule, target ?? this.#ownTarget(), this.#parts.token)
@@ -54,9 +75,15 @@ class DoorContext implements RequestContext {
 
   #ownTarget(): PolicyTarget {
     const { token } = this.#parts
-    return { project_id: this.projectId, tenant_id: this.projectId, user_id: this.userId, domain_id: token.domain?.id }
+    return {
+      project_id: this.projectId,
+      tenant_id: this.projectId,
+      user_id: this.userId,
+      domain_id: token.domain?.id,
+    }
   }
 }
 
 export const makeContext = (parts: ContextParts): RequestContext => new DoorContext(parts)
-export const openContext = (parts: Omit<ContextParts, 'token'>): RequestContext => new DoorContext({ ...parts, token: nobody })
+export const openContext = (parts: Omit<ContextParts, 'token'>): RequestContext =>
+  new DoorContext({ ...parts, token: nobody })

@@ -19,7 +19,11 @@ import { queryOf } from './query.ts'
 import { addressOf, hostUrlOf } from './origin.ts'
 
 /** A service as the door sees it: manifest, what handlers receive, its policy. */
-export interface BoundService { manifest: ServiceManifest; api: unknown; policy: Enforcer }
+export interface BoundService {
+  manifest: ServiceManifest
+  api: unknown
+  policy: Enforcer
+}
 
 export interface DoorOptions {
   validator: TokenValidator
@@ -65,7 +69,12 @@ export class RouteDoor {
       return this.#fail(out, exchange, error)
     } finally {
       const seconds = (performance.now() - started) / 1000
-      this.#options.observe(`${this.#service.manifest.name}:${this.#route.id}`, request.method, out.statusCode, seconds)
+      this.#options.observe(
+        `${this.#service.manifest.name}:${this.#route.id}`,
+        request.method,
+        out.statusCode,
+        seconds,
+      )
     }
   }
 
@@ -89,7 +98,8 @@ export class RouteDoor {
     const version = negotiateVersion(exchange.request.headers, microversions)
     exchange.version = version
     Object.assign(exchange.headers, versionHeaders(microversions, version))
-    if (this.#route.at !== 'root' && !isWithin(version, this.#route)) throw notFound('The resource could not be found.')
+    if (this.#route.at !== 'root' && !isWithin(version, this.#route))
+      throw notFound('The resource could not be found.')
     return version
   }
 
@@ -97,8 +107,14 @@ export class RouteDoor {
     const { manifest, policy } = this.#service
     const hostUrl = hostUrlOf(exchange.request.raw, this.#options.publicUrl)
     const parts = {
-      requestId: exchange.requestId, version, policy, hostUrl, adminRule: manifest.adminRule, faults: manifest.faults,
-      baseUrl: `${hostUrl}${manifest.prefix}${manifest.versionPath}`, remoteAddress: addressOf(exchange.request.raw),
+      requestId: exchange.requestId,
+      version,
+      policy,
+      hostUrl,
+      adminRule: manifest.adminRule,
+      faults: manifest.faults,
+      baseUrl: `${hostUrl}${manifest.prefix}${manifest.versionPath}`,
+      remoteAddress: addressOf(exchange.request.raw),
       globalRequestId: exchange.request.headers['x-openstack-request-id'] as string | undefined,
     }
     if (this.#route.policy === 'open') return openContext(parts)
@@ -122,7 +138,9 @@ export class RouteDoor {
     const { manifest } = this.#service
     const project = exchange.request.raw.headers['x-quaystone-path-project']
     if (project && token.project && project !== token.project.id) {
-      throw badRequest(`Malformed request URL: URL's project_id '${project}' doesn't match Context's project_id '${token.project.id}'`)
+      throw badRequest(
+        `Malformed request URL: URL's project_id '${project}' doesn't match Context's project_id '${token.project.id}'`,
+      )
     }
     const rules = token.applicationCredential?.accessRules
     if (!rules) return
@@ -137,8 +155,12 @@ export class RouteDoor {
     const query = queryOf(request.raw.url ?? '', this.#route.query)
     this.#query?.check(query, version)
     return {
-      params: request.params as Record<string, string>, query, headers: request.headers, url: request.raw.url ?? '',
-      body: await this.#readBody(request, version), signal: abortOf(request),
+      params: request.params as Record<string, string>,
+      query,
+      headers: request.headers,
+      url: request.raw.url ?? '',
+      body: await this.#readBody(request, version),
+      signal: abortOf(request),
     }
   }
 
@@ -174,7 +196,8 @@ export class RouteDoor {
       if (!out.hasHeader('content-type')) out.type(this.#route.reply.mediaType ?? 'application/octet-stream')
       return out.send(answer.body)
     }
-    if (typeof answer.body === 'string') return out.type(this.#route.reply.mediaType ?? 'text/plain; charset=utf-8').send(answer.body)
+    if (typeof answer.body === 'string')
+      return out.type(this.#route.reply.mediaType ?? 'text/plain; charset=utf-8').send(answer.body)
     if (!out.hasHeader('content-type')) out.type(this.#route.reply.mediaType ?? 'application/json')
     return out.send(JSON.stringify(answer.body))
   }
@@ -186,7 +209,10 @@ export class RouteDoor {
     }
     // A body that was not read to its end would be taken for the next request on this connection.
     if (!exchange.request.raw.complete) out.header('Connection', 'close')
-    out.code(fault.status).headers({ ...exchange.headers, ...fault.headers }).type('application/json')
+    out
+      .code(fault.status)
+      .headers({ ...exchange.headers, ...fault.headers })
+      .type('application/json')
     return out.send(JSON.stringify(fault.body))
   }
 }
@@ -196,6 +222,8 @@ const mergeVary = (one?: string, other?: string) =>
 
 const abortOf = (request: FastifyRequest): AbortSignal => {
   const controller = new AbortController()
-  request.raw.once('close', () => { if (!request.raw.complete) controller.abort() })
+  request.raw.once('close', () => {
+    if (!request.raw.complete) controller.abort()
+  })
   return controller.signal
 }

@@ -23,18 +23,31 @@ export const urlOf = (manifest: ServiceManifest, route: Route): string => {
   return root + path || '/'
 }
 
-/** Takes an optional or required project id out of the path and remembers it, so that routes need not know. */
+type RawRequest = { url?: string; headers: Record<string, unknown> }
+
+/** Takes a project id out of the path and remembers it, so that routes need not know. */
+const withoutProject = (raw: RawRequest, url: string, root: string): string => {
+  const match = projectSegment.exec(url.slice(root.length))
+  if (!match) return url
+  raw.headers['x-quaystone-path-project'] = match[1]
+  return root + url.slice(root.length + match[0].length)
+}
+
+/** An empty last id becomes one that no resource has. */
+const withEmptyId = (url: string, root: string): string => {
+  const [path = '', query] = url.split('?', 2)
+  if (!path.endsWith('/') || path.length <= root.length + 1) return url
+  return `${path}%2F${query === undefined ? '' : `?${query}`}`
+}
+
 const rewriter = (services: BoundService[]) => {
-  const roots = services.filter(({ manifest }) => manifest.projectInPath)
-    .map(({ manifest }) => manifest.prefix + manifest.versionPath)
-  return (raw: { url?: string; headers: Record<string, unknown> }): string => {
+  const roots = services.map(({ manifest }) => ({ manifest, root: manifest.prefix + manifest.versionPath }))
+  return (raw: RawRequest): string => {
     const url = raw.url ?? '/'
     delete raw.headers['x-quaystone-path-project']
-    const root = roots.find((one) => url.startsWith(one))
-    const match = root === undefined ? null : projectSegment.exec(url.slice(root.length))
-    if (!root || !match) return url
-    raw.headers['x-quaystone-path-project'] = match[1]
-    return root + url.slice(root.length + match[0].length)
+    const found = roots.find(({ root }) => url.startsWith(`${root}/`))
+    if (found?.manifest.projectInPath) return withoutProject(raw, url, found.root)
+    return found?.manifest.strictSlash ? withEmptyId(url, found.root) : url
   }
 }
 
@@ -44,12 +57,19 @@ const styleAt = (services: BoundService[], url: string): FaultStyle =>
 const refuse = (services: BoundService[], error: unknown) => (request: any, out: any) => {
   const id = requestId()
   const fault = faultOf(error, styleAt(services, request.url), id)
-  return out.code(fault.status).headers({ 'X-Openstack-Request-Id': id, ...fault.headers })
-    .type('application/json').send(JSON.stringify(fault.body))
+  return out
+    .code(fault.status)
+    .headers({ 'X-Openstack-Request-Id': id, ...fault.headers })
+    .type('application/json')
+    .send(JSON.stringify(fault.body))
 }
 
 /** Registers a 405 with `Allow` for each method that a known path does not have. */
-const refuseOtherMethods = (server: FastifyInstance, services: BoundService[], known: Map<string, Set<string>>): void => {
+const refuseOtherMethods = (
+  server: FastifyInstance,
+  services: BoundService[],
+  known: Map<string, Set<string>>,
+): void => {
   for (const [url, methods] of known) {
     const others = allMethods.filter((method) => !methods.has(method))
     const error = methodNotAllowed('Method not allowed.', { headers: { Allow: [...methods].join(', ') } })
@@ -67,7 +87,11 @@ const register = (server: FastifyInstance, options: ServerOptions): void => {
       const methods = known.get(twin) ?? new Set()
       known.set(twin, methods.add(route.method))
       if (route.method === 'GET') methods.add('HEAD')
-      server.route({ method: route.method as HTTPMethods, url, handler: new RouteDoor(service, route, options).serve })
+      server.route({
+        method: route.method as HTTPMethods,
+        url,
+        handler: new RouteDoor(service, route, options).serve,
+      })
     }
   }
   refuseOtherMethods(server, options.services, known)
@@ -76,7 +100,10 @@ const register = (server: FastifyInstance, options: ServerOptions): void => {
 /** Builds the server; `listen` is the caller's. */
 export const createServer = (options: ServerOptions): FastifyInstance => {
   const server = fastify({
-    logger: false, bodyLimit: Number.MAX_SAFE_INTEGER, exposeHeadRoutes: true, keepAliveTimeout: 72_000,
+    logger: false,
+    bodyLimit: Number.MAX_SAFE_INTEGER,
+    exposeHeadRoutes: true,
+    keepAliveTimeout: 72_000,
     forceCloseConnections: 'idle',
     rewriteUrl: rewriter(options.services) as never,
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: false, maxParamLength: 16_384 },

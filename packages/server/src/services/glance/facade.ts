@@ -4,7 +4,16 @@ import type { Readable } from 'node:stream'
 export interface ImageInfo {
   id: string
   name: string
-  status: 'queued' | 'saving' | 'active' | 'importing' | 'killed' | 'deleted' | 'pending_delete' | 'deactivated' | 'uploading'
+  status:
+    | 'queued'
+    | 'saving'
+    | 'active'
+    | 'importing'
+    | 'killed'
+    | 'deleted'
+    | 'pending_delete'
+    | 'deactivated'
+    | 'uploading'
   visibility: 'public' | 'private' | 'shared' | 'community'
   ownerId: string
   containerFormat: string | null
@@ -17,7 +26,11 @@ export interface ImageInfo {
   /** Custom properties: `os_command_line`, `docker_image_ref`, … */
   properties: Record<string, string>
   /** What a look into a container image found; null for other formats. */
-  inspection: { kind: 'docker-archive' | 'oci-layout' | 'rootfs'; hasCommand: boolean; architecture: string | null } | null
+  inspection: {
+    kind: 'docker-archive' | 'oci-layout' | 'rootfs'
+    hasCommand: boolean
+    architecture: string | null
+  } | null
   createdAt: number
   updatedAt: number
 }
@@ -29,8 +42,15 @@ export interface GlanceFacade {
   imageData(id: string): Promise<{ stream: Readable; sizeBytes: number; sha512: string }>
   /** Makes an image record in `queued` for a snapshot. Idempotent by id. */
   snapshotEnsure(image: {
-    id: string; name: string; ownerId: string; containerFormat: string; diskFormat: string
-    minDiskGiB: number; minRamMiB: number; properties: Record<string, string>; visibility?: 'private' | 'public'
+    id: string
+    name: string
+    ownerId: string
+    containerFormat: string
+    diskFormat: string
+    minDiskGiB: number
+    minRamMiB: number
+    properties: Record<string, string>
+    visibility?: 'private' | 'public'
   }): Promise<void>
   /** Stores the snapshot's bytes and makes it `active`. Idempotent: an active image is left alone. */
   snapshotUpload(id: string, data: Readable): Promise<void>

@@ -12,7 +12,7 @@ const rules: Record<string, string> = {
   download_image: 'role:admin or (role:member and (project_id:%(owner)s or project_id:%(project_id)s))',
   publicize_image: 'role:admin', communitize_image: member,
   add_member: member, delete_member: member, modify_member: member, get_member: reader, get_members: reader,
-  deactivate: 'role:admin', reactivate: 'role:admin',
+  deactivate: member, reactivate: member,
   tasks_api_access: 'role:admin',
 }
 

@@ -1,7 +1,11 @@
 /** What Glance needs from the world: a place for bytes, an eye for container images, ways to fetch from elsewhere. */
 import type { Readable } from 'node:stream'
 
-export interface StoredBlob { sizeBytes: number; md5: string; sha512: string }
+export interface StoredBlob {
+  sizeBytes: number
+  md5: string
+  sha512: string
+}
 
 /** Named byte strings. A write is all or nothing: a reader never sees half of one. */
 export interface BlobStore {
@@ -16,7 +20,11 @@ export interface BlobStore {
 }
 
 /** What a tar that claims to be a container image turns out to be. */
-export interface InspectedImage { kind: 'docker-archive' | 'oci-layout' | 'rootfs'; hasCommand: boolean; architecture: string | null }
+export interface InspectedImage {
+  kind: 'docker-archive' | 'oci-layout' | 'rootfs'
+  hasCommand: boolean
+  architecture: string | null
+}
 
 export interface ImageInspector {
   /** Throws `badRequest` with a sentence when the tar is none of the kinds, or unsafe. */
@@ -28,4 +36,8 @@ export interface ImageSource {
   fetch(from: string, signal: AbortSignal): Promise<Readable>
 }
 
-export interface GlancePorts { blobs: BlobStore; inspector: ImageInspector; sources: Record<'web-download' | 'docker-registry', ImageSource> }
+export interface GlancePorts {
+  blobs: BlobStore
+  inspector: ImageInspector
+  sources: Record<'web-download' | 'docker-registry', ImageSource>
+}

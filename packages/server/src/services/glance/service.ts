@@ -21,9 +21,17 @@ import type { GlancePorts } from './ports.ts'
 import { migrations } from './store/migrations.ts'
 
 export const glance = defineService<GlanceApi, GlanceFacade, ServiceDeps>({
-  name: 'glance', about: 'Images, their bytes, and who may use them', level: 3,
+  name: 'glance',
+  about: 'Images, their bytes, and who may use them',
+  level: 3,
   catalog: [{ type: 'image', name: 'glance', path: '/image' }],
-  prefix: '/image', versionPath: '/v2', faults: 'glance', adminRule: 'context_is_admin', policies, migrations,
+  prefix: '/image',
+  versionPath: '/v2',
+  strictSlash: true,
+  faults: 'glance',
+  adminRule: 'context_is_admin',
+  policies,
+  migrations,
   routes: [...versionRoutes, ...imageRoutes, ...dataRoutes, ...memberRoutes, ...importRoutes, ...schemaRoutes],
   create: ({ db, clock, log, config }) => {
     const parts = { db, clock, ports: config.ports as GlancePorts }

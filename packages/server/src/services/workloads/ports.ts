@@ -74,25 +74,62 @@ export interface ContainerStatus {
 }
 
 /** A running container's network namespace: the PID of a process in it and the path of the namespace. */
-export interface Sandbox { pid: number; netns: string }
+export interface Sandbox {
+  pid: number
+  netns: string
+}
 /** Fills the network namespace. It may run again for the same container, after each restart. */
 export type BeforeCommand = (sandbox: Sandbox) => Promise<void>
 
 /** Facts read from an image in the engine. `hasCommand` false means: no ENTRYPOINT and no CMD. */
-export interface EngineImage { id: string; tags: string[]; sizeBytes: number; hasCommand: boolean; entrypoint: string[]; command: string[]; architecture: string }
-
-export interface EngineInfo {
-  name: string; apiVersion: string; engineVersion: string; storeKind: 'graphdriver' | 'containerd'
-  vcpus: number; ramMiB: number; diskGiB: number; diskFreeGiB: number; architecture: string; kernel: string; runningContainers: number
+export interface EngineImage {
+  id: string
+  tags: string[]
+  sizeBytes: number
+  hasCommand: boolean
+  entrypoint: string[]
+  command: string[]
+  architecture: string
 }
 
-export interface ExecResult { exitCode: number; output: Buffer }
-export interface ContainerStats { cpuTimeNs: number; memoryBytes: number; memoryMaxBytes: number; pids: number; blkReadBytes: number; blkWriteBytes: number }
+export interface EngineInfo {
+  name: string
+  apiVersion: string
+  engineVersion: string
+  storeKind: 'graphdriver' | 'containerd'
+  vcpus: number
+  ramMiB: number
+  diskGiB: number
+  diskFreeGiB: number
+  architecture: string
+  kernel: string
+  runningContainers: number
+}
+
+export interface ExecResult {
+  exitCode: number
+  output: Buffer
+}
+export interface ContainerStats {
+  cpuTimeNs: number
+  memoryBytes: number
+  memoryMaxBytes: number
+  pids: number
+  blkReadBytes: number
+  blkWriteBytes: number
+}
 /**
  * `action` is the engine's own word (`start`, `die`, `oom`, `pause`, `destroy`…). A `daemon` event with action
  * `resync` comes at each (re)connection: events may have been missed, so compare everything.
  */
-export interface EngineEvent { kind: 'container' | 'image' | 'daemon'; action: string; containerId?: string; workloadId?: string; exitCode?: number; atMs: number }
+export interface EngineEvent {
+  kind: 'container' | 'image' | 'daemon'
+  action: string
+  containerId?: string
+  workloadId?: string
+  exitCode?: number
+  atMs: number
+}
 
 /**
  * One container engine. Every method is idempotent (by label or id) unless it says otherwise, and throws
@@ -138,9 +175,17 @@ export interface ContainerRuntime {
   /** Merged stdout and stderr, without the engine's framing. `tail` in lines. */
   logs(id: string, options: { tail?: number; timestamps?: boolean }): Promise<Buffer>
   followLogs(id: string, signal: AbortSignal): Promise<Readable>
-  exec(id: string, command: string[], options?: { env?: Record<string, string>; user?: string; stdin?: string | Buffer }): Promise<ExecResult>
+  exec(
+    id: string,
+    command: string[],
+    options?: { env?: Record<string, string>; user?: string; stdin?: string | Buffer },
+  ): Promise<ExecResult>
   /** A TTY session, full duplex. */
-  attachTerminal(id: string, command: string[], size: { columns: number; rows: number }): Promise<{ stream: import('node:stream').Duplex; resize(size: { columns: number; rows: number }): Promise<void> }>
+  attachTerminal(
+    id: string,
+    command: string[],
+    size: { columns: number; rows: number },
+  ): Promise<{ stream: import('node:stream').Duplex; resize(size: { columns: number; rows: number }): Promise<void> }>
   putArchive(id: string, path: string, tar: Buffer | Readable): Promise<void>
   getArchive(id: string, path: string): Promise<Readable>
 

@@ -23,8 +23,9 @@ test('unknown names are custom properties, paging words are not', () => {
 })
 
 test('times take comparison operators', () => {
-  assert.deepEqual(filterOf({ created_at: 'gte:2026-01-01T00:00:00Z' }).ranges,
-    [{ column: 'created_at', operator: '>=', value: Date.UTC(2026, 0, 1) }])
+  assert.deepEqual(filterOf({ created_at: 'gte:2026-01-01T00:00:00Z' }).ranges, [
+    { column: 'created_at', operator: '>=', value: Date.UTC(2026, 0, 1) },
+  ])
   refused(() => filterOf({ updated_at: 'yesterday' }))
 })
 
@@ -36,7 +37,10 @@ test('visibility and member status are held to their words', () => {
 test('pages: 25 by default, 1000 at most, newest first', () => {
   assert.equal(pageOf({}).limit, 25)
   assert.equal(pageOf({ limit: '5000' }).limit, 1000)
-  assert.deepEqual(pageOf({}).sort.map(({ column }) => column), ['created_at', 'id'])
+  assert.deepEqual(
+    pageOf({}).sort.map(({ column }) => column),
+    ['created_at', 'id'],
+  )
   refused(() => pageOf({ limit: '-1' }))
 })
 
@@ -50,8 +54,19 @@ test('ranges: first-last, open end, suffix', () => {
 })
 
 test('both patch dialects give the same operations', () => {
-  assert.deepEqual(operationsOf([{ op: 'replace', path: '/name', value: 'a' }]), [{ op: 'replace', path: ['name'], value: 'a' }])
+  assert.deepEqual(operationsOf([{ op: 'replace', path: '/name', value: 'a' }]), [
+    { op: 'replace', path: ['name'], value: 'a' },
+  ])
   assert.deepEqual(operationsOf([{ replace: '/name', value: 'a' }]), [{ op: 'replace', path: ['name'], value: 'a' }])
-  assert.deepEqual(operationsOf([{ op: 'remove', path: '/a~1b' }]), [{ op: 'remove', path: ['a/b'], value: undefined }])
-  for (const odd of [{}, [1], [{ op: 'test', path: '/a' }], [{ op: 'add', path: 'a', value: 1 }], [{ op: 'add', path: '/a' }]]) refused(() => operationsOf(odd))
+  assert.deepEqual(operationsOf([{ op: 'remove', path: '/a~1b' }]), [
+    { op: 'remove', path: ['a/b'], value: undefined },
+  ])
+  for (const odd of [
+    {},
+    [1],
+    [{ op: 'test', path: '/a' }],
+    [{ op: 'add', path: 'a', value: 1 }],
+    [{ op: 'add', path: '/a' }],
+  ])
+    refused(() => operationsOf(odd))
 })

@@ -9,30 +9,38 @@ import type { Image, Task } from '../store/tables.ts'
 import { type ImageData, stagedKey } from '../manager/data.ts'
 import type { GlanceParts } from '../manager/images.ts'
 
-interface Step { task: Task }
+interface Step {
+  task: Task
+}
 
 const minutesMax = 60
 
-export const runImports = (parts: GlanceParts & { data: ImageData; log: Log }) => defineController<Task[], Step>({
-  name: 'glance.run-imports', about: 'Brings imported images in: from the staging area, a URL or a registry',
-  wakesOn: ['glance.task.created'], everySeconds: 30, perPass: 8, concurrency: 2,
-  observe: (limit) => tasksOpen(parts.db, limit),
-  plan: (tasks) => tasks.map((task) => ({ task })),
-  key: ({ task }) => task.id,
-  act: async ({ task }) => {
-    const image = await imageFetch(parts.db, task.imageId)
-    if (!image || image.status !== 'importing') return finish(parts, task, image?.status === 'active' ? '' : 'the image is gone')
-    try {
-      await parts.data.activate(image, await parts.ports.blobs.write(image.id, await bytesOf(parts, task, image)))
-      await parts.ports.blobs.remove(stagedKey(image.id))
-      await finish(parts, task, '')
-    } catch (error) {
-      if (!isRefusal(error)) parts.log.warn({ err: error, taskId: task.id }, 'image import failed')
-      await parts.data.fail(image.id)
-      await finish(parts, task, (error as Error).message)
-    }
-  },
-})
+export const runImports = (parts: GlanceParts & { data: ImageData; log: Log }) =>
+  defineController<Task[], Step>({
+    name: 'glance.run-imports',
+    about: 'Brings imported images in: from the staging area, a URL or a registry',
+    wakesOn: ['glance.task.created'],
+    everySeconds: 30,
+    perPass: 8,
+    concurrency: 2,
+    observe: (limit) => tasksOpen(parts.db, limit),
+    plan: (tasks) => tasks.map((task) => ({ task })),
+    key: ({ task }) => task.id,
+    act: async ({ task }) => {
+      const image = await imageFetch(parts.db, task.imageId)
+      if (!image || image.status !== 'importing')
+        return finish(parts, task, image?.status === 'active' ? '' : 'the image is gone')
+      try {
+        await parts.data.activate(image, await parts.ports.blobs.write(image.id, await bytesOf(parts, task, image)))
+        await parts.ports.blobs.remove(stagedKey(image.id))
+        await finish(parts, task, '')
+      } catch (error) {
+        if (!isRefusal(error)) parts.log.warn({ err: error, taskId: task.id }, 'image import failed')
+        await parts.data.fail(image.id)
+        await finish(parts, task, (error as Error).message)
+      }
+    },
+  })
 
 const bytesOf = (parts: GlanceParts, task: Task, image: Image): Promise<Readable> => {
   if (task.method === 'glance-direct') return parts.ports.blobs.read(stagedKey(image.id))

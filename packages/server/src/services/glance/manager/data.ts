@@ -14,11 +14,14 @@ export class ImageData {
   readonly #parts: GlanceParts
   /** Images whose bytes this process is receiving: the tidy loop leaves them alone. */
   readonly uploading = new Set<string>()
-  constructor(parts: GlanceParts) { this.#parts = parts }
+  constructor(parts: GlanceParts) {
+    this.#parts = parts
+  }
 
   async upload(ctx: RequestContext, id: string, data: Readable): Promise<void> {
     const image = await imageOwned(this.#parts.db, id, ctx, 'upload_image')
-    if (image.status !== 'queued') throw conflict(`Image status transition from ${image.status} to saving is not allowed`)
+    if (image.status !== 'queued')
+      throw conflict(`Image status transition from ${image.status} to saving is not allowed`)
     assertFormats(image)
     await this.store(image, data)
   }
@@ -42,7 +45,10 @@ export class ImageData {
     const inspection = await this.#inspect(image)
     await this.#parts.db.transaction(async (tx) => {
       await imageMove(tx, image.id, 'activated', {
-        size_bytes: blob.sizeBytes, checksum: blob.md5, hash_value: blob.sha512, updated_at: this.#parts.clock.now(),
+        size_bytes: blob.sizeBytes,
+        checksum: blob.md5,
+        hash_value: blob.sha512,
+        updated_at: this.#parts.clock.now(),
         inspection: inspection && JSON.stringify(inspection),
       })
       tx.emit('glance.image.active', { id: image.id, projectId: image.ownerId })
@@ -62,7 +68,8 @@ export class ImageData {
   /** First half of `glance-direct`: the bytes wait aside until the import. */
   async stage(ctx: RequestContext, id: string, data: Readable): Promise<void> {
     const image = await imageOwned(this.#parts.db, id, ctx, 'modify_image')
-    if (image.status !== 'queued') throw conflict(`Image status transition from ${image.status} to uploading is not allowed`)
+    if (image.status !== 'queued')
+      throw conflict(`Image status transition from ${image.status} to uploading is not allowed`)
     this.uploading.add(id)
     try {
       await imageMove(this.#parts.db, id, 'staged', { updated_at: this.#parts.clock.now() })
@@ -76,10 +83,15 @@ export class ImageData {
   }
 
   /** The image and its bytes; no stream when there is no data yet. */
-  async download(ctx: RequestContext, id: string, range?: (sizeBytes: number) => { start: number; end: number } | undefined) {
+  async download(
+    ctx: RequestContext,
+    id: string,
+    range?: (sizeBytes: number) => { start: number; end: number } | undefined,
+  ) {
     const image = await imageSeen(this.#parts.db, id, viewerOf(ctx))
     ctx.enforce('download_image', { project_id: ctx.projectId, owner: image.ownerId, visibility: image.visibility })
-    if (image.status === 'deactivated' && !ctx.isAdmin) throw forbidden('The requested image has been deactivated. Image data download is forbidden.')
+    if (image.status === 'deactivated' && !ctx.isAdmin)
+      throw forbidden('The requested image has been deactivated. Image data download is forbidden.')
     if (image.sizeBytes === null) return { image }
     const part = range?.(image.sizeBytes)
     return { image, part, stream: await this.#parts.ports.blobs.read(id, part) }
@@ -88,12 +100,20 @@ export class ImageData {
   /** For hosts: the bytes of an active image, whoever asks. */
   async read(id: string): Promise<{ stream: Readable; sizeBytes: number; sha512: string }> {
     const image = await imageFetch(this.#parts.db, id)
-    if (!image || image.status !== 'active' || image.sizeBytes === null) throw conflict(`Image ${id} has no data to boot from`)
-    return { stream: await this.#parts.ports.blobs.read(id), sizeBytes: image.sizeBytes, sha512: image.hashValue ?? '' }
+    if (!image || image.status !== 'active' || image.sizeBytes === null)
+      throw conflict(`Image ${id} has no data to boot from`)
+    return {
+      stream: await this.#parts.ports.blobs.read(id),
+      sizeBytes: image.sizeBytes,
+      sha512: image.hashValue ?? '',
+    }
   }
 }
 
 const assertFormats = (image: Image): void => {
-  const missing = [image.diskFormat ? '' : 'disk_format', image.containerFormat ? '' : 'container_format'].filter(Boolean)
-  if (missing.length) throw badRequest(`Properties ${missing.join(', ')} must be set prior to saving data.`, { field: missing[0]! })
+  const missing = [image.diskFormat ? '' : 'disk_format', image.containerFormat ? '' : 'container_format'].filter(
+    Boolean,
+  )
+  if (missing.length)
+    throw badRequest(`Properties ${missing.join(', ')} must be set prior to saving data.`, { field: missing[0]! })
 }

@@ -9,16 +9,31 @@ import type { ImageData } from './data.ts'
 import type { GlanceParts } from './images.ts'
 
 const infoOf = (image: Image): ImageInfo => ({
-  id: image.id, name: image.name ?? '', status: image.status, visibility: image.visibility, ownerId: image.ownerId,
-  containerFormat: image.containerFormat, diskFormat: image.diskFormat, sizeBytes: image.sizeBytes, minDiskGiB: image.minDiskGiB,
-  minRamMiB: image.minRamMiB, protected: image.protected, tags: image.tags, properties: image.properties,
-  inspection: image.inspection, createdAt: image.createdAt, updatedAt: image.updatedAt,
+  id: image.id,
+  name: image.name ?? '',
+  status: image.status,
+  visibility: image.visibility,
+  ownerId: image.ownerId,
+  containerFormat: image.containerFormat,
+  diskFormat: image.diskFormat,
+  sizeBytes: image.sizeBytes,
+  minDiskGiB: image.minDiskGiB,
+  minRamMiB: image.minRamMiB,
+  protected: image.protected,
+  tags: image.tags,
+  properties: image.properties,
+  inspection: image.inspection,
+  createdAt: image.createdAt,
+  updatedAt: image.updatedAt,
 })
 
 export class GlanceFront implements GlanceFacade {
   readonly #parts: GlanceParts
   readonly #data: ImageData
-  constructor(parts: GlanceParts, data: ImageData) { this.#parts = parts; this.#data = data }
+  constructor(parts: GlanceParts, data: ImageData) {
+    this.#parts = parts
+    this.#data = data
+  }
 
   async imageFetch(id: string, viewer: { projectId: string; isAdmin: boolean }): Promise<ImageInfo | undefined> {
     try {
@@ -29,23 +44,41 @@ export class GlanceFront implements GlanceFacade {
     }
   }
 
-  imageData(id: string) { return this.#data.read(id) }
+  imageData(id: string) {
+    return this.#data.read(id)
+  }
 
   async snapshotEnsure(asked: Parameters<GlanceFacade['snapshotEnsure']>[0]): Promise<void> {
     if (await imageFetch(this.#parts.db, asked.id)) return
     const now = this.#parts.clock.now()
     await imageInsert(this.#parts.db, {
-      id: asked.id, name: asked.name, status: 'queued', visibility: asked.visibility ?? 'private', ownerId: asked.ownerId,
-      containerFormat: asked.containerFormat, diskFormat: asked.diskFormat, sizeBytes: null, minDiskGiB: asked.minDiskGiB,
-      minRamMiB: asked.minRamMiB, checksum: null, hashValue: null, protected: false, hidden: false, inspection: null,
-      properties: asked.properties, tags: [], createdAt: now, updatedAt: now,
+      id: asked.id,
+      name: asked.name,
+      status: 'queued',
+      visibility: asked.visibility ?? 'private',
+      ownerId: asked.ownerId,
+      containerFormat: asked.containerFormat,
+      diskFormat: asked.diskFormat,
+      sizeBytes: null,
+      minDiskGiB: asked.minDiskGiB,
+      minRamMiB: asked.minRamMiB,
+      checksum: null,
+      hashValue: null,
+      protected: false,
+      hidden: false,
+      inspection: null,
+      properties: asked.properties,
+      tags: [],
+      createdAt: now,
+      updatedAt: now,
     })
   }
 
   async snapshotUpload(id: string, data: Readable): Promise<void> {
     const image = await imageFetch(this.#parts.db, id)
     if (!image || image.status === 'active') return void data.destroy()
-    if (image.status === 'saving') await imageTryMove(this.#parts.db, id, 'failed', {}) // a process died over the first try
+    // A process died over the first try.
+    if (image.status === 'saving') await imageTryMove(this.#parts.db, id, 'failed', {})
     await this.#data.store({ ...image, status: 'queued' }, data)
   }
 

@@ -12,27 +12,68 @@ import { assertUnprotected, imageOwned, imageSeen, viewerOf } from './access.ts'
 import { applyPatch, type PatchOperation } from './patch.ts'
 import { assertWritable, type NewImage } from './fields.ts'
 
-export interface GlanceParts { db: Database; clock: Clock; ports: GlancePorts }
+export interface GlanceParts {
+  db: Database
+  clock: Clock
+  ports: GlancePorts
+}
 
-const visibilityRules: Partial<Record<Visibility, string>> = { public: 'publicize_image', community: 'communitize_image' }
+const visibilityRules: Partial<Record<Visibility, string>> = {
+  public: 'publicize_image',
+  community: 'communitize_image',
+}
 const tagsMax = 128
+
+const presets = {
+  name: null,
+  visibility: 'shared' as Visibility,
+  container_format: null,
+  disk_format: null,
+  min_disk: 0,
+  min_ram: 0,
+  protected: false,
+  os_hidden: false,
+  tags: [] as string[],
+}
+
+/** A record in `queued`: what was asked for over the presets, and nothing known of its bytes. */
+const newImage = (asked: NewImage, ownerId: string, now: number): Image => {
+  const given = { ...presets, ...asked }
+  return {
+    id: given.id ?? uuid(),
+    name: given.name,
+    status: 'queued',
+    visibility: given.visibility,
+    ownerId,
+    containerFormat: given.container_format,
+    diskFormat: given.disk_format,
+    minDiskGiB: given.min_disk,
+    minRamMiB: given.min_ram,
+    sizeBytes: null,
+    checksum: null,
+    hashValue: null,
+    inspection: null,
+    protected: given.protected,
+    hidden: given.os_hidden,
+    properties: given.properties,
+    tags: [...new Set(given.tags)],
+    createdAt: now,
+    updatedAt: now,
+  }
+}
 
 export class Images {
   readonly #parts: GlanceParts
-  constructor(parts: GlanceParts) { this.#parts = parts }
+  constructor(parts: GlanceParts) {
+    this.#parts = parts
+  }
 
   async create(ctx: RequestContext, asked: NewImage): Promise<Image> {
     const ownerId = asked.owner ?? ctx.projectId
-    if (ownerId !== ctx.projectId && !ctx.isAdmin) throw forbidden('You are not permitted to create images owned by another project.')
-    this.#mayShow(ctx, asked.visibility ?? 'shared')
-    const now = this.#parts.clock.now()
-    const image: Image = {
-      id: asked.id ?? uuid(), name: asked.name ?? null, status: 'queued', visibility: asked.visibility ?? 'shared', ownerId,
-      containerFormat: asked.container_format ?? null, diskFormat: asked.disk_format ?? null, sizeBytes: null,
-      minDiskGiB: asked.min_disk ?? 0, minRamMiB: asked.min_ram ?? 0, checksum: null, hashValue: null,
-      protected: asked.protected ?? false, hidden: asked.os_hidden ?? false, inspection: null,
-      properties: asked.properties, tags: [...new Set(asked.tags ?? [])], createdAt: now, updatedAt: now,
-    }
+    if (ownerId !== ctx.projectId && !ctx.isAdmin)
+      throw forbidden('You are not permitted to create images owned by another project.')
+    const image = newImage(asked, ownerId, this.#parts.clock.now())
+    this.#mayShow(ctx, image.visibility)
     assertWritable(image)
     await this.#parts.db.transaction(async (tx) => {
       await imageInsert(tx, image)
@@ -46,10 +87,18 @@ export class Images {
   }
 
   /** One more than `limit` is asked for, to know whether there is a next page. */
-  async list(ctx: RequestContext, filter: Omit<ImageFilter, 'viewer'>, page: { sort: SortKey[]; marker?: string; limit: number }) {
+  async list(
+    ctx: RequestContext,
+    filter: Omit<ImageFilter, 'viewer'>,
+    page: { sort: SortKey[]; marker?: string; limit: number },
+  ) {
     const viewer = viewerOf(ctx)
     const after = page.marker === undefined ? undefined : await this.#marker(ctx, page.marker)
-    const found = await imagesList(this.#parts.db, { ...filter, viewer }, { sort: page.sort, after, limit: page.limit + 1 })
+    const found = await imagesList(
+      this.#parts.db,
+      { ...filter, viewer },
+      { sort: page.sort, after, limit: page.limit + 1 },
+    )
     return { images: found.slice(0, page.limit), more: found.length > page.limit }
   }
 
@@ -65,7 +114,7 @@ export class Images {
     const before = await imageOwned(this.#parts.db, id, ctx, 'modify_image')
     const after = applyPatch(before, operations)
     if (after.visibility !== before.visibility) this.#mayShow(ctx, after.visibility)
-    if (after.ownerId !== before.ownerId && !ctx.isAdmin) throw forbidden('Owner can\'t be updated by non admin.')
+    if (after.ownerId !== before.ownerId && !ctx.isAdmin) throw forbidden("Owner can't be updated by non admin.")
     assertWritable(after)
     return this.#save(after)
   }
@@ -97,7 +146,9 @@ export class Images {
     const rule = active ? 'reactivate' : 'deactivate'
     const image = await imageOwned(this.#parts.db, id, ctx, rule)
     if (image.status === (active ? 'active' : 'deactivated')) return
-    await imageMove(this.#parts.db, id, active ? 'reactivated' : 'deactivated', { updated_at: this.#parts.clock.now() })
+    await imageMove(this.#parts.db, id, active ? 'reactivated' : 'deactivated', {
+      updated_at: this.#parts.clock.now(),
+    })
   }
 
   async #save(image: Image): Promise<Image> {

@@ -11,15 +11,24 @@ import type { GlanceParts } from './images.ts'
 export const importMethods = ['glance-direct', 'web-download', 'docker-registry'] as const
 export type ImportMethod = (typeof importMethods)[number]
 
-export interface ImportRequest { name: ImportMethod; uri?: string; reference?: string }
+export interface ImportRequest {
+  name: ImportMethod
+  uri?: string
+  reference?: string
+}
 
 const sourceOf = (asked: ImportRequest): string | null => {
   if (asked.name === 'web-download') {
-    if (!asked.uri || !/^https?:\/\//.test(asked.uri)) throw badRequest("Image import method 'web-download' needs method.uri, an http or https URL", { field: 'uri' })
+    if (!asked.uri || !/^https?:\/\//.test(asked.uri))
+      throw badRequest("Image import method 'web-download' needs method.uri, an http or https URL", { field: 'uri' })
     return asked.uri
   }
   if (asked.name === 'docker-registry') {
-    if (!asked.reference) throw badRequest("Image import method 'docker-registry' needs method.reference, such as registry.example.org/team/app:1.2", { field: 'reference' })
+    if (!asked.reference)
+      throw badRequest(
+        "Image import method 'docker-registry' needs method.reference, such as registry.example.org/team/app:1.2",
+        { field: 'reference' },
+      )
     return asked.reference
   }
   return null
@@ -27,14 +36,19 @@ const sourceOf = (asked: ImportRequest): string | null => {
 
 const assertReady = (image: Image, asked: ImportRequest): void => {
   const wanted = asked.name === 'glance-direct' ? 'uploading' : 'queued'
-  if (image.status !== wanted) throw conflict(`Image must be in '${wanted}' state to use the ${asked.name} import method; it is in '${image.status}'`)
-  if (!image.containerFormat) throw conflict('\'container_format\' needs to be set before import')
-  if (!image.diskFormat) throw conflict('\'disk_format\' needs to be set before import')
+  if (image.status !== wanted)
+    throw conflict(
+      `Image must be in '${wanted}' state to use the ${asked.name} import method; it is in '${image.status}'`,
+    )
+  if (!image.containerFormat) throw conflict("'container_format' needs to be set before import")
+  if (!image.diskFormat) throw conflict("'disk_format' needs to be set before import")
 }
 
 export class Imports {
   readonly #parts: GlanceParts
-  constructor(parts: GlanceParts) { this.#parts = parts }
+  constructor(parts: GlanceParts) {
+    this.#parts = parts
+  }
 
   async begin(ctx: RequestContext, imageId: string, asked: ImportRequest): Promise<Task> {
     const image = await imageOwned(this.#parts.db, imageId, ctx, 'modify_image')
@@ -42,8 +56,17 @@ export class Imports {
     assertReady(image, asked)
     const now = this.#parts.clock.now()
     const task: Task = {
-      id: uuid(), imageId, ownerId: ctx.projectId, userId: ctx.userId, requestId: ctx.requestId, method: asked.name, source,
-      status: 'pending', message: '', createdAt: now, updatedAt: now,
+      id: uuid(),
+      imageId,
+      ownerId: ctx.projectId,
+      userId: ctx.userId,
+      requestId: ctx.requestId,
+      method: asked.name,
+      source,
+      status: 'pending',
+      message: '',
+      createdAt: now,
+      updatedAt: now,
     }
     await this.#parts.db.transaction(async (tx) => {
       await imageMove(tx, imageId, 'imported', { updated_at: now })

@@ -8,7 +8,9 @@ import type { GlanceParts } from './images.ts'
 
 export class Members {
   readonly #parts: GlanceParts
-  constructor(parts: GlanceParts) { this.#parts = parts }
+  constructor(parts: GlanceParts) {
+    this.#parts = parts
+  }
 
   async add(ctx: RequestContext, imageId: string, memberId: string): Promise<Member> {
     const image = await imageOwned(this.#parts.db, imageId, ctx, 'add_member')
@@ -36,7 +38,8 @@ export class Members {
   /** Only the member itself (or an admin) decides; the owner may not decide for it. */
   async decide(ctx: RequestContext, imageId: string, memberId: string, status: MemberStatus): Promise<Member> {
     const member = await this.fetch(ctx, imageId, memberId)
-    if (memberId !== ctx.projectId && !ctx.isAdmin) throw forbidden('You are not permitted to modify members of this image: only the member itself decides.')
+    if (memberId !== ctx.projectId && !ctx.isAdmin)
+      throw forbidden('You are not permitted to modify members of this image: only the member itself decides.')
     const decided = { ...member, status, updatedAt: this.#parts.clock.now() }
     await memberSetStatus(this.#parts.db, decided)
     return decided
@@ -45,7 +48,7 @@ export class Members {
   async remove(ctx: RequestContext, imageId: string, memberId: string): Promise<void> {
     const image = await imageOwned(this.#parts.db, imageId, ctx, 'delete_member')
     if (image.visibility !== 'shared') throw forbidden('Only shared images have members.')
-    if (!await memberDelete(this.#parts.db, imageId, memberId)) {
+    if (!(await memberDelete(this.#parts.db, imageId, memberId))) {
       throw notFound(`Member ${memberId} of image ${imageId} could not be found`)
     }
   }

@@ -12,7 +12,10 @@ import type { GlanceTables, Image, ImageRow, Visibility } from './tables.ts'
 export type ImageEvent = (typeof imageMachine)['events'][number]
 
 /** Who looks. Admins see every image; others their own, public, community and shared ones. */
-export interface Viewer { projectId: string; isAdmin: boolean }
+export interface Viewer {
+  projectId: string
+  isAdmin: boolean
+}
 
 export interface ImageFilter {
   viewer: Viewer
@@ -21,35 +24,64 @@ export interface ImageFilter {
   hidden: boolean
   /** Column equals one of the values. */
   equals: { column: keyof ImageRow; values: (string | number | null)[] }[]
-  ranges: { column: keyof ImageRow; operator: '<' | '<=' | '>' | '>=' | '='| '!='; value: number }[]
+  ranges: { column: keyof ImageRow; operator: '<' | '<=' | '>' | '>=' | '=' | '!='; value: number }[]
   tags: string[]
   properties: Record<string, string>
 }
 
 /** Columns that lists are sorted by are never null: no name is '', no size is -1. */
 const toImage = (row: ImageRow): Image => ({
-  id: row.id, name: row.name || null, status: row.status as Image['status'], visibility: row.visibility as Visibility, ownerId: row.owner_id,
-  containerFormat: row.container_format || null, diskFormat: row.disk_format || null,
+  id: row.id,
+  name: row.name || null,
+  status: row.status as Image['status'],
+  visibility: row.visibility as Visibility,
+  ownerId: row.owner_id,
+  containerFormat: row.container_format || null,
+  diskFormat: row.disk_format || null,
   sizeBytes: row.size_bytes < 0 ? null : row.size_bytes,
-  minDiskGiB: row.min_disk, minRamMiB: row.min_ram, checksum: row.checksum, hashValue: row.hash_value,
-  protected: fromFlag(row.protected), hidden: fromFlag(row.hidden), inspection: fromJson(row.inspection) ?? null,
-  properties: fromJson(row.properties), tags: fromJson(row.tags), createdAt: row.created_at, updatedAt: row.updated_at,
+  minDiskGiB: row.min_disk,
+  minRamMiB: row.min_ram,
+  checksum: row.checksum,
+  hashValue: row.hash_value,
+  protected: fromFlag(row.protected),
+  hidden: fromFlag(row.hidden),
+  inspection: fromJson(row.inspection) ?? null,
+  properties: fromJson(row.properties),
+  tags: fromJson(row.tags),
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
 })
 
 const toRow = (image: Image): Omit<ImageRow, 'deleted_at'> => ({
-  id: image.id, name: image.name ?? '', status: image.status, visibility: image.visibility, owner_id: image.ownerId,
-  container_format: image.containerFormat ?? '', disk_format: image.diskFormat ?? '', size_bytes: image.sizeBytes ?? -1,
-  min_disk: image.minDiskGiB, min_ram: image.minRamMiB, checksum: image.checksum, hash_value: image.hashValue,
-  protected: toFlag(image.protected), hidden: toFlag(image.hidden),
-  inspection: image.inspection && toJson(image.inspection), properties: toJson(image.properties), tags: toJson(image.tags),
-  created_at: image.createdAt, updated_at: image.updatedAt,
+  id: image.id,
+  name: image.name ?? '',
+  status: image.status,
+  visibility: image.visibility,
+  owner_id: image.ownerId,
+  container_format: image.containerFormat ?? '',
+  disk_format: image.diskFormat ?? '',
+  size_bytes: image.sizeBytes ?? -1,
+  min_disk: image.minDiskGiB,
+  min_ram: image.minRamMiB,
+  checksum: image.checksum,
+  hash_value: image.hashValue,
+  protected: toFlag(image.protected),
+  hidden: toFlag(image.hidden),
+  inspection: image.inspection && toJson(image.inspection),
+  properties: toJson(image.properties),
+  tags: toJson(image.tags),
+  created_at: image.createdAt,
+  updated_at: image.updatedAt,
 })
 
 const db = (executor: Executor) => executor.as<GlanceTables>()
 
 export const imageInsert = async (executor: Executor, image: Image): Promise<void> => {
   try {
-    await db(executor).insertInto('glance_image').values({ ...toRow(image), deleted_at: null }).execute()
+    await db(executor)
+      .insertInto('glance_image')
+      .values({ ...toRow(image), deleted_at: null })
+      .execute()
   } catch (error) {
     if (!isUniqueViolation(error)) throw error
     throw conflict(`Image ID ${image.id} already exists!`, { field: 'id' }, error)
@@ -57,32 +89,56 @@ export const imageInsert = async (executor: Executor, image: Image): Promise<voi
 }
 
 export const imageFetch = async (executor: Executor, id: string): Promise<Image | undefined> => {
-  const row = await db(executor).selectFrom('glance_image').selectAll()
-    .where('id', '=', id).where('deleted_at', 'is', null).executeTakeFirst()
+  const row = await db(executor)
+    .selectFrom('glance_image')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst()
   return row && toImage(row)
 }
 
 /** Writes the fields a client may change; the status moves only through its machine. */
 export const imageUpdate = async (executor: Executor, image: Image): Promise<void> => {
   const { id, status: _status, created_at: _created, ...fields } = toRow(image)
-  await db(executor).updateTable('glance_image').set(fields).where('id', '=', id).where('deleted_at', 'is', null).execute()
+  await db(executor)
+    .updateTable('glance_image')
+    .set(fields)
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .execute()
 }
 
-export const imageMove = async (executor: Executor, id: string, event: ImageEvent, extra: Partial<ImageRow>): Promise<void> => {
+export const imageMove = async (
+  executor: Executor,
+  id: string,
+  event: ImageEvent,
+  extra: Partial<ImageRow>,
+): Promise<void> => {
   await applyMove(executor, { table: 'glance_image', id, column: 'status' }, imageMachine, event, { ...extra })
 }
 
 /** The same where another may have been faster: tells whether it moved. */
-export const imageTryMove = async (executor: Executor, id: string, event: ImageEvent, extra: Partial<ImageRow>): Promise<boolean> =>
+export const imageTryMove = async (
+  executor: Executor,
+  id: string,
+  event: ImageEvent,
+  extra: Partial<ImageRow>,
+): Promise<boolean> =>
   (await tryMove(executor, { table: 'glance_image', id, column: 'status' }, imageMachine, event, { ...extra })).moved
 
 type Query = SelectQueryBuilder<GlanceTables, 'glance_image', ImageRow>
 
 /** Images that the viewer is a member of, with the member status asked for. */
 const sharedWith = (viewer: Viewer, status: string) => (expression: any) =>
-  expression.exists(expression.selectFrom('glance_member').select('member_id')
-    .whereRef('glance_member.image_id', '=', 'glance_image.id').where('glance_member.member_id', '=', viewer.projectId)
-    .$if(status !== 'all', (members: any) => members.where('glance_member.status', '=', status)))
+  expression.exists(
+    expression
+      .selectFrom('glance_member')
+      .select('member_id')
+      .whereRef('glance_member.image_id', '=', 'glance_image.id')
+      .where('glance_member.member_id', '=', viewer.projectId)
+      .$if(status !== 'all', (members: any) => members.where('glance_member.status', '=', status)),
+  )
 
 const visibleTo = (query: Query, filter: ImageFilter): Query => {
   const { viewer, visibility } = filter
@@ -94,35 +150,46 @@ const visibleTo = (query: Query, filter: ImageFilter): Query => {
   }
   if (visibility === 'shared') {
     const all = query.where('visibility', '=', 'shared')
-    return viewer.isAdmin && filter.memberStatus === undefined ? all
+    return viewer.isAdmin && filter.memberStatus === undefined
+      ? all
       : all.where((expression) => expression.or([expression('owner_id', '=', viewer.projectId), shared(expression)]))
   }
   if (viewer.isAdmin && visibility === undefined) {
-    return query.where((expression) => expression.or([
-      expression('visibility', '!=', 'community'), expression('owner_id', '=', viewer.projectId),
-    ]))
+    return query.where((expression) =>
+      expression.or([expression('visibility', '!=', 'community'), expression('owner_id', '=', viewer.projectId)]),
+    )
   }
   if (viewer.isAdmin) return query
   const open = visibility === 'all' ? ['public', 'community'] : ['public']
-  return query.where((expression) => expression.or([
-    expression('visibility', 'in', open), expression('owner_id', '=', viewer.projectId),
-    expression.and([expression('visibility', '=', 'shared'), shared(expression)]),
-  ]))
+  return query.where((expression) =>
+    expression.or([
+      expression('visibility', 'in', open),
+      expression('owner_id', '=', viewer.projectId),
+      expression.and([expression('visibility', '=', 'shared'), shared(expression)]),
+    ]),
+  )
 }
 
 const matching = (query: Query, filter: ImageFilter): Query => {
   let result = query.where('hidden', '=', toFlag(filter.hidden))
   for (const { column, values } of filter.equals) result = result.where(column, 'in', values as string[])
   for (const { column, operator, value } of filter.ranges) result = result.where(column, operator, value)
-  for (const tag of filter.tags) result = result.where('tags', 'like', `%${JSON.stringify(tag).replace(/[%_]/g, '')}%`)
+  for (const tag of filter.tags)
+    result = result.where('tags', 'like', `%${JSON.stringify(tag).replace(/[%_]/g, '')}%`)
   for (const [name, value] of Object.entries(filter.properties)) {
-    result = result.where('properties', 'like', `%${`${JSON.stringify(name)}:${JSON.stringify(value)}`.replace(/[%_]/g, '_')}%`)
+    result = result.where(
+      'properties',
+      'like',
+      `%${`${JSON.stringify(name)}:${JSON.stringify(value)}`.replace(/[%_]/g, '_')}%`,
+    )
   }
   return result
 }
 
 export const imagesList = async (
-  executor: Executor, filter: ImageFilter, page: { sort: SortKey[]; after?: Image; limit: number },
+  executor: Executor,
+  filter: ImageFilter,
+  page: { sort: SortKey[]; after?: Image; limit: number },
 ): Promise<Image[]> => {
   const base = db(executor).selectFrom('glance_image').selectAll().where('deleted_at', 'is', null)
   const query = matching(visibleTo(base, filter), filter)
@@ -138,12 +205,4 @@ export const imagesInStatus = async (executor: Executor, status: string): Promis
 export const imageIdsAlive = async (executor: Executor): Promise<Set<string>> => {
   const rows = await db(executor).selectFrom('glance_image').select('id').where('deleted_at', 'is', null).execute()
   return new Set(rows.map(({ id }) => id))
-}
-
-/** Bytes and images that a project's rows account for. */
-export const imagesUsage = async (executor: Executor, projectId: string): Promise<{ count: number; sizeBytes: number }> => {
-  const row = await db(executor).selectFrom('glance_image')
-    .select((expression) => [expression.fn.countAll<number>().as('count'), expression.fn.sum<number | null>('size_bytes').as('size')])
-    .where('owner_id', '=', projectId).where('size_bytes', '>=', 0).where('deleted_at', 'is', null).executeTakeFirstOrThrow()
-  return { count: Number(row.count), sizeBytes: Number(row.size ?? 0) }
 }
