@@ -2,7 +2,16 @@
 import type { Tx } from '#platform/db/database.ts'
 import type { WantedNetwork, WantedPort, WantedSecurityGroup } from './ports.ts'
 
-export interface NetworkInfo { id: string; name: string; projectId: string; shared: boolean; external: boolean; adminUp: boolean; mtu: number; subnetIds: string[] }
+export interface NetworkInfo {
+  id: string
+  name: string
+  projectId: string
+  shared: boolean
+  external: boolean
+  adminUp: boolean
+  mtu: number
+  subnetIds: string[]
+}
 
 export interface PortInfo {
   id: string
@@ -21,12 +30,17 @@ export interface PortInfo {
 }
 
 /** Everything a host needs to plug one port. */
-export interface PlugPlan { network: WantedNetwork; port: WantedPort; securityGroups: WantedSecurityGroup[]; resolvConf: string }
+export interface PlugPlan {
+  network: WantedNetwork
+  port: WantedPort
+  securityGroups: WantedSecurityGroup[]
+  resolvConf: string
+}
 
 export interface NeutronFacade {
   /** The network if the project may use it (own, shared with it, external for admins). By id. */
   networkFetch(id: string, viewer: { projectId: string; isAdmin: boolean }): Promise<NetworkInfo | undefined>
-  /** What a server without `networks` gets: the project's one network, else a shared one. Several: `conflict`, as Nova. */
+  /** For a server without `networks`: the project's one network, else a shared one. Several: `conflict`, as Nova. */
   networksAvailable(projectId: string): Promise<NetworkInfo[]>
   /** `networks: auto`: the project's auto-allocated topology, made when absent. */
   autoTopologyEnsure(projectId: string): Promise<NetworkInfo>
@@ -35,11 +49,23 @@ export interface NeutronFacade {
    * Makes (or adopts) a device's port in the caller's transaction. Idempotent by id. Throws Neutron's kinds
    * (`conflict` IpAddressGenerationFailure / IpAddressInUse, `badRequest`, `overLimit`).
    */
-  portEnsure(tx: Tx, port: {
-    id: string; networkId: string; projectId: string; deviceId: string; deviceOwner: string; hostName?: string
-    fixedIps?: { ip?: string; subnetId?: string }[]; mac?: string; securityGroups?: string[] /* ids or names */
-    dnsName?: string; adopted?: boolean; tag?: string
-  }): Promise<PortInfo>
+  portEnsure(
+    tx: Tx,
+    port: {
+      id: string
+      networkId: string
+      projectId: string
+      deviceId: string
+      deviceOwner: string
+      hostName?: string
+      fixedIps?: { ip?: string; subnetId?: string }[]
+      mac?: string
+      securityGroups?: string[] /* ids or names */
+      dnsName?: string
+      adopted?: boolean
+      tag?: string
+    },
+  ): Promise<PortInfo>
   /** Binds a device's ports to the host it was placed on. */
   portsBind(deviceId: string, hostName: string): Promise<void>
   /** The device's ports in attach order. */

@@ -25,7 +25,12 @@ import { seed } from './manager/seed.ts'
 import { policies } from './policies.ts'
 import { neutronMigrations } from './store/migrations.ts'
 
-interface NeutronConfig { privateCidr?: string; publicCidr?: string; globalMtu?: number; resolvers?: string[] }
+interface NeutronConfig {
+  privateCidr?: string
+  publicCidr?: string
+  globalMtu?: number
+  resolvers?: string[]
+}
 
 /** The machine's resolvers, without those that only the machine itself can ask. */
 const machineResolvers = (): string[] => {
@@ -38,17 +43,48 @@ const machineResolvers = (): string[] => {
 }
 
 const partsOf = ({ db, clock, log, hosts, facades, region, config }: ServiceDeps): NeutronParts => {
-  const { privateCidr = '10.77.0.0/22', publicCidr = '172.24.4.0/24', globalMtu = 1500, resolvers = machineResolvers() } = config as NeutronConfig
-  return { db, clock, log, hosts, region, quota: () => facades.quota, settings: { privateCidr, publicCidr, globalMtu, resolvers } }
+  const {
+    privateCidr = '10.77.0.0/22',
+    publicCidr = '172.24.4.0/24',
+    globalMtu = 1500,
+    resolvers = machineResolvers(),
+  } = config as NeutronConfig
+  return {
+    db,
+    clock,
+    log,
+    hosts,
+    region,
+    quota: () => facades.quota,
+    settings: { privateCidr, publicCidr, globalMtu, resolvers },
+  }
 }
 
 export const neutron = defineService<NeutronApi, NeutronFacade, ServiceDeps>({
-  name: 'neutron', about: 'Networks, their addresses, and what may pass between them', level: 3,
+  name: 'neutron',
+  about: 'Networks, their addresses, and what may pass between them',
+  level: 3,
   catalog: [{ type: 'network', name: 'neutron', path: '/network' }],
-  prefix: '/network', versionPath: '/v2.0', faults: 'neutron', adminRule: 'context_is_admin', policies, migrations: neutronMigrations,
+  prefix: '/network',
+  versionPath: '/v2.0',
+  faults: 'neutron',
+  adminRule: 'context_is_admin',
+  policies,
+  migrations: neutronMigrations,
   routes: [
-    ...versionRoutes, ...networkRoutes, ...subnetRoutes, ...portRoutes, ...securityGroupRoutes, ...routerRoutes, ...floatingIpRoutes,
-    ...portForwardingRoutes, ...sharingRoutes, ...tagRoutes, ...quotaRoutes, ...extensionRoutes, ...operationRoutes,
+    ...versionRoutes,
+    ...networkRoutes,
+    ...subnetRoutes,
+    ...portRoutes,
+    ...securityGroupRoutes,
+    ...routerRoutes,
+    ...floatingIpRoutes,
+    ...portForwardingRoutes,
+    ...sharingRoutes,
+    ...tagRoutes,
+    ...quotaRoutes,
+    ...extensionRoutes,
+    ...operationRoutes,
   ],
   create: (deps) => {
     const parts = partsOf(deps)

@@ -24,7 +24,9 @@ export class CountingQuota {
   readonly limitsOf = new Map<string, number>()
 
   used(resource: string, projectId?: string): number {
-    return [...this.held.values()].filter((one) => one.resource === resource && (projectId ?? one.projectId) === one.projectId).length
+    return [...this.held.values()].filter(
+      (one) => one.resource === resource && (projectId ?? one.projectId) === one.projectId,
+    ).length
   }
 
   facade(): QuotaFacade {
@@ -32,18 +34,25 @@ export class CountingQuota {
       reserve: async (_tx, { projectId, deltas, subject }) => {
         const [resource] = Object.keys(deltas) as [string]
         const limit = this.limitsOf.get(resource) ?? -1
-        if (limit >= 0 && this.used(resource) >= limit) throw overLimit(`Quota exceeded for resources: ['${resource}'].`, { resource, limit })
+        if (limit >= 0 && this.used(resource) >= limit)
+          throw overLimit(`Quota exceeded for resources: ['${resource}'].`, { resource, limit })
         this.held.set(subject, { projectId, resource })
         return { subject, projectId, deltas, state: 'reserved' }
       },
       commit: async () => undefined,
-      release: async (_tx, { subject }) => { this.held.delete(subject) },
+      release: async (_tx, { subject }) => {
+        this.held.delete(subject)
+      },
       ensureResource: async () => undefined,
       usage: async () => ({}),
       limits: async () => Object.fromEntries(this.limitsOf),
       defaults: async () => ({ networks: 100, subnets: 100, ports: 500 }),
-      setLimits: async ({ limits }) => { for (const [name, limit] of Object.entries(limits)) this.limitsOf.set(name, Number(limit)) },
-      resetLimits: async () => { this.limitsOf.clear() },
+      setLimits: async ({ limits }) => {
+        for (const [name, limit] of Object.entries(limits)) this.limitsOf.set(name, Number(limit))
+      },
+      resetLimits: async () => {
+        this.limitsOf.clear()
+      },
     }
     return facade as QuotaFacade
   }
@@ -55,8 +64,19 @@ const tokenOf = (name: string): TokenData | undefined => {
   const id = projectIds[name]
   if (!id) return undefined
   const domain = { id: 'default', name: 'Default' }
-  const roles = (name === 'admin' ? ['admin', 'manager', 'member', 'reader'] : ['member', 'reader']).map((role) => ({ id: role, name: role }))
-  return { methods: ['password'], auditIds: [], issuedAt: 0, expiresAt: 9e15, user: { id: `user-${name}`, name, domain }, project: { id, name, domain }, roles }
+  const roles = (name === 'admin' ? ['admin', 'manager', 'member', 'reader'] : ['member', 'reader']).map((role) => ({
+    id: role,
+    name: role,
+  }))
+  return {
+    methods: ['password'],
+    auditIds: [],
+    issuedAt: 0,
+    expiresAt: 9e15,
+    user: { id: `user-${name}`, name, domain },
+    project: { id, name, domain },
+    roles,
+  }
 }
 
 export interface TestNeutron {
@@ -69,33 +89,78 @@ export interface TestNeutron {
   runner: Runner
   projects: typeof projectIds
   /** One request as `admin`, `demo` or `other`; `path` is below `/network/v2.0`. */
-  ask(who: string, method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; body: any; headers: Record<string, unknown> }>
+  ask(
+    who: string,
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<{ status: number; body: any; headers: Record<string, unknown> }>
   close(): Promise<void>
 }
 
-const keystone = { projectsList: async () => Object.entries(projectIds).map(([name, id]) => ({ id, name, domainId: 'default', parentId: null, enabled: true, isDomain: false })) }
+const keystone = {
+  projectsList: async () =>
+    Object.entries(projectIds).map(([name, id]) => ({
+      id,
+      name,
+      domainId: 'default',
+      parentId: null,
+      enabled: true,
+      isDomain: false,
+    })),
+}
 
-export const startNeutron = async (open: TestDatabase['open'] = testDatabases()[0]!.open, hostNames = ['host-1']): Promise<TestNeutron> => {
+export const startNeutron = async (
+  open: TestDatabase['open'] = testDatabases()[0]!.open,
+  hostNames = ['host-1'],
+): Promise<TestNeutron> => {
   const db = await open({ migrations: [{ service: 'neutron', migrations: neutron.migrations }] })
   const [bus, clock, quota, metrics] = [createMemoryBus(), systemClock, new CountingQuota(), createMetrics()]
   const policy = createEnforcer({ defaults: neutron.policies, overrides: {}, enforceScope: true })
-  const hosts = hostNames.map((name, at): Host => ({ name, network: createFakeHostNetwork(), runtime: undefined as never, address: `192.0.2.${at + 1}` }))
+  const hosts = hostNames.map((name, at): Host => ({
+    name,
+    network: createFakeHostNetwork(),
+    runtime: undefined as never,
+    address: `192.0.2.${at + 1}`,
+  }))
   const deps: ServiceDeps = {
-    db, bus, clock, log: silentLog, metrics, policy, hosts: { list: () => hosts, find: (name) => hosts.find((host) => host.name === name) },
-    facades: { quota: quota.facade(), keystone } as unknown as Facades, dataDir: '', cloudId: '0'.repeat(8), region: 'RegionOne', masterKey: Buffer.alloc(32),
+    db,
+    bus,
+    clock,
+    log: silentLog,
+    metrics,
+    policy,
+    hosts: { list: () => hosts, find: (name) => hosts.find((host) => host.name === name) },
+    facades: { quota: quota.facade(), keystone } as unknown as Facades,
+    dataDir: '',
+    cloudId: '0'.repeat(8),
+    region: 'RegionOne',
+    masterKey: Buffer.alloc(32),
     config: { resolvers: ['192.0.2.53'] },
   }
   const instance = neutron.create(deps)
   const server = createServer({
-    services: [{ manifest: neutron, api: instance.api, policy }], log: silentLog, validator: { validate: tokenOf }, publicUrl: undefined, observe: () => undefined, pages: [],
+    services: [{ manifest: neutron, api: instance.api, policy }],
+    log: silentLog,
+    validator: { validate: tokenOf },
+    publicUrl: undefined,
+    observe: () => undefined,
+    pages: [],
   })
   const runner = createRunner({ controllers: instance.controllers, db, bus, clock, log: silentLog, owner: 'test' })
   const ask: TestNeutron['ask'] = async (who, method, path, body, headers) => {
     const answer = await server.inject({
-      method: method as 'GET', url: `/network/v2.0${path}`, payload: body === undefined ? undefined : JSON.stringify(body),
+      method: method as 'GET',
+      url: `/network/v2.0${path}`,
+      payload: body === undefined ? undefined : JSON.stringify(body),
       headers: { 'x-auth-token': who, ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
     })
-    return { status: answer.statusCode, headers: answer.headers, body: answer.body ? JSON.parse(answer.body) : undefined }
+    return {
+      status: answer.statusCode,
+      headers: answer.headers,
+      body: answer.body ? JSON.parse(answer.body) : undefined,
+    }
   }
   const close = async () => {
     await server.close()
@@ -103,5 +168,16 @@ export const startNeutron = async (open: TestDatabase['open'] = testDatabases()[
     await instance.stop?.()
     await db.close()
   }
-  return { db, api: instance.api, facade: instance.facade, instance, quota, network: hosts[0]!.network as FakeHostNetwork, runner, projects: projectIds, ask, close }
+  return {
+    db,
+    api: instance.api,
+    facade: instance.facade,
+    instance,
+    quota,
+    network: hosts[0]!.network as FakeHostNetwork,
+    runner,
+    projects: projectIds,
+    ask,
+    close,
+  }
 }

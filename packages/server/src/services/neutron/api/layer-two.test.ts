@@ -4,7 +4,9 @@ import { after, before, test } from 'node:test'
 import { startNeutron, type TestNeutron } from '../testing.ts'
 
 let cloud: TestNeutron
-before(async () => { cloud = await startNeutron() })
+before(async () => {
+  cloud = await startNeutron()
+})
 after(() => cloud.close())
 
 const made = async (who: string, path: string, name: string, fields: object): Promise<any> => {
@@ -15,7 +17,11 @@ const made = async (who: string, path: string, name: string, fields: object): Pr
 
 test('a network, its subnet and a port are made, seen and deleted, and nothing stays', async () => {
   const network = await made('demo', '/networks', 'network', { name: 'blue' })
-  const subnet = await made('demo', '/subnets', 'subnet', { network_id: network.id, ip_version: 4, cidr: '10.1.0.0/24' })
+  const subnet = await made('demo', '/subnets', 'subnet', {
+    network_id: network.id,
+    ip_version: 4,
+    cidr: '10.1.0.0/24',
+  })
   assert.equal(subnet.gateway_ip, '10.1.0.1')
   assert.deepEqual(subnet.allocation_pools, [{ start: '10.1.0.2', end: '10.1.0.254' }])
   const port = await made('demo', '/ports', 'port', { network_id: network.id })
@@ -42,7 +48,8 @@ test('another project sees nothing, an admin everything', async () => {
 })
 
 test('unknown attributes, foreign owners and wrong values are refused by name', async () => {
-  const refused = async (fields: object) => (await cloud.ask('demo', 'POST', '/networks', { network: fields })).body.NeutronError.message
+  const refused = async (fields: object) =>
+    (await cloud.ask('demo', 'POST', '/networks', { network: fields })).body.NeutronError.message
   assert.equal(await refused({ color: 'blue' }), "Unrecognized attribute(s) 'color'")
   assert.match(await refused({ status: 'DOWN' }), /not allowed in POST/)
   assert.match(await refused({ project_id: 'x' }), /requires admin privileges/)
@@ -51,30 +58,57 @@ test('unknown attributes, foreign owners and wrong values are refused by name', 
 
 test('lists are filtered, sorted, cut to fields and paged with links', async () => {
   for (const name of ['p1', 'p2', 'p3']) await made('other', '/networks', 'network', { name, description: 'paged' })
-  const first = await cloud.ask('other', 'GET', '/networks?description=paged&limit=2&sort_key=name&sort_dir=desc&fields=name&fields=id')
-  assert.deepEqual(first.body.networks.map((one: any) => Object.keys(one).sort()), [['id', 'name'], ['id', 'name']])
-  assert.deepEqual(first.body.networks.map((one: any) => one.name), ['p3', 'p2'])
+  const first = await cloud.ask(
+    'other',
+    'GET',
+    '/networks?description=paged&limit=2&sort_key=name&sort_dir=desc&fields=name&fields=id',
+  )
+  assert.deepEqual(
+    first.body.networks.map((one: any) => Object.keys(one).sort()),
+    [
+      ['id', 'name'],
+      ['id', 'name'],
+    ],
+  )
+  assert.deepEqual(
+    first.body.networks.map((one: any) => one.name),
+    ['p3', 'p2'],
+  )
   const next = first.body.networks_links.find((link: any) => link.rel === 'next').href.split('/v2.0')[1]
-  assert.deepEqual((await cloud.ask('other', 'GET', next)).body.networks.map((one: any) => one.name), ['p1'])
+  assert.deepEqual(
+    (await cloud.ask('other', 'GET', next)).body.networks.map((one: any) => one.name),
+    ['p1'],
+  )
   assert.equal((await cloud.ask('other', 'GET', '/networks?name=p1&name=p2')).body.networks.length, 2)
   assert.equal((await cloud.ask('other', 'GET', '/networks?nonsense=1')).status, 400)
 })
 
 test('ports are found by address and by subnet', async () => {
   const network = await made('demo', '/networks', 'network', {})
-  const subnet = await made('demo', '/subnets', 'subnet', { network_id: network.id, ip_version: 4, cidr: '10.9.0.0/24' })
-  const port = await made('demo', '/ports', 'port', { network_id: network.id, fixed_ips: [{ subnet_id: subnet.id, ip_address: '10.9.0.77' }] })
-  const find = async (query: string) => (await cloud.ask('demo', 'GET', `/ports?${query}`)).body.ports.map((one: any) => one.id)
+  const subnet = await made('demo', '/subnets', 'subnet', {
+    network_id: network.id,
+    ip_version: 4,
+    cidr: '10.9.0.0/24',
+  })
+  const port = await made('demo', '/ports', 'port', {
+    network_id: network.id,
+    fixed_ips: [{ subnet_id: subnet.id, ip_address: '10.9.0.77' }],
+  })
+  const find = async (query: string) =>
+    (await cloud.ask('demo', 'GET', `/ports?${query}`)).body.ports.map((one: any) => one.id)
   assert.deepEqual(await find(`fixed_ips=ip_address%3D10.9.0.77`), [port.id])
   assert.deepEqual(await find(`fixed_ips=ip_address%3D10.9.0.77&fixed_ips=subnet_id%3D${subnet.id}`), [port.id])
   assert.deepEqual(await find(`fixed_ips=ip_address_substr%3D.77&network_id=${network.id}`), [port.id])
-  const twice = await cloud.ask('demo', 'POST', '/ports', { port: { network_id: network.id, fixed_ips: [{ ip_address: '10.9.0.77' }] } })
+  const twice = await cloud.ask('demo', 'POST', '/ports', {
+    port: { network_id: network.id, fixed_ips: [{ ip_address: '10.9.0.77' }] },
+  })
   assert.equal(twice.body.NeutronError.type, 'IpAddressAlreadyAllocated')
 })
 
 test('an old revision cannot overwrite a newer one', async () => {
   const network = await made('demo', '/networks', 'network', { name: 'v0' })
-  const put = (name: string) => cloud.ask('demo', 'PUT', `/networks/${network.id}`, { network: { name } }, { 'if-match': 'revision_number=0' })
+  const put = (name: string) =>
+    cloud.ask('demo', 'PUT', `/networks/${network.id}`, { network: { name } }, { 'if-match': 'revision_number=0' })
   assert.equal((await put('v1')).body.network.revision_number, 1)
   assert.equal((await put('v2')).body.NeutronError.type, 'RevisionNumberConstraintFailed')
 })

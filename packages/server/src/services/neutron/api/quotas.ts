@@ -6,7 +6,9 @@ import { quotaNames } from '../manager/quotas.ts'
 import type { NeutronApi } from './neutron-api.ts'
 
 const limit = T.Union([T.Integer({ minimum: -1, maximum: 2 ** 31 - 1 }), T.String({ pattern: '^(-1|\\d{1,9})$' })])
-const body = T.Object({ quota: T.Object(Object.fromEntries(Object.keys(quotaNames).map((name) => [name, T.Optional(limit)]))) })
+const body = T.Object({
+  quota: T.Object(Object.fromEntries(Object.keys(quotaNames).map((name) => [name, T.Optional(limit)]))),
+})
 const one = T.Object({ quota: T.Object({}) })
 
 /** Whose token it is does not change a limit: owners sent along are ignored, as upstream. */
@@ -14,37 +16,86 @@ const owners = new Set(['tenant_id', 'project_id'])
 
 const read = (given: Record<string, unknown>): Record<string, number> => {
   const asked = Object.entries(given).filter(([name]) => !owners.has(name))
-  if (asked.length === 0) throw badRequest('Invalid input for quota. Reason: give at least one limit.', { type: 'HTTPBadRequest', field: 'quota' })
+  if (asked.length === 0)
+    throw badRequest('Invalid input for quota. Reason: give at least one limit.', {
+      type: 'HTTPBadRequest',
+      field: 'quota',
+    })
   return Object.fromEntries(asked.map(([name, value]) => [name, Number(value)]))
 }
 
 export const quotaRoutes: Route<NeutronApi>[] = [
   defineRoute<NeutronApi>({
-    id: 'quotas.list', method: 'GET', path: '/quotas', summary: 'List the quota of the caller\'s project', policy: 'get_quota', reply: { status: 200, schema: T.Object({ quotas: T.Array(T.Object({})) }) },
-    handler: async (api, ctx) => ({ quotas: [{ project_id: ctx.projectId, tenant_id: ctx.projectId, ...await api.quotas.limits(ctx, ctx.projectId) }] }),
+    id: 'quotas.list',
+    method: 'GET',
+    path: '/quotas',
+    summary: 'List the limits of projects that have some of their own',
+    policy: 'get_quota',
+    reply: { status: 200, schema: T.Object({ quotas: T.Array(T.Object({})) }) },
+    handler: async (api, ctx) => ({ quotas: await api.quotas.list(ctx) }),
   }),
-  ...(['tenant', 'project'] as const).map((word) => defineRoute<NeutronApi>({
-    id: `quotas.${word}`, method: 'GET', path: `/quotas/${word}`, summary: 'Tell whose quota the caller sees', policy: 'authenticated', reply: { status: 200 },
-    handler: (_api, ctx) => ({ [word]: { [`${word}_id`]: ctx.projectId } }),
-  })),
+  ...(['tenant', 'project'] as const).map((word) =>
+    defineRoute<NeutronApi>({
+      id: `quotas.${word}`,
+      method: 'GET',
+      path: `/quotas/${word}`,
+      summary: 'Tell whose quota the caller sees',
+      policy: 'authenticated',
+      reply: { status: 200 },
+      handler: (_api, ctx) => ({ [word]: { [`${word}_id`]: ctx.projectId } }),
+    }),
+  ),
   defineRoute<NeutronApi>({
-    id: 'quotas.show', method: 'GET', path: '/quotas/{project_id}', summary: 'Show a project\'s limits', policy: 'get_quota_own', reply: { status: 200, schema: one }, errors: [404],
+    id: 'quotas.show',
+    method: 'GET',
+    path: '/quotas/{project_id}',
+    summary: "Show a project's limits",
+    policy: 'get_quota_own',
+    reply: { status: 200, schema: one },
+    errors: [404],
     handler: async (api, ctx, { params }) => ({ quota: await api.quotas.limits(ctx, params.project_id!) }),
   }),
   defineRoute<NeutronApi>({
-    id: 'quotas.defaults', method: 'GET', path: '/quotas/{project_id}/default', summary: 'Show the limits before anybody set one', policy: 'get_quota_own', reply: { status: 200, schema: one },
+    id: 'quotas.defaults',
+    method: 'GET',
+    path: '/quotas/{project_id}/default',
+    summary: 'Show the limits before anybody set one',
+    policy: 'get_quota_own',
+    reply: { status: 200, schema: one },
     handler: async (api, ctx, { params }) => ({ quota: await api.quotas.defaults(ctx, params.project_id!) }),
   }),
-  ...['details', 'details.json'].map((tail) => defineRoute<NeutronApi>({
-    id: `quotas.${tail}`, method: 'GET', path: `/quotas/{project_id}/${tail}`, summary: 'Show limits, use and reservations', policy: 'get_quota_own', reply: { status: 200, schema: one },
-    handler: async (api, ctx, { params }) => ({ quota: await api.quotas.details(ctx, params.project_id!) }),
-  })),
+  ...['details', 'details.json'].map((tail) =>
+    defineRoute<NeutronApi>({
+      id: `quotas.${tail}`,
+      method: 'GET',
+      path: `/quotas/{project_id}/${tail}`,
+      summary: 'Show limits, use and reservations',
+      policy: 'get_quota_own',
+      reply: { status: 200, schema: one },
+      handler: async (api, ctx, { params }) => ({ quota: await api.quotas.details(ctx, params.project_id!) }),
+    }),
+  ),
   defineRoute<NeutronApi, undefined, TSchema>({
-    id: 'quotas.update', method: 'PUT', path: '/quotas/{project_id}', summary: 'Set a project\'s limits', policy: 'update_quota', body, reply: { status: 200, schema: one }, errors: [404],
-    handler: async (api, ctx, { params, body: given }) => ({ quota: await api.quotas.set(ctx, params.project_id!, read((given as { quota: Record<string, unknown> }).quota)) }),
+    id: 'quotas.update',
+    method: 'PUT',
+    path: '/quotas/{project_id}',
+    summary: "Set a project's limits",
+    policy: 'update_quota',
+    body,
+    reply: { status: 200, schema: one },
+    errors: [404],
+    handler: async (api, ctx, { params, body: given }) => ({
+      quota: await api.quotas.set(ctx, params.project_id!, read((given as { quota: Record<string, unknown> }).quota)),
+    }),
   }),
   defineRoute<NeutronApi>({
-    id: 'quotas.delete', method: 'DELETE', path: '/quotas/{project_id}', summary: 'Go back to the default limits', policy: 'delete_quota', reply: { status: 204 }, errors: [404],
+    id: 'quotas.delete',
+    method: 'DELETE',
+    path: '/quotas/{project_id}',
+    summary: 'Go back to the default limits',
+    policy: 'delete_quota',
+    reply: { status: 204 },
+    errors: [404],
     handler: (api, ctx, { params }) => api.quotas.reset(ctx, params.project_id!),
   }),
 ]

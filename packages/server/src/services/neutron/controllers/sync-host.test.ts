@@ -1,4 +1,4 @@
-/** When a host is synced: at once for what only a sync does, later and once for what plugs have done, and every half minute. */
+/** When a host is synced: at once for what only a sync does, later for what plugs have done, and every half minute. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualClock } from '#platform/clock/clock.ts'
@@ -6,15 +6,35 @@ import type { HostNetworkState, WantedNetwork, WantedPort } from '../ports.ts'
 import { fingerprintOf, SyncMemory } from './sync-host.ts'
 
 const network: WantedNetwork = {
-  id: 'n', segmentationId: 1, mtu: 1500, external: false, subnets: [], hostAddresses: [], remotes: [], names: [],
+  id: 'n',
+  segmentationId: 1,
+  mtu: 1500,
+  external: false,
+  subnets: [],
+  hostAddresses: [],
+  remotes: [],
+  names: [],
 }
 const port = (id: string, change: Partial<WantedPort> = {}): WantedPort => ({
-  id, networkId: 'n', mac: '02:00:00:00:00:01', addresses: [], mtu: 1500, adminUp: true, portSecurity: true,
-  allowedAddressPairs: [], securityGroupIds: ['g'], device: 'eth0', primary: true, ...change,
+  id,
+  networkId: 'n',
+  mac: '02:00:00:00:00:01',
+  addresses: [],
+  mtu: 1500,
+  adminUp: true,
+  portSecurity: true,
+  allowedAddressPairs: [],
+  securityGroupIds: ['g'],
+  device: 'eth0',
+  primary: true,
+  ...change,
 })
 const state = (change: Partial<HostNetworkState> = {}): HostNetworkState => ({
-  networks: [network], ports: [port('p')], routers: [],
-  securityGroups: [{ id: 'g', stateful: true, rules: [], memberIps: ['10.0.0.1'] }], ...change,
+  networks: [network],
+  ports: [port('p')],
+  routers: [],
+  securityGroups: [{ id: 'g', stateful: true, rules: [], memberIps: ['10.0.0.1'] }],
+  ...change,
 })
 
 const afterSyncOf = (before: HostNetworkState) => {
@@ -39,7 +59,9 @@ const traffic: Record<string, HostNetworkState> = {
   'a port that came': state({ ports: [port('p'), port('q')] }),
   'a port that went': state({ ports: [] }),
   'a port in its sandbox': state({ ports: [port('p', { sandbox })] }),
-  'another member of a group': state({ securityGroups: [{ id: 'g', stateful: true, rules: [], memberIps: ['10.0.0.2'] }] }),
+  'another member of a group': state({
+    securityGroups: [{ id: 'g', stateful: true, rules: [], memberIps: ['10.0.0.2'] }],
+  }),
   'a name': state({ networks: [{ ...network, names: [{ name: 'web', addresses: ['10.0.0.1'] }] }] }),
 }
 for (const [what, now] of Object.entries(traffic)) {
@@ -57,7 +79,12 @@ const orders: Record<string, HostNetworkState> = {
   'a port that was switched off': state({ ports: [port('p', { adminUp: false })] }),
   'a rule': state({
     securityGroups: [
-      { id: 'g', stateful: true, rules: [{ id: 'r', direction: 'ingress', etherType: 'IPv4' }], memberIps: ['10.0.0.1'] },
+      {
+        id: 'g',
+        stateful: true,
+        rules: [{ id: 'r', direction: 'ingress', etherType: 'IPv4' }],
+        memberIps: ['10.0.0.1'],
+      },
     ],
   }),
   'a router': state({ routers: [{ id: 'r', interfaces: [], floatingIps: [], portForwardings: [], routes: [] }] }),

@@ -14,10 +14,18 @@ const resyncMs = 30_000
 /** What a plug or unplug has done already is compared this long after the last sync, and not for each port. */
 const calmMs = 3_000
 
-interface Wanted { host: string; state: HostNetworkState; fingerprint: Fingerprint }
+interface Wanted {
+  host: string
+  state: HostNetworkState
+  fingerprint: Fingerprint
+}
 
 /** `frame`: all that only a sync brings about. `ports`: by id, without their sandboxes. `whole`: everything. */
-interface Fingerprint { frame: string; ports: ReadonlyMap<string, string>; whole: string }
+interface Fingerprint {
+  frame: string
+  ports: ReadonlyMap<string, string>
+  whole: string
+}
 
 const hashOf = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('base64')
 
@@ -39,7 +47,9 @@ const isOnlyTraffic = (before: Fingerprint, now: Fingerprint): boolean =>
 export class SyncMemory {
   readonly #clock: Clock
   readonly #last = new Map<string, { fingerprint: Fingerprint; at: number }>()
-  constructor(clock: Clock) { this.#clock = clock }
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /** Milliseconds until the host is to be synced; 0: now. Undefined: there is nothing to do. */
   dueIn({ host, fingerprint }: Pick<Wanted, 'host' | 'fingerprint'>): number | undefined {
@@ -52,7 +62,9 @@ export class SyncMemory {
   done({ host, fingerprint }: Pick<Wanted, 'host' | 'fingerprint'>): void {
     this.#last.set(host, { fingerprint, at: this.#clock.now() })
   }
-  forget(host: string): void { this.#last.delete(host) }
+  forget(host: string): void {
+    this.#last.delete(host)
+  }
 }
 
 /** Rings once when the earliest of the hosts that can wait is due. */
@@ -74,18 +86,32 @@ class LaterBell {
   }
 }
 
-export interface SyncSurroundings { memory: SyncMemory; bus: Bus; signal: AbortSignal }
+export interface SyncSurroundings {
+  memory: SyncMemory
+  bus: Bus
+  signal: AbortSignal
+}
 
-export const syncHost = (parts: NeutronParts, { memory, bus, signal }: SyncSurroundings): Controller<Wanted[], Wanted> => {
+export const syncHost = (
+  parts: NeutronParts,
+  { memory, bus, signal }: SyncSurroundings,
+): Controller<Wanted[], Wanted> => {
   const later = new LaterBell(bus, parts.clock)
   return defineController<Wanted[], Wanted>({
-    name: 'neutron.sync-host', about: 'Keeps bridges, filters, routers and addresses of each host as the API wants them',
-    wakesOn: ['neutron.wanted.changed', hostDisturbed], everySeconds: 30, perPass: 10_000, concurrency: 8, restMs: 200,
+    name: 'neutron.sync-host',
+    about: 'Keeps bridges, filters, routers and addresses of each host as the API wants them',
+    wakesOn: ['neutron.wanted.changed', hostDisturbed],
+    everySeconds: 30,
+    perPass: 10_000,
+    concurrency: 8,
+    restMs: 200,
     observe: async () => {
-      const all = await Promise.all(parts.hosts.list().map(async ({ name }) => {
-        const state = await hostState(parts, name)
-        return { host: name, state, fingerprint: fingerprintOf(state) }
-      }))
+      const all = await Promise.all(
+        parts.hosts.list().map(async ({ name }) => {
+          const state = await hostState(parts, name)
+          return { host: name, state, fingerprint: fingerprintOf(state) }
+        }),
+      )
       later.set(Math.min(...all.map((wanted) => memory.dueIn(wanted) ?? Infinity)), signal)
       return all
     },
@@ -104,9 +130,15 @@ const syncOne = async (parts: NeutronParts, memory: SyncMemory, wanted: Wanted):
   memory.done(wanted)
 }
 
-const record = async (parts: NeutronParts, host: string, { portsUp, portsFailed, problems }: HostNetworkReport): Promise<void> => {
-  for (const { kind, id, reason } of problems) parts.log.warn({ host, kind, id, reason }, 'The host could not make a network whole')
-  for (const { portId, reason } of portsFailed) parts.log.warn({ host, portId, reason }, 'The host could not make a port whole')
+const record = async (
+  parts: NeutronParts,
+  host: string,
+  { portsUp, portsFailed, problems }: HostNetworkReport,
+): Promise<void> => {
+  for (const { kind, id, reason } of problems)
+    parts.log.warn({ host, kind, id, reason }, 'The host could not make a network whole')
+  for (const { portId, reason } of portsFailed)
+    parts.log.warn({ host, portId, reason }, 'The host could not make a port whole')
   if (portsUp.length === 0 && portsFailed.length === 0) return
   const active = await activeOf(parts, host)
   await parts.db.transaction(async (tx) => {
@@ -117,17 +149,30 @@ const record = async (parts: NeutronParts, host: string, { portsUp, portsFailed,
 
 /** Most ports are up and stay up: only the others are read one by one. */
 const activeOf = async ({ db }: NeutronParts, host: string): Promise<Set<string>> => {
-  const rows = await db.as<{ neutron_port: { id: string; host: string; status: string } }>()
-    .selectFrom('neutron_port').select('id').where('host', '=', host).where('status', '=', 'ACTIVE').execute()
+  const rows = await db
+    .as<{ neutron_port: { id: string; host: string; status: string } }>()
+    .selectFrom('neutron_port')
+    .select('id')
+    .where('host', '=', host)
+    .where('status', '=', 'ACTIVE')
+    .execute()
   return new Set(rows.map(({ id }) => id))
 }
 
 /** Rings when somebody else meddles with a host's links or rules. Ends with the signal. */
-export const watchHosts = (parts: NeutronParts, { bus, memory }: { bus: Bus; memory: SyncMemory }, signal: AbortSignal): void => {
+export const watchHosts = (
+  parts: NeutronParts,
+  { bus, memory }: { bus: Bus; memory: SyncMemory },
+  signal: AbortSignal,
+): void => {
   for (const { name, network } of parts.hosts.list()) {
-    const ring = () => { memory.forget(name); bus.publish(hostDisturbed, { host: name }) }
+    const ring = () => {
+      memory.forget(name)
+      bus.publish(hostDisturbed, { host: name })
+    }
     network.watch(ring, signal).catch((error: unknown) => {
-      if (!signal.aborted) parts.log.warn({ err: error, host: name }, 'The host is not watched; the periodic sync goes on')
+      if (!signal.aborted)
+        parts.log.warn({ err: error, host: name }, 'The host is not watched; the periodic sync goes on')
     })
   }
 }

@@ -24,9 +24,14 @@ export class AddressGroups {
     return this.#parts.db.transaction(async (tx) => {
       const made: AddressGroup[] = []
       for (const input of inputs) {
-        made.push(await insert(tx, addressGroupKind, {
-          ...born(this.#parts, uuid(), input.project_id), name: '', ...input, addresses: canonical(input.addresses ?? []),
-        }))
+        made.push(
+          await insert(tx, addressGroupKind, {
+            ...born(this.#parts, uuid(), input.project_id),
+            name: '',
+            ...input,
+            addresses: canonical(input.addresses ?? []),
+          }),
+        )
       }
       return made
     })
@@ -44,12 +49,20 @@ export class AddressGroups {
     const gone = canonical(addresses)
     return this.#change(ctx, id, (group) => {
       const unknown = gone.filter((address) => !group.addresses.includes(address))
-      if (unknown.length > 0) throw notFound(`Addresses ${unknown.join(', ')} not found in address group ${id}.`, { type: 'AddressesNotFound' })
+      if (unknown.length > 0)
+        throw notFound(`Addresses ${unknown.join(', ')} not found in address group ${id}.`, {
+          type: 'AddressesNotFound',
+        })
       return { addresses: group.addresses.filter((address) => !gone.includes(address)) }
     })
   }
 
-  #change(ctx: RequestContext, id: string, change: (group: AddressGroup) => Partial<AddressGroup>, ifMatch?: number): Promise<AddressGroup> {
+  #change(
+    ctx: RequestContext,
+    id: string,
+    change: (group: AddressGroup) => Partial<AddressGroup>,
+    ifMatch?: number,
+  ): Promise<AddressGroup> {
     return this.#parts.db.transaction(async (tx) => {
       const group = await this.collection.owned(tx, ctx, id, 'update_address_group', ifMatch)
       changed(tx, 'address_group', id)
@@ -60,16 +73,26 @@ export class AddressGroups {
   remove(ctx: RequestContext, id: string, ifMatch?: number): Promise<void> {
     return this.#parts.db.transaction(async (tx) => {
       await this.collection.owned(tx, ctx, id, 'delete_address_group', ifMatch)
-      const rules = await list(tx, securityGroupRuleKind, { conditions: [equals('remote_address_group_id', id)], limit: 1 })
-      if (rules.length > 0) throw conflict(`Address group ${id} is in use on one or more security group rules.`, { type: 'AddressGroupInUse' })
+      const rules = await list(tx, securityGroupRuleKind, {
+        conditions: [equals('remote_address_group_id', id)],
+        limit: 1,
+      })
+      if (rules.length > 0)
+        throw conflict(`Address group ${id} is in use on one or more security group rules.`, {
+          type: 'AddressGroupInUse',
+        })
       await remove(tx, addressGroupKind, id)
     })
   }
 }
 
-const canonical = (addresses: string[]): string[] => [...new Set(addresses.map((text) => {
-  const address = parseAddress(text)
-  const cidr = canonicalCidr(address ? `${text}/${bitsOf(address.version)}` : text)
-  if (cidr === undefined) throw invalidAttribute('addresses', `'${text}' is not a valid IP address or subnet`)
-  return cidr
-}))]
+const canonical = (addresses: string[]): string[] => [
+  ...new Set(
+    addresses.map((text) => {
+      const address = parseAddress(text)
+      const cidr = canonicalCidr(address ? `${text}/${bitsOf(address.version)}` : text)
+      if (cidr === undefined) throw invalidAttribute('addresses', `'${text}' is not a valid IP address or subnet`)
+      return cidr
+    }),
+  ),
+]

@@ -17,10 +17,21 @@ export class AddressScopes {
     this.collection = new Collection(parts, addressScopeKind, ownOpenedOrFlagged('address_scope'))
   }
 
-  create(_ctx: RequestContext, inputs: (Partial<AddressScope> & { project_id: string; ip_version: number })[]): Promise<AddressScope[]> {
+  create(
+    _ctx: RequestContext,
+    inputs: (Partial<AddressScope> & { project_id: string; ip_version: number })[],
+  ): Promise<AddressScope[]> {
     return this.#parts.db.transaction(async (tx) => {
       const made: AddressScope[] = []
-      for (const input of inputs) made.push(await insert(tx, addressScopeKind, { ...born(this.#parts, uuid(), input.project_id), name: '', shared: false, ...input }))
+      for (const input of inputs)
+        made.push(
+          await insert(tx, addressScopeKind, {
+            ...born(this.#parts, uuid(), input.project_id),
+            name: '',
+            shared: false,
+            ...input,
+          }),
+        )
       return made
     })
   }
@@ -29,7 +40,9 @@ export class AddressScopes {
     return this.#parts.db.transaction(async (tx) => {
       const scope = await this.collection.owned(tx, ctx, id, 'update_address_scope', ifMatch)
       if (scope.shared && fields.shared === false) {
-        throw badRequest(`Unable to update address scope ${id} : Shared address scope can't be unshared.`, { type: 'AddressScopeUpdateError' })
+        throw badRequest(`Unable to update address scope ${id} : Shared address scope can't be unshared.`, {
+          type: 'AddressScopeUpdateError',
+        })
       }
       return update(tx, addressScopeKind, scope, fields, this.#parts.clock.now())
     })
@@ -39,7 +52,12 @@ export class AddressScopes {
     return this.#parts.db.transaction(async (tx) => {
       await this.collection.owned(tx, ctx, id, 'delete_address_scope', ifMatch)
       const pools = await list(tx, subnetPoolKind, { conditions: [equals('address_scope_id', id)], limit: 1 })
-      if (pools.length > 0) throw conflict(`Unable to complete operation on address scope ${id}. There are one or more subnet pools in use on the address scope.`, { type: 'AddressScopeInUse' })
+      if (pools.length > 0)
+        throw conflict(
+          `Unable to complete operation on address scope ${id}. There are one or more subnet pools in use on ` +
+            `the address scope.`,
+          { type: 'AddressScopeInUse' },
+        )
       await remove(tx, addressScopeKind, id)
     })
   }

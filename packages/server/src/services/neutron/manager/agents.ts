@@ -4,7 +4,12 @@ import { isoNaive } from '#platform/clock/clock.ts'
 import { notFound } from '#platform/errors/errors.ts'
 import type { NeutronParts } from './parts.ts'
 
-export interface Agent { id: string; host: string; description: string; adminUp: boolean }
+export interface Agent {
+  id: string
+  host: string
+  description: string
+  adminUp: boolean
+}
 
 /** The same host has the same id in every process and after every start. */
 const idOf = (host: string): string => {
@@ -12,7 +17,11 @@ const idOf = (host: string): string => {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
-interface AgentRow { id: string; description: string; admin_state_up: number }
+interface AgentRow {
+  id: string
+  description: string
+  admin_state_up: number
+}
 
 export class Agents {
   readonly #parts: NeutronParts
@@ -23,8 +32,17 @@ export class Agents {
   }
 
   async list(): Promise<Record<string, unknown>[]> {
-    const rows = await this.#parts.db.as<{ neutron_agent: AgentRow }>().selectFrom('neutron_agent').selectAll().execute()
-    return this.#parts.hosts.list().map(({ name }) => this.#view(name, rows.find(({ id }) => id === idOf(name))))
+    const rows = await this.#parts.db
+      .as<{ neutron_agent: AgentRow }>()
+      .selectFrom('neutron_agent')
+      .selectAll()
+      .execute()
+    return this.#parts.hosts.list().map(({ name }) =>
+      this.#view(
+        name,
+        rows.find(({ id }) => id === idOf(name)),
+      ),
+    )
   }
 
   async fetch(id: string): Promise<Record<string, unknown>> {
@@ -33,14 +51,25 @@ export class Agents {
     throw notFound(`Agent ${id} could not be found.`, { type: 'AgentNotFound' })
   }
 
-  async update(id: string, change: { description?: string; admin_state_up?: boolean }): Promise<Record<string, unknown>> {
+  async update(
+    id: string,
+    change: { description?: string; admin_state_up?: boolean },
+  ): Promise<Record<string, unknown>> {
     const before = await this.fetch(id)
     const row = {
-      id, description: change.description ?? String(before.description), admin_state_up: (change.admin_state_up ?? before.admin_state_up) ? 1 : 0,
+      id,
+      description: change.description ?? String(before.description),
+      admin_state_up: (change.admin_state_up ?? before.admin_state_up) ? 1 : 0,
     }
     await this.#parts.db.transaction(async (tx) => {
-      await tx.as<{ neutron_agent: AgentRow }>().insertInto('neutron_agent').values(row)
-        .onConflict((conflict) => conflict.column('id').doUpdateSet({ description: row.description, admin_state_up: row.admin_state_up })).execute()
+      await tx
+        .as<{ neutron_agent: AgentRow }>()
+        .insertInto('neutron_agent')
+        .values(row)
+        .onConflict((conflict) =>
+          conflict.column('id').doUpdateSet({ description: row.description, admin_state_up: row.admin_state_up }),
+        )
+        .execute()
     })
     return this.fetch(id)
   }
@@ -48,9 +77,20 @@ export class Agents {
   #view(host: string, row: AgentRow | undefined): Record<string, unknown> {
     const time = (ms: number) => isoNaive(ms).slice(0, 19).replace('T', ' ')
     return {
-      id: idOf(host), agent_type: 'Linux bridge agent', binary: 'quaystone-agent', host, topic: 'N/A', availability_zone: 'nova', alive: true,
-      admin_state_up: (row?.admin_state_up ?? 1) === 1, description: row?.description ?? null, configurations: { tunnel_types: ['vxlan'] }, resources_synced: null,
-      created_at: time(this.#startedAt), started_at: time(this.#startedAt), heartbeat_timestamp: time(this.#parts.clock.now()),
+      id: idOf(host),
+      agent_type: 'Linux bridge agent',
+      binary: 'quaystone-agent',
+      host,
+      topic: 'N/A',
+      availability_zone: 'nova',
+      alive: true,
+      admin_state_up: (row?.admin_state_up ?? 1) === 1,
+      description: row?.description ?? null,
+      configurations: { tunnel_types: ['vxlan'] },
+      resources_synced: null,
+      created_at: time(this.#startedAt),
+      started_at: time(this.#startedAt),
+      heartbeat_timestamp: time(this.#parts.clock.now()),
     }
   }
 }

@@ -12,7 +12,11 @@ import type { NeutronParts } from './parts.ts'
 /** Beyond 2⁵³ JSON's numbers lose digits that nobody counts. */
 const totalOf = (subnet: Subnet): number => {
   const pools = poolsOf(subnet)
-  return Number(pools.length > 0 ? pools.reduce((sum, { first, last }) => sum + last - first + 1n, 0n) : sizeOf(prefixOfSubnet(subnet)))
+  return Number(
+    pools.length > 0
+      ? pools.reduce((sum, { first, last }) => sum + last - first + 1n, 0n)
+      : sizeOf(prefixOfSubnet(subnet)),
+  )
 }
 
 export class Availability {
@@ -32,15 +36,37 @@ export class Availability {
   }
 
   async #views(networks: Network[], version?: number): Promise<Record<string, unknown>[]> {
-    const subnets = await list(this.#parts.db, subnetKind, { conditions: [isIn('network_id', networks.map(({ id }) => id))] })
-    const used = await addressCounts(this.#parts.db, subnets.map(({ id }) => id))
+    const subnets = await list(this.#parts.db, subnetKind, {
+      conditions: [
+        isIn(
+          'network_id',
+          networks.map(({ id }) => id),
+        ),
+      ],
+    })
+    const used = await addressCounts(
+      this.#parts.db,
+      subnets.map(({ id }) => id),
+    )
     return networks.map((network) => {
-      const parts = subnets.filter(({ network_id, ip_version }) => network_id === network.id && (version ?? ip_version) === ip_version).map((subnet) => ({
-        subnet_id: subnet.id, subnet_name: subnet.name, cidr: subnet.cidr, ip_version: subnet.ip_version, total_ips: totalOf(subnet), used_ips: used.get(subnet.id) ?? 0,
-      }))
+      const parts = subnets
+        .filter(({ network_id, ip_version }) => network_id === network.id && (version ?? ip_version) === ip_version)
+        .map((subnet) => ({
+          subnet_id: subnet.id,
+          subnet_name: subnet.name,
+          cidr: subnet.cidr,
+          ip_version: subnet.ip_version,
+          total_ips: totalOf(subnet),
+          used_ips: used.get(subnet.id) ?? 0,
+        }))
       return {
-        network_id: network.id, network_name: network.name, tenant_id: network.project_id, project_id: network.project_id,
-        total_ips: parts.reduce((sum, { total_ips }) => sum + total_ips, 0), used_ips: parts.reduce((sum, one) => sum + one.used_ips, 0), subnet_ip_availability: parts,
+        network_id: network.id,
+        network_name: network.name,
+        tenant_id: network.project_id,
+        project_id: network.project_id,
+        total_ips: parts.reduce((sum, { total_ips }) => sum + total_ips, 0),
+        used_ips: parts.reduce((sum, one) => sum + one.used_ips, 0),
+        subnet_ip_availability: parts,
       }
     })
   }

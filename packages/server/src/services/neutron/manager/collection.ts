@@ -13,7 +13,13 @@ import { missing, staleRevision } from './refusals.ts'
 /** Undefined: everything is visible to this viewer. */
 export type Visible = (viewer: Viewer) => Condition | undefined
 
-export interface PageAsk { conditions: Condition[]; sort: SortKey[]; marker?: string; limit?: number; reverse: boolean }
+export interface PageAsk {
+  conditions: Condition[]
+  sort: SortKey[]
+  marker?: string
+  limit?: number
+  reverse: boolean
+}
 
 export const viewerOf = (ctx: RequestContext): Viewer => ({ projectId: ctx.projectId, isAdmin: ctx.isAdmin })
 
@@ -46,7 +52,10 @@ export class Collection<R extends Standard> {
   async find(viewer: Viewer, id: string, executor: Executor = this.#parts.db): Promise<R | undefined> {
     const limits = this.#limits(viewer)
     if (limits.length === 0) return fetch(executor, this.kind, id)
-    const [found] = await list(executor, this.kind, { conditions: [(where) => where('id', '=', id), ...limits], limit: 1 })
+    const [found] = await list(executor, this.kind, {
+      conditions: [(where) => where('id', '=', id), ...limits],
+      limit: 1,
+    })
     return found
   }
 
@@ -54,7 +63,8 @@ export class Collection<R extends Standard> {
   async owned(tx: Tx, ctx: RequestContext, id: string, rule: string, ifMatch?: number): Promise<R> {
     const record = await this.fetch(viewerOf(ctx), id, tx)
     ctx.enforce(rule, await targetOf(tx, record))
-    if (ifMatch !== undefined && ifMatch !== record.revision_number) throw staleRevision(ifMatch, record.revision_number)
+    if (ifMatch !== undefined && ifMatch !== record.revision_number)
+      throw staleRevision(ifMatch, record.revision_number)
     return record
   }
 
@@ -64,15 +74,26 @@ export class Collection<R extends Standard> {
   }
 }
 
-const turned = ({ column, direction }: SortKey): SortKey => ({ column, direction: direction === 'asc' ? 'desc' : 'asc' })
+const turned = ({ column, direction }: SortKey): SortKey => ({
+  column,
+  direction: direction === 'asc' ? 'desc' : 'asc',
+})
 
 /** What policy rules look at: the record's owner, and the owner of its network if it has one. */
-export const targetOf = async (executor: Executor, record: Standard & { network_id?: string }): Promise<Record<string, unknown>> => {
-  const network: Network | undefined = record.network_id ? await fetch(executor, networkKind, record.network_id) : undefined
+export const targetOf = async (
+  executor: Executor,
+  record: Standard & { network_id?: string },
+): Promise<Record<string, unknown>> => {
+  const network: Network | undefined = record.network_id
+    ? await fetch(executor, networkKind, record.network_id)
+    : undefined
   return ownerTarget(record, network?.project_id)
 }
 
 export const ownerTarget = (record: { project_id: string }, networkOwner?: string): Record<string, unknown> => ({
-  ...record, project_id: record.project_id, tenant_id: record.project_id,
-  'network:tenant_id': networkOwner ?? '', 'network:project_id': networkOwner ?? '',
+  ...record,
+  project_id: record.project_id,
+  tenant_id: record.project_id,
+  'network:tenant_id': networkOwner ?? '',
+  'network:project_id': networkOwner ?? '',
 })

@@ -19,19 +19,29 @@ const fromMembers = (groupId: string): Pattern[] => [
   { direction: 'ingress', ethertype: 'IPv6', remote_group_id: groupId },
 ]
 
-export const rulesFrom = (parts: NeutronParts, group: SecurityGroup, patterns: Pattern[]): SecurityGroupRule[] => patterns.map((pattern) => ({
-  ...born(parts, uuid(), group.project_id), security_group_id: group.id, protocol: null, port_range_min: null, port_range_max: null,
-  remote_ip_prefix: null, remote_address_group_id: null, ...pattern,
-}))
+export const rulesFrom = (parts: NeutronParts, group: SecurityGroup, patterns: Pattern[]): SecurityGroupRule[] =>
+  patterns.map((pattern) => ({
+    ...born(parts, uuid(), group.project_id),
+    security_group_id: group.id,
+    protocol: null,
+    port_range_min: null,
+    port_range_max: null,
+    remote_ip_prefix: null,
+    remote_address_group_id: null,
+    ...pattern,
+  }))
 
 /** The id of the project's default group. It is not counted in the project's quota: nobody asked for it. */
 export const defaultGroupEnsure = async (parts: NeutronParts, tx: Tx, projectId: string): Promise<string> => {
   const known = await defaultGroupFind(tx, projectId)
   if (known !== undefined) return known
   const group: SecurityGroup = {
-    ...born(parts, uuid(), projectId), name: 'default', description: 'Default security group', stateful: true,
+    ...born(parts, uuid(), projectId),
+    name: 'default',
+    description: 'Default security group',
+    stateful: true,
   }
-  if (!await defaultGroupClaim(tx, projectId, group.id)) {
+  if (!(await defaultGroupClaim(tx, projectId, group.id))) {
     const other = await defaultGroupFind(tx, projectId)
     if (other !== undefined) return other
     throw new Error(`The default security group of project ${projectId} was claimed and let go at the same time`)

@@ -9,13 +9,21 @@ import { equals, list } from '../store/records.ts'
 import { subnetKind } from '../store/kinds.ts'
 import type { FixedIp, Subnet } from '../store/tables.ts'
 import { randomBelow } from './parts.ts'
-import { addressTaken, foreignAddress, invalid, missing, noAddressLeft, unusableAddress } from './refusals.ts'
+import { addressTaken, foreignAddress, invalid, noAddressLeft, unusableAddress } from './refusals.ts'
 
 /** What a client or a service asks for one address: its value, its subnet, or both. */
-export interface AddressAsk { ip_address?: string; subnet_id?: string }
+export interface AddressAsk {
+  ip_address?: string
+  subnet_id?: string
+}
 
 /** Whose addresses they are. */
-export interface Taker { portId: string; networkId: string; mac: string; deviceOwner: string }
+export interface Taker {
+  portId: string
+  networkId: string
+  mac: string
+  deviceOwner: string
+}
 
 const guessesMax = 6
 
@@ -25,24 +33,36 @@ export const prefixOfSubnet = (subnet: Pick<Subnet, 'cidr'>): Prefix => {
   return prefix
 }
 
-export const poolsOf = (subnet: Pick<Subnet, 'allocation_pools'>): Pool[] => subnet.allocation_pools.map(({ start, end }) => {
-  const [first, last] = [parseAddress(start), parseAddress(end)]
-  if (!first || !last) throw new Error(`Subnet row holds the pool "${start}-${end}"`)
-  return { version: first.version, first: first.value, last: last.value }
-})
+export const poolsOf = (subnet: Pick<Subnet, 'allocation_pools'>): Pool[] =>
+  subnet.allocation_pools.map(({ start, end }) => {
+    const [first, last] = [parseAddress(start), parseAddress(end)]
+    if (!first || !last) throw new Error(`Subnet row holds the pool "${start}-${end}"`)
+    return { version: first.version, first: first.value, last: last.value }
+  })
 
 export const subnetsOfNetwork = (executor: Tx, networkId: string): Promise<Subnet[]> =>
-  list(executor, subnetKind, { conditions: [equals('network_id', networkId)], sort: [{ column: 'created_at', direction: 'asc' }, { column: 'id', direction: 'asc' }] })
+  list(executor, subnetKind, {
+    conditions: [equals('network_id', networkId)],
+    sort: [
+      { column: 'created_at', direction: 'asc' },
+      { column: 'id', direction: 'asc' },
+    ],
+  })
 
 /** The port makes its own address there from the router's advertisements. */
 export const isAutomatic = (subnet: Pick<Subnet, 'ip_version' | 'ipv6_address_mode'>): boolean =>
   subnet.ip_version === 6 && (subnet.ipv6_address_mode === 'slaac' || subnet.ipv6_address_mode === 'dhcpv6-stateless')
 
 /** Takes what was asked for, in order; `undefined` asks for one address of each version, as Neutron gives. */
-export const addressesAllocate = async (tx: Tx, taker: Taker, asks: AddressAsk[] | undefined, subnets: Subnet[]): Promise<FixedIp[]> => {
+export const addressesAllocate = async (
+  tx: Tx,
+  taker: Taker,
+  asks: AddressAsk[] | undefined,
+  subnets: Subnet[],
+): Promise<FixedIp[]> => {
   const taken: FixedIp[] = []
   for (const ask of asks ?? []) taken.push(await takeAsked(tx, taker, ask, subnets))
-  if (asks === undefined) taken.push(...await takeDefaults(tx, taker, subnets))
+  if (asks === undefined) taken.push(...(await takeDefaults(tx, taker, subnets)))
   return taken
 }
 
@@ -55,7 +75,10 @@ const subnetOf = (ask: AddressAsk, taker: Taker, subnets: Subnet[]): Subnet => {
   if (ask.subnet_id !== undefined) {
     const named = subnets.find(({ id }) => id === ask.subnet_id)
     if (named) return named
-    throw invalid(`Failed to create port on network ${taker.networkId}, because fixed_ips included invalid subnet ${ask.subnet_id}`, 'fixed_ips')
+    throw invalid(
+      `Failed to create port on network ${taker.networkId}, because fixed_ips included invalid subnet ${ask.subnet_id}`,
+      'fixed_ips',
+    )
   }
   const address = parseAddress(ask.ip_address ?? '')
   const found = address && subnets.find((subnet) => containsAddress(prefixOfSubnet(subnet), address))
@@ -99,7 +122,7 @@ const takeAny = async (tx: Tx, taker: Taker, subnets: Subnet[]): Promise<FixedIp
 
 const takeAutomatic = async (tx: Tx, taker: Taker, subnet: Subnet): Promise<string | undefined> => {
   const ip = formatAddress(slaacAddress(prefixOfSubnet(subnet), taker.mac))
-  return await take(tx, taker, subnet, ip) ? ip : undefined
+  return (await take(tx, taker, subnet, ip)) ? ip : undefined
 }
 
 /** Guesses first, which costs one statement in a pool with room; then looks at what is free. */
@@ -114,7 +137,9 @@ const takeFromPools = async (tx: Tx, taker: Taker, subnet: Subnet): Promise<stri
 }
 
 const takeFree = async (tx: Tx, taker: Taker, subnet: Subnet, pools: Pool[]): Promise<string | undefined> => {
-  const used = (await addressesOfSubnet(tx, subnet.id)).flatMap(({ ip_address }) => parseAddress(ip_address)?.value ?? [])
+  const used = (await addressesOfSubnet(tx, subnet.id)).flatMap(
+    ({ ip_address }) => parseAddress(ip_address)?.value ?? [],
+  )
   for (;;) {
     const sorted = [...used].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
     const free = nextFreeAddress(pools, sorted, parseAddress(randomOf(pools) ?? '')?.value)
@@ -138,9 +163,3 @@ const randomOf = (pools: Pool[]): string | undefined => {
 
 const take = (tx: Tx, taker: Taker, subnet: Subnet, ip: string): Promise<boolean> =>
   addressTake(tx, { subnet_id: subnet.id, ip_address: ip, port_id: taker.portId, network_id: taker.networkId })
-
-export const subnetRequired = (subnets: Subnet[], id: string): Subnet => {
-  const found = subnets.find((subnet) => subnet.id === id)
-  if (found) return found
-  throw missing(subnetKind, id)
-}

@@ -1,5 +1,4 @@
 /** Builds Neutron's managers on one set of parts. */
-import type { NeutronApi } from '../api/neutron-api.ts'
 import { AddressGroups } from './address-groups.ts'
 import { AddressScopes } from './address-scopes.ts'
 import { Agents } from './agents.ts'
@@ -20,7 +19,28 @@ import { SubnetPools } from './subnet-pools.ts'
 import { Subnets } from './subnets.ts'
 import { Tags } from './tags.ts'
 
-export const createManagers = (parts: NeutronParts): NeutronApi => {
+export interface Managers {
+  networks: Networks
+  subnets: Subnets
+  ports: Ports
+  securityGroups: SecurityGroups
+  securityGroupRules: SecurityGroupRules
+  routers: Routers
+  routerInterfaces: RouterInterfaces
+  floatingIps: FloatingIps
+  portForwardings: PortForwardings
+  subnetPools: SubnetPools
+  addressScopes: AddressScopes
+  addressGroups: AddressGroups
+  rbacPolicies: RbacPolicies
+  tags: Tags
+  quotas: Quotas
+  agents: Agents
+  availability: Availability
+  topology: Topology
+}
+
+export const createManagers = (parts: NeutronParts): Managers => {
   const networks = new Networks(parts)
   const subnetPools = new SubnetPools(parts)
   const subnets = new Subnets(parts, networks.collection, subnetPools)
@@ -30,10 +50,23 @@ export const createManagers = (parts: NeutronParts): NeutronApi => {
   const floatingIps = new FloatingIps(parts, ports.collection)
   const collections = { routers: routers.collection, subnets: subnets.collection, ports: ports.collection }
   return {
-    networks, subnets, ports, securityGroups, securityGroupRules: new SecurityGroupRules(parts, securityGroups.collection),
-    routers, routerInterfaces: new RouterInterfaces(parts, collections), floatingIps,
-    portForwardings: new PortForwardings(parts, { floating: floatingIps.collection, ports: ports.collection }), subnetPools,
-    addressScopes: new AddressScopes(parts), addressGroups: new AddressGroups(parts), rbacPolicies: new RbacPolicies(parts), tags: new Tags(parts),
-    quotas: new Quotas(parts), agents: new Agents(parts), availability: new Availability(parts), topology: new Topology(parts),
+    networks,
+    subnets,
+    ports,
+    securityGroups,
+    securityGroupRules: new SecurityGroupRules(parts, securityGroups.collection),
+    routers,
+    routerInterfaces: new RouterInterfaces(parts, collections),
+    floatingIps,
+    portForwardings: new PortForwardings(parts, { floating: floatingIps.collection, ports: ports.collection }),
+    subnetPools,
+    addressScopes: new AddressScopes(parts),
+    addressGroups: new AddressGroups(parts),
+    rbacPolicies: new RbacPolicies(parts),
+    tags: new Tags(parts),
+    quotas: new Quotas(parts),
+    agents: new Agents(parts),
+    availability: new Availability(parts),
+    topology: new Topology(parts),
   }
 }

@@ -13,14 +13,24 @@ for (const { name, open } of testDatabases()) {
       cloud = await startNeutron(open)
       const network = await cloud.ask('demo', 'POST', '/networks', { network: { name: 'n' } })
       networkId = network.body.network.id
-      const subnet = await cloud.ask('demo', 'POST', '/subnets', { subnet: { network_id: networkId, ip_version: 4, cidr: '10.2.0.0/24' } })
+      const subnet = await cloud.ask('demo', 'POST', '/subnets', {
+        subnet: { network_id: networkId, ip_version: 4, cidr: '10.2.0.0/24' },
+      })
       assert.equal(subnet.status, 201)
     })
     after(() => cloud.close())
 
-    const ensure = (deviceId: string, more: object = {}) => cloud.db.transaction((tx) => cloud.facade.portEnsure(tx, {
-      id: uuid(), networkId, projectId: cloud.projects.demo!, deviceId, deviceOwner: 'compute:nova', ...more,
-    }))
+    const ensure = (deviceId: string, more: object = {}) =>
+      cloud.db.transaction((tx) =>
+        cloud.facade.portEnsure(tx, {
+          id: uuid(),
+          networkId,
+          projectId: cloud.projects.demo!,
+          deviceId,
+          deviceOwner: 'compute:nova',
+          ...more,
+        }),
+      )
 
     test('two hundred ports at once get two hundred addresses, and the subnet then says what it has left', async () => {
       const ports = await Promise.all(Array.from({ length: 200 }, () => ensure('many')))
@@ -33,7 +43,9 @@ for (const { name, open } of testDatabases()) {
       assert.equal(rest.filter(({ status }) => status === 'fulfilled').length, 52)
       const refused = rest.find((one) => one.status === 'rejected') as PromiseRejectedResult
       assert.equal(refused.reason.details.type, 'IpAddressGenerationFailure')
-      await cloud.db.transaction(async (tx) => { for (const device of ['many', 'rest']) await cloud.facade.portsRelease(tx, device) })
+      await cloud.db.transaction(async (tx) => {
+        for (const device of ['many', 'rest']) await cloud.facade.portsRelease(tx, device)
+      })
       assert.equal((await ensure('after')).fixedIps.length, 1)
     })
 
@@ -44,7 +56,7 @@ for (const { name, open } of testDatabases()) {
       assert.equal((await cloud.facade.portsOf('twice')).length, 1)
     })
 
-    test('a person\'s own port outlives the device that borrowed it', async () => {
+    test("a person's own port outlives the device that borrowed it", async () => {
       const made = await cloud.ask('demo', 'POST', '/ports', { port: { network_id: networkId, name: 'mine' } })
       const id = made.body.port.id
       const adopted = await ensure('borrower', { id, adopted: true })
@@ -59,29 +71,41 @@ for (const { name, open } of testDatabases()) {
     test('a plan has everything to plug a port, and its status follows what hosts report', async () => {
       await ensure('server', { dnsName: 'web' })
       await cloud.facade.portsBind('server', 'host-1')
-      const [plan] = await cloud.facade.plugPlans('server', { workloadId: 'server', pid: 42, netns: '/proc/42/ns/net' })
+      const [plan] = await cloud.facade.plugPlans('server', {
+        workloadId: 'server',
+        pid: 42,
+        netns: '/proc/42/ns/net',
+      })
       assert.equal(plan!.port.device, 'eth0')
       assert.equal(plan!.port.addresses[0]!.prefixLength, 24)
-      assert.deepEqual(plan!.securityGroups.map(({ id }) => id), plan!.port.securityGroupIds)
+      assert.deepEqual(
+        plan!.securityGroups.map(({ id }) => id),
+        plan!.port.securityGroupIds,
+      )
       assert.equal(plan!.securityGroups[0]!.rules.length, 4)
       assert.ok(plan!.securityGroups[0]!.memberIps.includes(plan!.port.addresses[0]!.ip))
       assert.match(plan!.resolvConf, /^nameserver 192\.0\.2\.53$/m)
-      assert.ok(plan!.network.names.some(({ name }) => name === 'web'))
       await cloud.network.plug(plan!.network, plan!.port, plan!.securityGroups)
       await cloud.facade.portStatus(plan!.port.id, 'ACTIVE')
       assert.equal((await cloud.facade.portsOf('server'))[0]!.status, 'ACTIVE')
       await cloud.runner.settle(5000)
       assert.ok(cloud.network.ports.has(plan!.port.id))
+      assert.ok(cloud.network.networks.get(networkId)!.names.some(({ name }) => name === 'web'))
     })
 
     test('groups are found by name and id in their own project only', async () => {
       const [group] = await cloud.facade.securityGroupsResolve(cloud.projects.other!, ['default'])
-      await assert.rejects(cloud.facade.securityGroupsResolve(cloud.projects.demo!, [group!.id]), /not found for project/)
+      await assert.rejects(
+        cloud.facade.securityGroupsResolve(cloud.projects.demo!, [group!.id]),
+        /not found for project/,
+      )
       assert.deepEqual(await cloud.facade.securityGroupsResolve(cloud.projects.other!, [group!.id]), [group])
     })
 
     test('many first uses at once make one default group', async () => {
-      const found = await Promise.all(Array.from({ length: 10 }, () => cloud.facade.securityGroupsResolve('f'.repeat(32), ['default'])))
+      const found = await Promise.all(
+        Array.from({ length: 10 }, () => cloud.facade.securityGroupsResolve('f'.repeat(32), ['default'])),
+      )
       assert.equal(new Set(found.map(([group]) => group!.id)).size, 1)
     })
   })

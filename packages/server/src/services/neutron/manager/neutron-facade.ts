@@ -53,11 +53,18 @@ export class NeutronFront implements NeutronFacade {
     const ids = networks.map(({ id }) => id)
     if (ids.length === 0) return []
     const [shared, subnets] = await Promise.all([
-      sharedAmong(this.#parts.db, 'network', ids, projectId), list(this.#parts.db, subnetKind, { conditions: [isIn('network_id', ids)] }),
+      sharedAmong(this.#parts.db, 'network', ids, projectId),
+      list(this.#parts.db, subnetKind, { conditions: [isIn('network_id', ids)] }),
     ])
     return networks.map((network) => ({
-      id: network.id, name: network.name, projectId: network.project_id, shared: shared.has(network.id), external: network.external,
-      adminUp: network.admin_state_up, mtu: network.mtu, subnetIds: subnets.filter(({ network_id }) => network_id === network.id).map(({ id }) => id),
+      id: network.id,
+      name: network.name,
+      projectId: network.project_id,
+      shared: shared.has(network.id),
+      external: network.external,
+      adminUp: network.admin_state_up,
+      mtu: network.mtu,
+      subnetIds: subnets.filter(({ network_id }) => network_id === network.id).map(({ id }) => id),
     }))
   }
 
@@ -76,13 +83,26 @@ export class NeutronFront implements NeutronFacade {
     return this.#info(tx, await this.#make(tx, network, ask))
   }
 
-  async #info(tx: Tx, port: Port): Promise<PortInfo> { return (await portInfos(tx, [port]))[0]! }
+  async #info(tx: Tx, port: Port): Promise<PortInfo> {
+    return (await portInfos(tx, [port]))[0]!
+  }
 
   async #make(tx: Tx, network: Network, ask: PortAsk): Promise<Port> {
     return portMake(this.#parts, tx, network, {
-      id: ask.id, project_id: ask.projectId, device_id: ask.deviceId, device_owner: ask.deviceOwner, host: ask.hostName ?? '',
-      dns_name: ask.dnsName ?? '', device_tag: ask.tag ?? '', ...(ask.mac && { mac_address: ask.mac }),
-      ...(ask.fixedIps && { fixed_ips: ask.fixedIps.map(({ ip, subnetId }) => ({ ...(ip && { ip_address: ip }), ...(subnetId && { subnet_id: subnetId }) })) }),
+      id: ask.id,
+      project_id: ask.projectId,
+      device_id: ask.deviceId,
+      device_owner: ask.deviceOwner,
+      host: ask.hostName ?? '',
+      dns_name: ask.dnsName ?? '',
+      device_tag: ask.tag ?? '',
+      ...(ask.mac && { mac_address: ask.mac }),
+      ...(ask.fixedIps && {
+        fixed_ips: ask.fixedIps.map(({ ip, subnetId }) => ({
+          ...(ip && { ip_address: ip }),
+          ...(subnetId && { subnet_id: subnetId }),
+        })),
+      }),
       security_groups: network.port_security_enabled ? await this.#groups(tx, ask) : [],
     })
   }
@@ -93,11 +113,17 @@ export class NeutronFront implements NeutronFacade {
   }
 
   async #adopt(tx: Tx, port: Port, ask: PortAsk): Promise<Port> {
-    if (port.device_id !== '') throw conflict(`Port ${port.id} is still in use.`, { type: 'PortInUse', usedBy: port.device_id })
+    if (port.device_id !== '')
+      throw conflict(`Port ${port.id} is still in use.`, { type: 'PortInUse', usedBy: port.device_id })
     return portChange(this.#parts, tx, port, {
       fields: {
-        device_id: ask.deviceId, device_owner: ask.deviceOwner, host: ask.hostName ?? port.host, device_tag: ask.tag ?? '', adopted: true,
-        attached_at: attachOrder(this.#parts), ...(port.dns_name === '' && ask.dnsName !== undefined && { dns_name: ask.dnsName }),
+        device_id: ask.deviceId,
+        device_owner: ask.deviceOwner,
+        host: ask.hostName ?? port.host,
+        device_tag: ask.tag ?? '',
+        adopted: true,
+        attached_at: attachOrder(this.#parts),
+        ...(port.dns_name === '' && ask.dnsName !== undefined && { dns_name: ask.dnsName }),
       },
     })
   }
@@ -134,18 +160,35 @@ export class NeutronFront implements NeutronFacade {
     return ports.flatMap((port, position) => {
       const network = rows.networks.find(({ id }) => id === port.network_id)
       if (!network) return []
-      const own = new Set([...port.security_groups, ...rows.rules.filter((rule) => port.security_groups.includes(rule.security_group_id)).flatMap(({ remote_group_id }) => remote_group_id ?? [])])
-      return [{
-        network: wantedNetwork(network, rows, hostView(hosts, port.host)),
-        port: wantedPort({ ...port, sandbox }, { position, network, subnets: rows.subnets }),
-        securityGroups: groups.filter(({ id }) => own.has(id)), resolvConf,
-      }]
+      const own = new Set([
+        ...port.security_groups,
+        ...rows.rules
+          .filter((rule) => port.security_groups.includes(rule.security_group_id))
+          .flatMap(({ remote_group_id }) => remote_group_id ?? []),
+      ])
+      return [
+        {
+          network: wantedNetwork(network, rows, hostView(hosts, port.host)),
+          port: wantedPort({ ...port, sandbox }, { position, network, subnets: rows.subnets }),
+          securityGroups: groups.filter(({ id }) => own.has(id)),
+          resolvConf,
+        },
+      ]
     })
   }
 
   async #remember(ports: Port[], sandbox: PortSandbox): Promise<void> {
     await this.#parts.db.transaction(async (tx) => {
-      await tx.as<any>().updateTable('neutron_port').set({ sandbox: JSON.stringify(sandbox) }).where('id', 'in', ports.map(({ id }) => id)).execute()
+      await tx
+        .as<any>()
+        .updateTable('neutron_port')
+        .set({ sandbox: JSON.stringify(sandbox) })
+        .where(
+          'id',
+          'in',
+          ports.map(({ id }) => id),
+        )
+        .execute()
     })
   }
 
@@ -164,7 +207,15 @@ export class NeutronFront implements NeutronFacade {
 
   async #release(tx: Tx, port: Port): Promise<void> {
     if (!port.adopted) return portDrop(this.#parts, tx, port)
-    const fields = { device_id: '', device_owner: '', host: '', sandbox: null, adopted: false, device_tag: '', status: 'DOWN' }
+    const fields = {
+      device_id: '',
+      device_owner: '',
+      host: '',
+      sandbox: null,
+      adopted: false,
+      device_tag: '',
+      status: 'DOWN',
+    }
     await portChange(this.#parts, tx, port, { fields })
   }
 
@@ -178,15 +229,28 @@ export class NeutronFront implements NeutronFacade {
     const found = await list(tx, securityGroupKind, {
       conditions: [visible, (where) => where.or([isIn('id', namesOrIds)(where), isIn('name', namesOrIds)(where)])],
     })
-    return namesOrIds.map((asked) => oneGroup(asked, found.filter(({ id, name }) => id === asked || name === asked), projectId))
+    return namesOrIds.map((asked) =>
+      oneGroup(
+        asked,
+        found.filter(({ id, name }) => id === asked || name === asked),
+        projectId,
+      ),
+    )
   }
 }
 
-const oneGroup = (asked: string, found: { id: string; name: string }[], projectId: string): { id: string; name: string } => {
+const oneGroup = (
+  asked: string,
+  found: { id: string; name: string }[],
+  projectId: string,
+): { id: string; name: string } => {
   const exact = found.find(({ id }) => id === asked) ?? found[0]
-  if (!exact) throw notFound(`Security group ${asked} not found for project ${projectId}.`, { type: 'SecurityGroupNotFound' })
+  if (!exact)
+    throw notFound(`Security group ${asked} not found for project ${projectId}.`, { type: 'SecurityGroupNotFound' })
   if (found.length > 1 && exact.id !== asked) {
-    throw conflict(`Multiple security groups found matching '${asked}'. Use an ID to be more specific.`, { type: 'NoUniqueMatch' })
+    throw conflict(`Multiple security groups found matching '${asked}'. Use an ID to be more specific.`, {
+      type: 'NoUniqueMatch',
+    })
   }
   return { id: exact.id, name: exact.name }
 }

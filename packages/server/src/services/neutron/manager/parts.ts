@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '#platform/clock/clock.ts'
 import type { Database, Tx } from '#platform/db/database.ts'
+import { isRefusal, overLimit, type Refusal } from '#platform/errors/errors.ts'
 import type { Log } from '#platform/log/log.ts'
 import type { HostDirectory } from '#services/deps.ts'
 import type { QuotaFacade } from '#services/quota/facade.ts'
@@ -35,15 +36,34 @@ export const randomBelow = (below: bigint): bigint => BigInt(`0x${dice(16).toStr
 /** The fields that every new record starts with. */
 export const born = (parts: { clock: Clock }, id: string, projectId: string): Standard => {
   const now = parts.clock.now()
-  return { id, project_id: projectId, description: '', tags: [], revision_number: 0, created_at: now, updated_at: now }
+  return {
+    id,
+    project_id: projectId,
+    description: '',
+    tags: [],
+    revision_number: 0,
+    created_at: now,
+    updated_at: now,
+  }
 }
 
 /** Counts a new row of the project in its quota; the row and the count stand or fall together. */
 export const charge = async (parts: NeutronParts, tx: Tx, resource: string, record: Standard): Promise<void> => {
   const subject = subjectOf(resource, record.id)
-  await parts.quota().reserve(tx, { projectId: record.project_id, deltas: { [resource]: 1 }, subject })
+  try {
+    await parts.quota().reserve(tx, { projectId: record.project_id, deltas: { [resource]: 1 }, subject })
+  } catch (error) {
+    throw isRefusal(error) && error.kind === 'overLimit' ? overQuota(resource, error) : error
+  }
   await parts.quota().commit(tx, subject)
 }
+
+/** Clients look for upstream's sentence; the quota service's own says what to do about it. */
+const overQuota = (resource: string, { message, details }: Refusal): Refusal =>
+  overLimit(`Quota exceeded for resources: ['${resource.replace(/ies$/, 'y').replace(/s$/, '')}']. ${message}`, {
+    ...details,
+    type: 'OverQuota',
+  })
 
 export const refund = (parts: NeutronParts, tx: Tx, resource: string, record: Standard): Promise<void> =>
   parts.quota().release(tx, { projectId: record.project_id, subject: subjectOf(resource, record.id) })

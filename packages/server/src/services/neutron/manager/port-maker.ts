@@ -28,18 +28,52 @@ const isCounted = (port: Pick<Port, 'device_owner' | 'project_id'>): boolean =>
   port.project_id !== '' && port.device_owner !== 'network:dhcp'
 
 const blank = (parts: NeutronParts, network: Network, asked: NewPort): Port => ({
-  ...born(parts, asked.id ?? uuid(), asked.project_id), name: '', network_id: network.id, mac_address: '', admin_state_up: true, status: 'DOWN',
-  device_id: '', device_owner: '', security_groups: [], allowed_address_pairs: [], port_security_enabled: network.port_security_enabled,
-  host: '', vnic_type: 'normal', profile: {}, extra_dhcp_opts: [], dns_name: '', sandbox: null, device_tag: '', adopted: false,
-  ...asked, fixed_ips: [], attached_at: attachOrder(parts),
+  ...born(parts, asked.id ?? uuid(), asked.project_id),
+  name: '',
+  network_id: network.id,
+  mac_address: '',
+  admin_state_up: true,
+  status: 'DOWN',
+  device_id: '',
+  device_owner: '',
+  security_groups: [],
+  allowed_address_pairs: [],
+  port_security_enabled: network.port_security_enabled,
+  host: '',
+  vnic_type: 'normal',
+  profile: {},
+  extra_dhcp_opts: [],
+  dns_name: '',
+  sandbox: null,
+  device_tag: '',
+  adopted: false,
+  ...asked,
+  fixed_ips: [],
+  attached_at: attachOrder(parts),
 })
 
-export const portMake = async (parts: NeutronParts, tx: Tx, network: Network, asked: NewPort, subnets?: Subnet[]): Promise<Port> => {
+export const portMake = async (
+  parts: NeutronParts,
+  tx: Tx,
+  network: Network,
+  asked: NewPort,
+  subnets?: Subnet[],
+): Promise<Port> => {
   const port = await insertWithMac(tx, blank(parts, network, asked), asked.mac_address)
   if (isCounted(port)) await charge(parts, tx, 'ports', port)
   const taker = { portId: port.id, networkId: network.id, mac: port.mac_address, deviceOwner: port.device_owner }
-  port.fixed_ips = await addressesAllocate(tx, taker, asked.fixed_ips, subnets ?? await subnetsOfNetwork(tx, network.id))
-  await tx.as<any>().updateTable('neutron_port').set({ fixed_ips: JSON.stringify(port.fixed_ips) }).where('id', '=', port.id).execute()
+  port.fixed_ips = await addressesAllocate(
+    tx,
+    taker,
+    asked.fixed_ips,
+    subnets ?? (await subnetsOfNetwork(tx, network.id)),
+  )
+  await tx
+    .as<any>()
+    .updateTable('neutron_port')
+    .set({ fixed_ips: JSON.stringify(port.fixed_ips) })
+    .where('id', '=', port.id)
+    .execute()
   await membershipsSet(tx, port.id, port.security_groups, true)
   portChanged(tx, port)
   return port
@@ -54,7 +88,10 @@ const insertWithMac = async (tx: Tx, port: Port, asked: string | undefined): Pro
   throw new Error(`Network ${port.network_id} gave no free MAC address in ${macTriesMax} tries`)
 }
 
-export interface PortChange { fields: Partial<Port>; fixedIps?: AddressAsk[] }
+export interface PortChange {
+  fields: Partial<Port>
+  fixedIps?: AddressAsk[]
+}
 
 /** Addresses that stay are kept, the others let go, new ones taken. */
 export const portChange = async (parts: NeutronParts, tx: Tx, port: Port, change: PortChange): Promise<Port> => {
@@ -71,15 +108,25 @@ const readdress = async (tx: Tx, port: Port, before: FixedIp[], asks: AddressAsk
   const automatic = new Set(subnets.filter(isAutomatic).map(({ id }) => id))
   const free = [...before]
   const kept = asks.map((ask) => {
-    const at = free.findIndex((have) => (ask.subnet_id ?? have.subnet_id) === have.subnet_id
-      && (ask.ip_address === undefined ? automatic.has(have.subnet_id) || ask.subnet_id !== undefined : ask.ip_address === have.ip_address))
+    const at = free.findIndex(
+      (have) =>
+        (ask.subnet_id ?? have.subnet_id) === have.subnet_id &&
+        (ask.ip_address === undefined
+          ? automatic.has(have.subnet_id) || ask.subnet_id !== undefined
+          : ask.ip_address === have.ip_address),
+    )
     return at < 0 ? undefined : free.splice(at, 1)[0]
   })
   await addressesRelease(tx, port.id, free)
-  await floatingLetGo(tx, port.id, free.map(({ ip_address }) => ip_address))
+  await floatingLetGo(
+    tx,
+    port.id,
+    free.map(({ ip_address }) => ip_address),
+  )
   const taker = { portId: port.id, networkId: port.network_id, mac: port.mac_address, deviceOwner: port.device_owner }
   const result: FixedIp[] = []
-  for (const [at, ask] of asks.entries()) result.push(kept[at] ?? (await addressesAllocate(tx, taker, [ask], subnets))[0]!)
+  for (const [at, ask] of asks.entries())
+    result.push(kept[at] ?? (await addressesAllocate(tx, taker, [ask], subnets))[0]!)
   return result
 }
 
@@ -87,21 +134,41 @@ const readdress = async (tx: Tx, port: Port, before: FixedIp[], asks: AddressAsk
 const floatingLetGo = async (tx: Tx, portId: string, addresses: string[]): Promise<void> => {
   if (addresses.length === 0) return
   const db = tx.as<any>()
-  await db.updateTable('neutron_floatingip').set({ port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN' })
-    .where('port_id', '=', portId).where('fixed_ip_address', 'in', addresses).execute()
-  const ended = await db.deleteFrom('neutron_port_forwarding').where('internal_port_id', '=', portId).where('internal_ip_address', 'in', addresses)
-    .returning('floatingip_id').execute()
+  await db
+    .updateTable('neutron_floatingip')
+    .set({ port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN' })
+    .where('port_id', '=', portId)
+    .where('fixed_ip_address', 'in', addresses)
+    .execute()
+  const ended = await db
+    .deleteFrom('neutron_port_forwarding')
+    .where('internal_port_id', '=', portId)
+    .where('internal_ip_address', 'in', addresses)
+    .returning('floatingip_id')
+    .execute()
   if (ended.length === 0) return
   // A floating IP whose last forwarding ended needs its router no more.
-  await db.updateTable('neutron_floatingip').set({ router_id: null, status: 'DOWN' }).where('port_id', 'is', null)
-    .where('id', 'in', ended.map(({ floatingip_id }) => floatingip_id))
-    .where('id', 'not in', db.selectFrom('neutron_port_forwarding').select('floatingip_id')).execute()
+  await db
+    .updateTable('neutron_floatingip')
+    .set({ router_id: null, status: 'DOWN' })
+    .where('port_id', 'is', null)
+    .where(
+      'id',
+      'in',
+      ended.map(({ floatingip_id }) => floatingip_id),
+    )
+    .where('id', 'not in', db.selectFrom('neutron_port_forwarding').select('floatingip_id'))
+    .execute()
 }
 
 /** Idempotent. Floating IPs and forwardings that end at the port let go of it. */
 export const portDrop = async (parts: NeutronParts, tx: Tx, port: Port): Promise<void> => {
-  await floatingLetGo(tx, port.id, port.fixed_ips.map(({ ip_address }) => ip_address))
-  if (!await remove(tx, portKind, port.id)) return
+  await floatingLetGo(
+    tx,
+    port.id,
+    port.fixed_ips.map(({ ip_address }) => ip_address),
+  )
+  if (!(await remove(tx, portKind, port.id))) return
   if (isCounted(port)) await refund(parts, tx, 'ports', port)
   portChanged(tx, port)
 }

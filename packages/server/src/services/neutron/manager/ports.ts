@@ -14,7 +14,10 @@ import type { NeutronParts } from './parts.ts'
 import { portChange, portDrop, portMake, type NewPort } from './port-maker.ts'
 import { foreignAddress, macTaken, missing, portGuarded } from './refusals.ts'
 
-export type PortInput = Omit<NewPort, 'network_id' | 'security_groups'> & { network_id: string; security_groups?: string[] }
+export type PortInput = Omit<NewPort, 'network_id' | 'security_groups'> & {
+  network_id: string
+  security_groups?: string[]
+}
 export type PortUpdate = Partial<Omit<Port, 'fixed_ips'>> & { fixed_ips?: AddressAsk[] }
 
 /** Owners whose ports only their device may remove. */
@@ -53,7 +56,8 @@ export class Ports {
     const port = { port_security_enabled: network.port_security_enabled, ...input }
     assertSecurity(port, input)
     return portMake(this.#parts, tx, network, {
-      ...port, ...(input.mac_address && { mac_address: canonicalMac(input.mac_address) }),
+      ...port,
+      ...(input.mac_address && { mac_address: canonicalMac(input.mac_address) }),
       security_groups: await this.#groupsFor(tx, viewerOf(ctx), port),
     })
   }
@@ -61,7 +65,8 @@ export class Ports {
   /** Unnamed groups of a guarded port are the project's default group. */
   async #groupsFor(tx: Tx, viewer: Viewer, port: PortInput & { port_security_enabled: boolean }): Promise<string[]> {
     if (port.security_groups !== undefined) return groupsChecked(tx, viewer, port.security_groups)
-    const isGuarded = port.port_security_enabled && !(port.device_owner ?? '').startsWith('network:') && port.project_id !== ''
+    const isGuarded =
+      port.port_security_enabled && !(port.device_owner ?? '').startsWith('network:') && port.project_id !== ''
     return isGuarded ? [await defaultGroupEnsure(this.#parts, tx, port.project_id)] : []
   }
 
@@ -71,11 +76,12 @@ export class Ports {
       enforceFields(ctx, 'update_port', { ...fields, fixed_ips }, await targetOf(tx, port), port)
       assertFixedIps(fixed_ips)
       assertSecurity({ ...port, ...fields }, fields)
-      const groups = fields.security_groups && await groupsChecked(tx, viewerOf(ctx), fields.security_groups)
+      const groups = fields.security_groups && (await groupsChecked(tx, viewerOf(ctx), fields.security_groups))
       if (fields.mac_address !== undefined) await this.#assertMac(tx, port, fields)
       const device = fields.device_id !== undefined && fields.device_id !== port.device_id ? { adopted: false } : {}
       return portChange(this.#parts, tx, port, {
-        fields: { ...fields, ...device, ...(groups && { security_groups: groups }) }, fixedIps: fixed_ips,
+        fields: { ...fields, ...device, ...(groups && { security_groups: groups }) },
+        fixedIps: fixed_ips,
       })
     })
   }
@@ -85,10 +91,19 @@ export class Ports {
     fields.mac_address = mac
     if (mac === port.mac_address) return
     if (port.host && port.sandbox) {
-      throw conflict(`Unable to complete operation on port ${port.id}, port is already bound, port type: ovs, old_mac ${port.mac_address}, new_mac ${mac}.`, { type: 'PortBound' })
+      throw conflict(
+        `Unable to complete operation on port ${port.id}, port is already bound, port type: ovs, old_mac ` +
+          `${port.mac_address}, new_mac ${mac}.`,
+        { type: 'PortBound' },
+      )
     }
-    const taken = await tx.as<any>().selectFrom('neutron_port').select('id').where('network_id', '=', port.network_id)
-      .where('mac_address', '=', mac).executeTakeFirst()
+    const taken = await tx
+      .as<any>()
+      .selectFrom('neutron_port')
+      .select('id')
+      .where('network_id', '=', port.network_id)
+      .where('mac_address', '=', mac)
+      .executeTakeFirst()
     if (taken) throw macTaken(mac, port.network_id)
   }
 
@@ -105,7 +120,11 @@ export class Ports {
 /** Attributes that only the network's owner or an admin may set. */
 const guardedFields: { field: keyof PortInput; rule: string; applies?: (value: unknown) => boolean }[] = [
   { field: 'mac_address', rule: 'mac_address' },
-  { field: 'fixed_ips', rule: 'fixed_ips', applies: (asks) => (asks as AddressAsk[]).some(({ ip_address }) => ip_address !== undefined) },
+  {
+    field: 'fixed_ips',
+    rule: 'fixed_ips',
+    applies: (asks) => (asks as AddressAsk[]).some(({ ip_address }) => ip_address !== undefined),
+  },
   { field: 'port_security_enabled', rule: 'port_security_enabled' },
   { field: 'allowed_address_pairs', rule: 'allowed_address_pairs' },
   { field: 'device_owner', rule: 'device_owner', applies: (owner) => String(owner).startsWith('network:') },
@@ -113,29 +132,49 @@ const guardedFields: { field: keyof PortInput; rule: string; applies?: (value: u
   { field: 'profile', rule: 'binding:profile' },
 ]
 
-const enforceFields = (ctx: RequestContext, action: string, input: object, target: Record<string, unknown>, before?: Port): void => {
+const enforceFields = (
+  ctx: RequestContext,
+  action: string,
+  input: object,
+  target: Record<string, unknown>,
+  before?: Port,
+): void => {
   for (const { field, rule, applies } of guardedFields) {
     const value = (input as Record<string, unknown>)[field]
     if (value === undefined || (applies && !applies(value))) continue
-    const same = before !== undefined && JSON.stringify((before as unknown as Record<string, unknown>)[field]) === JSON.stringify(value)
+    const same =
+      before !== undefined &&
+      JSON.stringify((before as unknown as Record<string, unknown>)[field]) === JSON.stringify(value)
     if (!same) ctx.enforce(`${action}:${rule}`, target)
   }
 }
 
 const assertFixedIps = (asks: AddressAsk[] | undefined): void => {
   if (asks === undefined) return
-  if (asks.length > fixedIpsMax) throw badRequest(`Exceeded maximum amount of fixed ips per port: at most ${fixedIpsMax}, ${asks.length} given.`, { type: 'InvalidInput' })
+  if (asks.length > fixedIpsMax)
+    throw badRequest(`Exceeded maximum amount of fixed ips per port: at most ${fixedIpsMax}, ${asks.length} given.`, {
+      type: 'InvalidInput',
+    })
   const bare = asks.find(({ ip_address, subnet_id }) => ip_address === undefined && subnet_id === undefined)
   if (bare) throw foreignAddress('')
 }
 
 /** Without port security nothing guards a port: groups and pairs would be empty promises. */
-const assertSecurity = (port: { port_security_enabled?: boolean; security_groups?: string[]; allowed_address_pairs?: unknown[] }, asked: { port_security_enabled?: boolean; security_groups?: string[] }): void => {
+const assertSecurity = (
+  port: { port_security_enabled?: boolean; security_groups?: string[]; allowed_address_pairs?: unknown[] },
+  asked: { port_security_enabled?: boolean; security_groups?: string[] },
+): void => {
   if (port.port_security_enabled !== false) return
   const groups = asked.security_groups ?? (asked.port_security_enabled === false ? port.security_groups : [])
-  if (groups?.length) throw conflict('Port has security group associated. Cannot disable port security or IP address until security group is removed.', { type: 'PortSecurityPortHasSecurityGroup' })
+  if (groups?.length)
+    throw conflict(
+      'Port has security group associated. Cannot disable port security or IP address until security group is removed.',
+      { type: 'PortSecurityPortHasSecurityGroup' },
+    )
   if (port.allowed_address_pairs?.length) {
-    throw conflict('Port Security must be enabled in order to have allowed address pairs on a port.', { type: 'AddressPairAndPortSecurityRequired' })
+    throw conflict('Port Security must be enabled in order to have allowed address pairs on a port.', {
+      type: 'AddressPairAndPortSecurityRequired',
+    })
   }
 }
 
@@ -143,7 +182,11 @@ const assertSecurity = (port: { port_security_enabled?: boolean; security_groups
 const groupsChecked = async (tx: Tx, viewer: Viewer, ids: string[]): Promise<string[]> => {
   const wanted = [...new Set(ids)]
   const limit = ownOrOpened(viewer, 'security_group')
-  const known = new Set((await list(tx, securityGroupKind, { conditions: [isIn('id', wanted), ...(limit ? [limit] : [])] })).map(({ id }) => id))
+  const known = new Set(
+    (await list(tx, securityGroupKind, { conditions: [isIn('id', wanted), ...(limit ? [limit] : [])] })).map(
+      ({ id }) => id,
+    ),
+  )
   const unknown = wanted.find((id) => !known.has(id))
   if (unknown !== undefined) throw missing(securityGroupKind, unknown)
   return wanted

@@ -2,12 +2,20 @@
 import type { RequestContext } from '#platform/auth/context.ts'
 import { badRequest, forbidden, isRefusal } from '#platform/errors/errors.ts'
 import type { ResourceUsage } from '#services/quota/facade.ts'
+import { quotaOwnerAdd, quotaOwnerForget, quotaOwners } from '../store/quota-owners.ts'
 import type { NeutronParts } from './parts.ts'
 
 /** The API's name → the quota service's. */
 export const quotaNames: Record<string, string> = {
-  network: 'networks', subnet: 'subnets', port: 'ports', router: 'routers', floatingip: 'floatingips', security_group: 'security_groups',
-  security_group_rule: 'security_group_rules', subnetpool: 'subnetpools', rbac_policy: 'rbac_policies',
+  network: 'networks',
+  subnet: 'subnets',
+  port: 'ports',
+  router: 'routers',
+  floatingip: 'floatingips',
+  security_group: 'security_groups',
+  security_group_rule: 'security_group_rules',
+  subnetpool: 'subnetpools',
+  rbac_policy: 'rbac_policies',
 }
 
 const assertMaySee = (ctx: RequestContext, projectId: string): void => {
@@ -19,7 +27,9 @@ const renamed = <V>(values: Record<string, V>, absent: V): Record<string, V> =>
 
 export class Quotas {
   readonly #parts: NeutronParts
-  constructor(parts: NeutronParts) { this.#parts = parts }
+  constructor(parts: NeutronParts) {
+    this.#parts = parts
+  }
 
   async limits(ctx: RequestContext, projectId: string): Promise<Record<string, number>> {
     assertMaySee(ctx, projectId)
@@ -31,27 +41,50 @@ export class Quotas {
     return renamed(await this.#known(projectId, (quota) => quota.defaults(projectId), {}), -1)
   }
 
-  async details(ctx: RequestContext, projectId: string): Promise<Record<string, { limit: number; used: number; reserved: number }>> {
+  async details(
+    ctx: RequestContext,
+    projectId: string,
+  ): Promise<Record<string, { limit: number; used: number; reserved: number }>> {
     assertMaySee(ctx, projectId)
     const usage = await this.#known<Record<string, ResourceUsage>>(projectId, (quota) => quota.usage(projectId), {})
-    return Object.fromEntries(Object.entries(quotaNames).map(([name, resource]) => {
-      const { limit = -1, inUse = 0, reserved = 0 } = usage[resource] ?? {}
-      return [name, { limit, used: inUse, reserved }]
-    }))
+    return Object.fromEntries(
+      Object.entries(quotaNames).map(([name, resource]) => {
+        const { limit = -1, inUse = 0, reserved = 0 } = usage[resource] ?? {}
+        return [name, { limit, used: inUse, reserved }]
+      }),
+    )
   }
 
   async set(_ctx: RequestContext, projectId: string, asked: Record<string, number>): Promise<Record<string, number>> {
     const unknown = Object.keys(asked).filter((name) => !Object.hasOwn(quotaNames, name))
-    if (unknown.length > 0) throw badRequest(`Unrecognized attribute(s) '${unknown.join(', ')}'`, { type: 'HTTPBadRequest', field: unknown[0] })
+    if (unknown.length > 0)
+      throw badRequest(`Unrecognized attribute(s) '${unknown.join(', ')}'`, {
+        type: 'HTTPBadRequest',
+        field: unknown[0],
+      })
     const limits = Object.fromEntries(Object.entries(asked).map(([name, limit]) => [quotaNames[name]!, limit]))
     await this.#parts.quota().setLimits({ projectId, limits, force: true })
+    await this.#parts.db.transaction((tx) => quotaOwnerAdd(tx, projectId))
     return renamed(await this.#parts.quota().limits(projectId), -1)
   }
 
-  async reset(_ctx: RequestContext, projectId: string): Promise<void> { await this.#parts.quota().resetLimits(projectId) }
+  async reset(_ctx: RequestContext, projectId: string): Promise<void> {
+    await this.#parts.quota().resetLimits(projectId)
+    await this.#parts.db.transaction((tx) => quotaOwnerForget(tx, projectId))
+  }
+
+  /** Limits of every project that has some of its own. */
+  async list(ctx: RequestContext): Promise<Record<string, unknown>[]> {
+    const owners = await quotaOwners(this.#parts.db)
+    return Promise.all(owners.map(async (id) => ({ project_id: id, tenant_id: id, ...(await this.limits(ctx, id)) })))
+  }
 
   /** A project that the quota service does not know has nothing, and may have nothing. */
-  async #known<V>(projectId: string, ask: (quota: ReturnType<NeutronParts['quota']>) => Promise<V>, absent: V): Promise<V> {
+  async #known<V>(
+    projectId: string,
+    ask: (quota: ReturnType<NeutronParts['quota']>) => Promise<V>,
+    absent: V,
+  ): Promise<V> {
     try {
       return await ask(this.#parts.quota())
     } catch (error) {

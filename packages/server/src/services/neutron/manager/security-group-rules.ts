@@ -12,7 +12,8 @@ import { born, changed, charge, refund, type NeutronParts } from './parts.ts'
 import { missing } from './refusals.ts'
 import { canonicalPattern, patternKey } from './rule-checks.ts'
 
-export type RuleInput = Partial<SecurityGroupRule> & Pick<SecurityGroupRule, 'project_id' | 'security_group_id' | 'direction'>
+export type RuleInput = Partial<SecurityGroupRule> &
+  Pick<SecurityGroupRule, 'project_id' | 'security_group_id' | 'direction'>
 
 export class SecurityGroupRules {
   readonly collection: Collection<SecurityGroupRule>
@@ -23,7 +24,11 @@ export class SecurityGroupRules {
     this.#groups = groups
     this.collection = new Collection(parts, securityGroupRuleKind, (viewer) => {
       const visible = ownOrOpened(viewer, 'security_group')
-      return visible && ((where) => where('security_group_id', 'in', where.selectFrom('neutron_security_group').select('id').where(visible)))
+      return (
+        visible &&
+        ((where) =>
+          where('security_group_id', 'in', where.selectFrom('neutron_security_group').select('id').where(visible)))
+      )
     })
   }
 
@@ -38,8 +43,15 @@ export class SecurityGroupRules {
   async #create(tx: Tx, ctx: RequestContext, input: RuleInput): Promise<SecurityGroupRule> {
     const group = await this.#groups.owned(tx, ctx, input.security_group_id, 'create_security_group_rule')
     const rule = canonicalPattern({
-      ...born(this.#parts, uuid(), group.project_id), ethertype: 'IPv4' as const, protocol: null, port_range_min: null, port_range_max: null,
-      remote_ip_prefix: null, remote_group_id: null, remote_address_group_id: null, ...input,
+      ...born(this.#parts, uuid(), group.project_id),
+      ethertype: 'IPv4' as const,
+      protocol: null,
+      port_range_min: null,
+      port_range_max: null,
+      remote_ip_prefix: null,
+      remote_group_id: null,
+      remote_address_group_id: null,
+      ...input,
     })
     await this.#assertRemotes(tx, ctx, rule)
     await assertNew(tx, rule)
@@ -49,9 +61,14 @@ export class SecurityGroupRules {
     return rule
   }
 
-  async #assertRemotes(tx: Tx, ctx: RequestContext, { remote_group_id: groupId, remote_address_group_id: addressGroupId }: SecurityGroupRule): Promise<void> {
+  async #assertRemotes(
+    tx: Tx,
+    ctx: RequestContext,
+    { remote_group_id: groupId, remote_address_group_id: addressGroupId }: SecurityGroupRule,
+  ): Promise<void> {
     if (groupId !== null) await this.#groups.fetch(viewerOf(ctx), groupId, tx)
-    if (addressGroupId !== null && !await fetch(tx, addressGroupKind, addressGroupId)) throw missing(addressGroupKind, addressGroupId)
+    if (addressGroupId !== null && !(await fetch(tx, addressGroupKind, addressGroupId)))
+      throw missing(addressGroupKind, addressGroupId)
   }
 
   async #touch(tx: Tx, group: SecurityGroup): Promise<void> {
@@ -60,7 +77,9 @@ export class SecurityGroupRules {
   }
 
   /** A rule is replaced, not changed: packets must not meet half of a change. */
-  async update(): Promise<never> { throw methodNotAllowed('Security group rules cannot be changed: delete the rule and create another.') }
+  async update(): Promise<never> {
+    throw methodNotAllowed('Security group rules cannot be changed: delete the rule and create another.')
+  }
 
   remove(ctx: RequestContext, id: string, ifMatch?: number): Promise<void> {
     return this.#parts.db.transaction(async (tx) => {
@@ -74,7 +93,10 @@ export class SecurityGroupRules {
 }
 
 const assertNew = async (tx: Tx, rule: SecurityGroupRule): Promise<void> => {
-  const siblings = await list(tx, securityGroupRuleKind, { conditions: [equals('security_group_id', rule.security_group_id)] })
+  const siblings = await list(tx, securityGroupRuleKind, {
+    conditions: [equals('security_group_id', rule.security_group_id)],
+  })
   const same = siblings.find((other) => patternKey(other) === patternKey(rule))
-  if (same) throw conflict(`Security group rule already exists. Rule id is ${same.id}.`, { type: 'SecurityGroupRuleExists' })
+  if (same)
+    throw conflict(`Security group rule already exists. Rule id is ${same.id}.`, { type: 'SecurityGroupRuleExists' })
 }

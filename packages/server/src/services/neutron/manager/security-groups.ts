@@ -12,7 +12,8 @@ import { defaultGroupEnsure, egressAll, rulesFrom } from './default-group.ts'
 import { born, changed, charge, refund, type NeutronParts } from './parts.ts'
 
 const inUse = (id: string) => conflict(`Security Group ${id} in use.`, { type: 'SecurityGroupInUse' })
-const defaultExists = () => conflict('Default security group already exists.', { type: 'SecurityGroupDefaultAlreadyExists' })
+const defaultExists = () =>
+  conflict('Default security group already exists.', { type: 'SecurityGroupDefaultAlreadyExists' })
 
 export class SecurityGroups {
   readonly collection: Collection<SecurityGroup>
@@ -24,10 +25,14 @@ export class SecurityGroups {
 
   /** A project sees its default group from its first look on. */
   async defaultEnsure(ctx: RequestContext): Promise<void> {
-    if (ctx.projectId !== '') await this.#parts.db.transaction((tx) => defaultGroupEnsure(this.#parts, tx, ctx.projectId))
+    if (ctx.projectId !== '')
+      await this.#parts.db.transaction((tx) => defaultGroupEnsure(this.#parts, tx, ctx.projectId))
   }
 
-  create(_ctx: RequestContext, inputs: (Partial<SecurityGroup> & { project_id: string })[]): Promise<SecurityGroup[]> {
+  create(
+    _ctx: RequestContext,
+    inputs: (Partial<SecurityGroup> & { project_id: string })[],
+  ): Promise<SecurityGroup[]> {
     return this.#parts.db.transaction(async (tx) => {
       const made: SecurityGroup[] = []
       for (const input of inputs) {
@@ -51,7 +56,8 @@ export class SecurityGroups {
         throw conflict('Updating default security group not allowed.', { type: 'SecurityGroupCannotUpdateDefault' })
       }
       if (fields.name === 'default' && group.name !== 'default') throw defaultExists()
-      if (fields.stateful !== undefined && fields.stateful !== group.stateful && await isGroupUsed(tx, id)) throw inUse(id)
+      if (fields.stateful !== undefined && fields.stateful !== group.stateful && (await isGroupUsed(tx, id)))
+        throw inUse(id)
       const after = await update(tx, securityGroupKind, group, fields, this.#parts.clock.now())
       changed(tx, 'security_group', id)
       return after
@@ -62,7 +68,9 @@ export class SecurityGroups {
     return this.#parts.db.transaction(async (tx) => {
       const group = await this.collection.owned(tx, ctx, id, 'delete_security_group', ifMatch)
       if (group.name === 'default' && !ctx.isAdmin) {
-        throw conflict('Insufficient rights for removing default security group.', { type: 'SecurityGroupCannotRemoveDefault' })
+        throw conflict('Insufficient rights for removing default security group.', {
+          type: 'SecurityGroupCannotRemoveDefault',
+        })
       }
       if (await isGroupUsed(tx, id)) throw inUse(id)
       for (const rule of await list(tx, securityGroupRuleKind, { conditions: [equals('security_group_id', id)] })) {
@@ -77,10 +85,14 @@ export class SecurityGroups {
   }
 
   /** Each group's rules, oldest first, and which groups were opened to the project. */
-  async surroundings(ctx: RequestContext, groups: SecurityGroup[]): Promise<{ rules: Map<string, SecurityGroupRule[]>; shared: Set<string> }> {
+  async surroundings(
+    ctx: RequestContext,
+    groups: SecurityGroup[],
+  ): Promise<{ rules: Map<string, SecurityGroupRule[]>; shared: Set<string> }> {
     const ids = groups.map(({ id }) => id)
     const [rules, shared] = await Promise.all([
-      list(this.#parts.db, securityGroupRuleKind, { conditions: [isIn('security_group_id', ids)] }), sharedAmong(this.#parts.db, 'security_group', ids, ctx.projectId),
+      list(this.#parts.db, securityGroupRuleKind, { conditions: [isIn('security_group_id', ids)] }),
+      sharedAmong(this.#parts.db, 'security_group', ids, ctx.projectId),
     ])
     return { rules: Map.groupBy(rules, ({ security_group_id }) => security_group_id), shared }
   }

@@ -43,10 +43,14 @@ export class Subnets {
     this.#networks = networks
     this.collection = new Collection(parts, subnetKind, (viewer) => {
       const ofNetworks = ownOrShared(viewer, 'network')
-      return ofNetworks && ((where) => where.or([
-        where('project_id', '=', viewer.projectId),
-        where('network_id', 'in', where.selectFrom('neutron_network').select('id').where(ofNetworks)),
-      ]))
+      return (
+        ofNetworks &&
+        ((where) =>
+          where.or([
+            where('project_id', '=', viewer.projectId),
+            where('network_id', 'in', where.selectFrom('neutron_network').select('id').where(ofNetworks)),
+          ]))
+      )
     })
   }
 
@@ -65,13 +69,28 @@ export class Subnets {
   }
 
   /** With a pool, the pool says which addresses the subnet gets. */
-  async #cut(tx: Tx, ctx: RequestContext, { prefixlen, use_default_subnetpool: useDefault, ...input }: SubnetInput): Promise<SubnetInput> {
-    const pool = input.subnetpool_id ?? (useDefault ? (await this.#pools.defaultFind(tx, input.ip_version)).id : undefined)
+  async #cut(
+    tx: Tx,
+    ctx: RequestContext,
+    { prefixlen, use_default_subnetpool: useDefault, ...input }: SubnetInput,
+  ): Promise<SubnetInput> {
+    const pool =
+      input.subnetpool_id ?? (useDefault ? (await this.#pools.defaultFind(tx, input.ip_version)).id : undefined)
     if (pool === undefined) {
-      if (!input.cidr) throw badRequest('Bad subnets request: a subnetpool must be specified in the absence of a cidr.', { type: 'BadRequest', field: 'cidr' })
+      if (!input.cidr)
+        throw badRequest('Bad subnets request: a subnetpool must be specified in the absence of a cidr.', {
+          type: 'BadRequest',
+          field: 'cidr',
+        })
       return input
     }
-    const cidr = await this.#pools.cut(tx, ctx, { poolId: pool, projectId: input.project_id, cidr: input.cidr ?? undefined, prefixlen, version: input.ip_version })
+    const cidr = await this.#pools.cut(tx, ctx, {
+      poolId: pool,
+      projectId: input.project_id,
+      cidr: input.cidr ?? undefined,
+      prefixlen,
+      version: input.ip_version,
+    })
     return { ...input, cidr, subnetpool_id: pool }
   }
 
@@ -107,7 +126,11 @@ export class Subnets {
 
   /** Addresses that ports made by themselves go with the subnet; any other keeps it. */
   async #letGo(tx: Tx, subnet: Subnet): Promise<void> {
-    const ports = await fetchMany(tx, portKind, (await addressesOfSubnet(tx, subnet.id)).map(({ port_id }) => port_id))
+    const ports = await fetchMany(
+      tx,
+      portKind,
+      (await addressesOfSubnet(tx, subnet.id)).map(({ port_id }) => port_id),
+    )
     const holds = (port: Port): boolean => !isAutomatic(subnet) || port.device_owner.startsWith('network:')
     if (ports.some(holds)) throw subnetInUse(subnet.id)
     for (const port of ports) {
@@ -124,17 +147,40 @@ const canonical = (subnet: Subnet): Subnet => ({
 })
 
 const rangesOf = (prefix: Prefix, gateway: string | null, version: number): AddressRange[] =>
-  defaultPools(prefix, gateway === null ? undefined : versioned(gateway, version, 'gateway_ip')).map(({ first, last, version: of }) =>
-    ({ start: formatAddress({ version: of, value: first }), end: formatAddress({ version: of, value: last }) }))
+  defaultPools(prefix, gateway === null ? undefined : versioned(gateway, version, 'gateway_ip')).map(
+    ({ first, last, version: of }) => ({
+      start: formatAddress({ version: of, value: first }),
+      end: formatAddress({ version: of, value: last }),
+    }),
+  )
 
-export const subnetMake = async (parts: NeutronParts, tx: Tx, network: Network, input: SubnetInput): Promise<Subnet> => {
+export const subnetMake = async (
+  parts: NeutronParts,
+  tx: Tx,
+  network: Network,
+  input: SubnetInput,
+): Promise<Subnet> => {
   const prefix = cidrOf(input.cidr ?? '')
   const gateway = input.gateway_ip === undefined ? formatAddress(defaultGateway(prefix)) : input.gateway_ip
   const subnet = canonical({
-    ...born(parts, uuid(), input.project_id), name: '', enable_dhcp: true, dns_nameservers: [], host_routes: [], ipv6_ra_mode: null,
-    ipv6_address_mode: null, subnetpool_id: null, service_types: [], dns_publish_fixed_ip: false, ...input,
-    cidr: formatPrefix(prefix), gateway_ip: gateway,
-    allocation_pools: input.allocation_pools ?? (parsePrefix(input.cidr ?? '')?.version === input.ip_version ? rangesOf(prefix, gateway, input.ip_version) : []),
+    ...born(parts, uuid(), input.project_id),
+    name: '',
+    enable_dhcp: true,
+    dns_nameservers: [],
+    host_routes: [],
+    ipv6_ra_mode: null,
+    ipv6_address_mode: null,
+    subnetpool_id: null,
+    service_types: [],
+    dns_publish_fixed_ip: false,
+    ...input,
+    cidr: formatPrefix(prefix),
+    gateway_ip: gateway,
+    allocation_pools:
+      input.allocation_pools ??
+      (parsePrefix(input.cidr ?? '')?.version === input.ip_version
+        ? rangesOf(prefix, gateway, input.ip_version)
+        : []),
   })
   assertSubnet(subnet, prefix, await subnetsOfNetwork(tx, network.id))
   await charge(parts, tx, 'subnets', subnet)
@@ -147,14 +193,19 @@ export const subnetMake = async (parts: NeutronParts, tx: Tx, network: Network, 
 
 /** Ports that were there before hear the new router advertisements too. */
 const addressPorts = async (parts: NeutronParts, tx: Tx, subnet: Subnet): Promise<void> => {
-  const ports = await list(tx, portKind, { conditions: [equals('network_id', subnet.network_id), (where) => where('device_owner', 'not like', 'network:%')] })
-  for (const port of ports) await portChange(parts, tx, port, { fields: {}, fixedIps: [...port.fixed_ips, { subnet_id: subnet.id }] })
+  const ports = await list(tx, portKind, {
+    conditions: [equals('network_id', subnet.network_id), (where) => where('device_owner', 'not like', 'network:%')],
+  })
+  for (const port of ports)
+    await portChange(parts, tx, port, { fields: {}, fixedIps: [...port.fixed_ips, { subnet_id: subnet.id }] })
 }
 
 const assertGatewayFree = async (tx: Tx, subnet: Subnet): Promise<void> => {
   const holder = subnet.gateway_ip === null ? undefined : await addressHolder(tx, subnet.id, subnet.gateway_ip)
   const port = holder === undefined ? undefined : await fetch(tx, portKind, holder)
   if (port?.device_owner.startsWith('network:router_interface')) {
-    throw conflict(`Current gateway ip ${subnet.gateway_ip} already in use by port ${port.id}. Unable to update.`, { type: 'GatewayIpInUse' })
+    throw conflict(`Current gateway ip ${subnet.gateway_ip} already in use by port ${port.id}. Unable to update.`, {
+      type: 'GatewayIpInUse',
+    })
   }
 }

@@ -1,12 +1,28 @@
 /** Reads the rows that the wanted state of some ports or of a whole host is made of. */
 import type { Executor } from '#platform/db/database.ts'
 import {
-  addressGroupKind, floatingIpKind, networkKind, portForwardingKind, portKind, routerKind, securityGroupKind, securityGroupRuleKind, subnetKind,
+  addressGroupKind,
+  floatingIpKind,
+  networkKind,
+  portForwardingKind,
+  portKind,
+  routerKind,
+  securityGroupKind,
+  securityGroupRuleKind,
+  subnetKind,
 } from '../store/kinds.ts'
 import { memberPorts, membersOf, type Member } from '../store/memberships.ts'
 import { equals, fetchMany, isIn, list, type Condition } from '../store/records.ts'
 import type {
-  AddressGroup, FloatingIp, Network, Port, PortForwarding, Router, SecurityGroup, SecurityGroupRule, Subnet,
+  AddressGroup,
+  FloatingIp,
+  Network,
+  Port,
+  PortForwarding,
+  Router,
+  SecurityGroup,
+  SecurityGroupRule,
+  Subnet,
 } from '../store/tables.ts'
 
 export interface GroupRows {
@@ -24,9 +40,12 @@ export interface WantedRows extends GroupRows {
   neighbours: Port[]
 }
 
-export interface RouterRows { routers: Router[]; routerPorts: Port[]; floatingIps: FloatingIp[]; forwardings: PortForwarding[] }
-
-const idOf = ({ id }: { id: string }): string => id
+export interface RouterRows {
+  routers: Router[]
+  routerPorts: Port[]
+  floatingIps: FloatingIp[]
+  forwardings: PortForwarding[]
+}
 
 /** The groups of the ports, those their rules name, and everybody in them. */
 const groupRows = async (executor: Executor, ports: Port[]): Promise<GroupRows> => {
@@ -35,38 +54,56 @@ const groupRows = async (executor: Executor, ports: Port[]): Promise<GroupRows> 
   const remote = ownRules.flatMap(({ remote_group_id }) => remote_group_id ?? []).filter((id) => !own.includes(id))
   const ids = [...new Set([...own, ...remote])]
   const [groups, remoteRules, memberships, members, addressGroups] = await Promise.all([
-    fetchMany(executor, securityGroupKind, ids), rulesOf(executor, [...new Set(remote)]), membersOf(executor, ids),
+    fetchMany(executor, securityGroupKind, ids),
+    rulesOf(executor, [...new Set(remote)]),
+    membersOf(executor, ids),
     memberPorts(executor, ids),
-    fetchMany(executor, addressGroupKind, ownRules.flatMap(({ remote_address_group_id }) => remote_address_group_id ?? [])),
+    fetchMany(
+      executor,
+      addressGroupKind,
+      ownRules.flatMap(({ remote_address_group_id }) => remote_address_group_id ?? []),
+    ),
   ])
   return { groups, rules: [...ownRules, ...remoteRules], addressGroups, memberships, members }
 }
 
 const rulesOf = async (executor: Executor, groupIds: string[]): Promise<SecurityGroupRule[]> =>
-  groupIds.length === 0 ? [] : list(executor, securityGroupRuleKind, { conditions: [isIn('security_group_id', groupIds)] })
+  groupIds.length === 0
+    ? []
+    : list(executor, securityGroupRuleKind, { conditions: [isIn('security_group_id', groupIds)] })
 
 export const wantedRows = async (executor: Executor, ports: Port[], networkIds: string[]): Promise<WantedRows> => {
   const ids = [...new Set([...networkIds, ...ports.map(({ network_id }) => network_id)])]
   const ofNetworks = ids.length ? [isIn('network_id', ids)] : [isIn('id', [])]
   const [networks, subnets, neighbours, groups] = await Promise.all([
-    fetchMany(executor, networkKind, ids), list(executor, subnetKind, { conditions: ofNetworks }),
-    list(executor, portKind, { conditions: ofNetworks }), groupRows(executor, ports),
+    fetchMany(executor, networkKind, ids),
+    list(executor, subnetKind, { conditions: ofNetworks }),
+    list(executor, portKind, { conditions: ofNetworks }),
+    groupRows(executor, ports),
   ])
   return { networks, subnets, neighbours, ...groups }
 }
 
 /** The ports themselves, and those that change how they are plugged: the network's own, and those on other hosts. */
-const isSeenByPlugs = (ports: Port[]): Condition => (where) => where.or([
-  where('id', 'in', ports.map(({ id }) => id)),
-  where('device_owner', '=', 'network:dhcp'),
-  where.and([where('host', '<>', ''), where('host', 'not in', [...new Set(ports.map(({ host }) => host))])]),
-])
+const isSeenByPlugs =
+  (ports: Port[]): Condition =>
+  (where) =>
+    where.or([
+      where(
+        'id',
+        'in',
+        ports.map(({ id }) => id),
+      ),
+      where('device_owner', '=', 'network:dhcp'),
+      where.and([where('host', '<>', ''), where('host', 'not in', [...new Set(ports.map(({ host }) => host))])]),
+    ])
 
-/** What one plug needs: its networks without their neighbours' names, which the next sync brings. */
+/** What one plug needs. Of the neighbours only the network's own ports: names and tunnels come with the next sync. */
 export const plugRows = async (executor: Executor, ports: Port[]): Promise<WantedRows> => {
   const ids = [...new Set(ports.map(({ network_id }) => network_id))]
   const [networks, subnets, neighbours, groups] = await Promise.all([
-    fetchMany(executor, networkKind, ids), list(executor, subnetKind, { conditions: [isIn('network_id', ids)] }),
+    fetchMany(executor, networkKind, ids),
+    list(executor, subnetKind, { conditions: [isIn('network_id', ids)] }),
     list(executor, portKind, { conditions: [isIn('network_id', ids), isSeenByPlugs(ports)] }),
     groupRows(executor, ports),
   ])
@@ -76,14 +113,14 @@ export const plugRows = async (executor: Executor, ports: Port[]): Promise<Wante
 export const routerRows = async (executor: Executor): Promise<RouterRows> => {
   const routers = await list(executor, routerKind, { conditions: [equals('admin_state_up', 1)] })
   const [routerPorts, floatingIps, forwardings] = await Promise.all([
-    list(executor, portKind, { conditions: [isIn('device_owner', ['network:router_interface', 'network:router_gateway'])] }),
-    list(executor, floatingIpKind), list(executor, portForwardingKind),
+    list(executor, portKind, {
+      conditions: [isIn('device_owner', ['network:router_interface', 'network:router_gateway'])],
+    }),
+    list(executor, floatingIpKind),
+    list(executor, portForwardingKind),
   ])
   return { routers, routerPorts, floatingIps, forwardings }
 }
 
 export const portsOfHost = (executor: Executor, host: string): Promise<Port[]> =>
   list(executor, portKind, { conditions: [equals('host', host), (where) => where('device_id', '<>', '')] })
-
-export const networkIdsOf = (ports: Port[]): string[] => ports.map(({ network_id }) => network_id)
-export const idsOf = (records: { id: string }[]): string[] => records.map(idOf)

@@ -27,8 +27,14 @@ export interface Network extends Standard {
   is_default: boolean
 }
 
-export interface AddressRange { start: string; end: string }
-export interface HostRoute { destination: string; nexthop: string }
+export interface AddressRange {
+  start: string
+  end: string
+}
+export interface HostRoute {
+  destination: string
+  nexthop: string
+}
 
 export interface Subnet extends Standard {
   name: string
@@ -47,10 +53,24 @@ export interface Subnet extends Standard {
   dns_publish_fixed_ip: boolean
 }
 
-export interface FixedIp { subnet_id: string; ip_address: string }
-export interface AddressPair { ip_address: string; mac_address?: string }
-export interface DhcpOption { opt_name: string; opt_value: string; ip_version: number }
-export interface PortSandbox { workloadId: string; pid: number; netns: string }
+export interface FixedIp {
+  subnet_id: string
+  ip_address: string
+}
+export interface AddressPair {
+  ip_address: string
+  mac_address?: string
+}
+export interface DhcpOption {
+  opt_name: string
+  opt_value: string
+  ip_version: number
+}
+export interface PortSandbox {
+  workloadId: string
+  pid: number
+  netns: string
+}
 
 export interface Port extends Standard {
   name: string
@@ -81,7 +101,10 @@ export interface Port extends Standard {
   adopted: boolean
 }
 
-export interface SecurityGroup extends Standard { name: string; stateful: boolean }
+export interface SecurityGroup extends Standard {
+  name: string
+  stateful: boolean
+}
 
 export interface SecurityGroupRule extends Standard {
   security_group_id: string
@@ -95,7 +118,11 @@ export interface SecurityGroupRule extends Standard {
   remote_address_group_id: string | null
 }
 
-export interface RouterGateway { network_id: string; port_id: string; enable_snat: boolean }
+export interface RouterGateway {
+  network_id: string
+  port_id: string
+  enable_snat: boolean
+}
 
 export interface Router extends Standard {
   name: string
@@ -130,8 +157,15 @@ export interface PortForwarding extends Standard {
   internal_port_last: number
 }
 
-export interface AddressGroup extends Standard { name: string; addresses: string[] }
-export interface AddressScope extends Standard { name: string; ip_version: number; shared: boolean }
+export interface AddressGroup extends Standard {
+  name: string
+  addresses: string[]
+}
+export interface AddressScope extends Standard {
+  name: string
+  ip_version: number
+  shared: boolean
+}
 
 export interface SubnetPool extends Standard {
   name: string
@@ -155,15 +189,35 @@ export interface RbacPolicy extends Standard {
 }
 
 /** One address of one port. Unique by subnet and address: the database decides who gets it. */
-export interface AllocationRow { subnet_id: string; ip_address: string; port_id: string; network_id: string }
-export interface MembershipRow { port_id: string; security_group_id: string }
-export interface DefaultGroupRow { project_id: string; security_group_id: string }
+export interface AllocationRow {
+  subnet_id: string
+  ip_address: string
+  port_id: string
+  network_id: string
+}
+export interface MembershipRow {
+  port_id: string
+  security_group_id: string
+}
+export interface DefaultGroupRow {
+  project_id: string
+  security_group_id: string
+}
 /** What was made once in the cloud's life and is not made again when somebody deleted it. */
-export interface SeedRow { name: string; made_at: number }
+export interface SeedRow {
+  name: string
+  made_at: number
+}
+
+/** A project whose limits somebody set here. */
+export interface QuotaOwnerRow {
+  project_id: string
+}
 
 export interface LinkTables {
   neutron_allocation: AllocationRow
   neutron_membership: MembershipRow
   neutron_default_group: DefaultGroupRow
   neutron_seed: SeedRow
+  neutron_quota_owner: QuotaOwnerRow
 }
