@@ -48,7 +48,7 @@ export const untilAll = async ({ ask }: CloudProcess, ids: ReadonlySet<string>, 
     const failed = mine.find((one: any) => one.status === 'ERROR')
     if (failed) throw new Error(`server ${failed.id}: ${JSON.stringify(failed.fault)}`)
     if (state === 'gone' ? mine.length === 0 : mine.length === ids.size && mine.every((one: any) => one.status === 'ACTIVE')) return
-    await sleep(100)
+    await sleep(500)
   }
 }
 
