@@ -116,6 +116,8 @@ function addGroupList(filter: Filter, port: WantedPort, groups: Groups): void {
 }
 
 function addGroup(filter: Filter, group: WantedSecurityGroup, groups: Groups): void {
+  // A thousand ports name the same few groups, and a group may have thousands of members.
+  if (filter.chains.has(`inet/${groupChain(group.id, 'egress')}`)) return
   for (const direction of ['egress', 'ingress'] as const) {
     addChain(filter, { family: 'inet', name: groupChain(group.id, direction), rules: groupRules(group, direction) })
   }
@@ -123,6 +125,7 @@ function addGroup(filter: Filter, group: WantedSecurityGroup, groups: Groups): v
 }
 
 function addMembers(filter: Filter, id: string, group: WantedSecurityGroup | undefined): void {
+  if (filter.sets.has(`inet/${memberSet(id, 4, 'address')}`)) return
   for (const version of [4, 6] as const) {
     const type = `type ipv${version}_addr`
     const address = { family: 'inet', kind: 'set', name: memberSet(id, version, 'address'), spec: type } as const
