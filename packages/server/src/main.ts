@@ -4,6 +4,7 @@ import { upCommand } from './cli/up.ts'
 import { controllersCommand } from './cli/controllers.ts'
 import { doctorCommand } from './cli/doctor.ts'
 import { readVersion } from './cli/version.ts'
+import { downCommand } from './cli/down.ts'
 import { failWith } from './cli/fail.ts'
 
 const program = new Command('quaystone')
@@ -13,6 +14,7 @@ const program = new Command('quaystone')
   .version(readVersion())
   .showHelpAfterError('(quaystone --help lists the commands)')
   .addCommand(upCommand())
+  .addCommand(downCommand())
   .addCommand(controllersCommand())
   .addCommand(doctorCommand())
   .addHelpText(

@@ -1,6 +1,5 @@
 /** `quaystone up`: everything in one process, from a bare machine to a serving cloud, and a clean end. */
 import { Command, InvalidArgumentError } from 'commander'
-import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { compose, type Cloud } from '../app/compose.ts'
 import { configSchema, defaultDataDir, type Config } from '../app/config.ts'
@@ -9,10 +8,11 @@ import { localHost } from '../app/local-host.ts'
 import { services } from '../app/services.ts'
 import { seedImage } from '../app/seed-image/seed.ts'
 import { systemClock } from '#platform/clock/clock.ts'
-import { describeConfig, loadConfig, yamlLayer } from '#platform/config/config.ts'
+import { describeConfig } from '#platform/config/config.ts'
 import { createLog, type Log, type LogLevel } from '#platform/log/log.ts'
 import { ensureDockerEngine, ensureHostTools } from './install/docker-engine.ts'
 import { isRootUser } from './install/install-context.ts'
+import { readConfig } from './read-config.ts'
 
 interface UpFlags {
   listen?: string
@@ -46,19 +46,11 @@ const say = (line: string): void => {
   process.stdout.write(`${line}\n`)
 }
 
-const readConfig = (flags: UpFlags, dataDir: string): Config => {
-  const file = join(dataDir, 'quaystone.yaml')
-  return loadConfig<Config>(configSchema, [
-    { source: file, tree: existsSync(file) ? yamlLayer(readFileSync(file, 'utf8'), file) : {} },
-    { source: 'flags', tree: { listen: flags.listen, port: flags.port, logLevel: flags.logLevel } },
-  ])
-}
-
 async function up(flags: UpFlags): Promise<void> {
   const dataDir = resolve(flags.dataDir)
   const identity = openDataDir(dataDir)
   const release = lockDataDir(dataDir)
-  const config = readConfig(flags, dataDir)
+  const config = readConfig(dataDir, { listen: flags.listen, port: flags.port, logLevel: flags.logLevel })
   const log = createLog({ level: config.logLevel as LogLevel })
   try {
     const install = { clock: systemClock, say, allowInstall: flags.install, isRoot: isRootUser() }
