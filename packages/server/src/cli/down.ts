@@ -38,7 +38,7 @@ async function down(flags: DownFlags): Promise<void> {
     await clear(await hostOf(dataDir))
     if (flags.purge) rmSync(dataDir, { recursive: true, force: true })
     else release()
-    say(flags.purge ? `removed ${dataDir}` : `data kept in ${dataDir}; \`quaystone up\` makes the servers anew`)
+    say(flags.purge ? `removed ${dataDir}` : `data kept in ${dataDir}; after the next \`up\`, start or rebuild its servers`)
     process.exit(0) // the host's network keeps shells open for its next task, and there is none
   } catch (error) {
     release()
