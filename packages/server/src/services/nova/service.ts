@@ -23,6 +23,7 @@ import { tenantNetworkRoutes } from './api/tenant-networks.ts'
 import { usageRoutes } from './api/usage.ts'
 import { versionMax, versionMin, versionRoutes } from './api/versions.ts'
 import { followController } from './controllers/follow.ts'
+import { giveBackController } from './controllers/give-back.ts'
 import { snapshotController } from './controllers/snapshot.ts'
 import type { NovaFacade } from './facade.ts'
 import { Flavors } from './manager/flavors.ts'
@@ -30,6 +31,7 @@ import { Hosts } from './manager/hosts.ts'
 import { Keypairs } from './manager/keypairs.ts'
 import { lookUp } from './manager/look-up.ts'
 import type { NovaParts } from './manager/parts.ts'
+import { Preemption } from './manager/preemption.ts'
 import { Quotas } from './manager/quotas.ts'
 import { seedFlavors } from './manager/seed-flavors.ts'
 import { ServerChanges } from './manager/server-changes.ts'
@@ -99,7 +101,10 @@ export const nova = defineService<NovaApi, NovaFacade, ServiceDeps>({
     return {
       api,
       facade: lookUp(deps),
-      controllers: [followController(deps, deps.bus), snapshotController(deps)],
+      controllers: [
+        followController(deps, deps.bus), snapshotController(deps),
+        giveBackController(deps, new Preemption(deps, api.orders)),
+      ],
       seed: async () => {
         await api.quotas.declare()
         await api.flavors.seed(seedFlavors)

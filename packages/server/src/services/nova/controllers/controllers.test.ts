@@ -1,9 +1,10 @@
-/** Nova's two controllers: they do it, do it once, and may die after every step. */
+/** Nova's three controllers: they do it, do it once, and may die after every step. */
 import assert from 'node:assert/strict'
 import { controllerSuite } from '#platform/controllers/testing.ts'
 import type { ControllerBench } from '#platform/controllers/testing.ts'
 import { testDatabases } from '#platform/db/testing.ts'
 import type { TestDatabase } from '#platform/db/testing.ts'
+import { serverSubject } from '../manager/quota-words.ts'
 import { NovaCloud } from '../testing/nova-cloud.ts'
 import { act, bootServer, createServer, show } from '../testing/steps.ts'
 
@@ -70,7 +71,40 @@ const snapshotBench = async (database: TestDatabase): Promise<ControllerBench> =
   })
 }
 
+const noticeOf = (id: string, deadlineAt: number) =>
+  ({ subject: serverSubject(id), projectId: 'project-a', deadlineAt })
+
+/** One server to be warned, one that is due, and one whose notice was withdrawn. */
+const giveBackBench = async (database: TestDatabase): Promise<ControllerBench> => {
+  const cloud = await NovaCloud.start(database)
+  const [later, due, spared] = [
+    await bootServer(cloud, 'later'), await bootServer(cloud, 'due'), await bootServer(cloud, 'spared'),
+  ]
+  const now = cloud.clock.now()
+  cloud.quota.reclaims = [noticeOf(spared, now + 1_000)]
+  await cloud.pass('nova.give-back')
+  cloud.quota.reclaims = [noticeOf(due, now), noticeOf(later, now + 60_000)]
+  const effects = new Effects()
+  const order = cloud.workloads.order.bind(cloud.workloads)
+  cloud.workloads.order = async (tx, id, asked) => {
+    const generation = await order(tx, id, asked)
+    effects.note(`${asked.do} ${id}`)
+    return generation
+  }
+  return benchOf(cloud, effects, 'nova.give-back', async () => {
+    const tags = async (id: string) => (await cloud.ask('GET', `/v2.1/servers/${id}`, { version: '2.26' })).body.server.tags
+    assert.deepEqual([await tags(later), await tags(due), await tags(spared)], [['preemptible'], ['preemptible'], []])
+    assert.equal((await show(cloud, due))['OS-EXT-STS:task_state'], 'deleting')
+    assert.equal((await show(cloud, later))['OS-EXT-STS:task_state'], null)
+    const actionsOf = async (id: string) =>
+      (await cloud.ask('GET', `/v2.1/servers/${id}/os-instance-actions`)).body.instanceActions as { action: string }[]
+    assert.deepEqual((await actionsOf(due)).map(({ action }) => action), ['delete', 'reclaim', 'create'])
+    assert.deepEqual((await actionsOf(spared)).map(({ action }) => action), ['reclaim', 'create'])
+  })
+}
+
 for (const database of testDatabases()) {
+  controllerSuite({ name: `nova.give-back on ${database.name}`, make: () => giveBackBench(database) })
   controllerSuite({ name: `nova.follow on ${database.name}`, make: () => followBench(database) })
   controllerSuite({ name: `nova.snapshot on ${database.name}`, make: () => snapshotBench(database) })
 }

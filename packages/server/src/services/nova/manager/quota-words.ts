@@ -21,6 +21,9 @@ export const serverSubject = (serverId: string): string => `nova:server:${server
 export const resizeSubject = (serverId: string, migrationUuid: string): string =>
   `nova:server:${serverId}:resize:${migrationUuid}`
 
+/** The server that bears a charge, its own or its resize's; undefined: the subject is of something else. */
+export const serverOfSubject = (subject: string): string | undefined => /^nova:server:([^:]+)/.exec(subject)?.[1]
+
 export const amountsOf = (flavor: Pick<Flavor, 'vcpus' | 'ramMiB'>): Amounts =>
   ({ instances: 1, cores: flavor.vcpus, ram: flavor.ramMiB })
 

@@ -48,6 +48,9 @@ export interface OrderStep {
   task?: TaskState
 }
 
+/** Who gives an order: a request, or the cloud itself. */
+export type Actor = Pick<RequestContext, 'requestId' | 'userId' | 'projectId' | 'isAdmin'>
+
 export class ServerOrders {
   readonly #parts: NovaParts
   constructor(parts: NovaParts) { this.#parts = parts }
@@ -85,7 +88,7 @@ export class ServerOrders {
    * second is judged by what the first left behind.
    */
   async give(
-    tx: Tx, caller: RequestContext, id: string, stepOf: (server: Server) => OrderStep,
+    tx: Tx, caller: Actor, id: string, stepOf: (server: Server) => OrderStep,
   ): Promise<{ server: Server; actionId: number }> {
     const server = await serverFetch(tx, id)
     if (!server || server.deleted) throw serverMissing(id)
@@ -108,7 +111,7 @@ export class ServerOrders {
 
   /** Writes the action row; `finished` when nothing is left to do. */
   record(
-    tx: Tx, caller: RequestContext, server: Server,
+    tx: Tx, caller: Actor, server: Server,
     action: ActionWords & { generation: number | null; finished: boolean },
   ): Promise<number> {
     const now = this.#parts.clock.now()

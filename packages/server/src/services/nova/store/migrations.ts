@@ -174,6 +174,15 @@ const createOperatorTables = async (db: Schema): Promise<void> => {
   await db.schema.createTable('nova_quota_class').addColumn('resource', ...id).addColumn('amount', ...integer).execute()
 }
 
+const createReclaims = async (db: Schema): Promise<void> => {
+  await db.schema.createTable('nova_reclaim')
+    .addColumn('server_id', ...id)
+    .addColumn('action_id', ...integer)
+    .addColumn('deadline_at', ...time)
+    .addColumn('tagged', ...flag)
+    .execute()
+}
+
 export const migrations = [
   defineMigration({
     id: '0001-servers',
@@ -190,4 +199,5 @@ export const migrations = [
     },
   }),
   defineMigration({ id: '0003-operator', up: createOperatorTables }),
+  defineMigration({ id: '0004-reclaims', up: createReclaims }),
 ]

@@ -87,6 +87,9 @@ export interface SnapshotRow {
   created_at: number
 }
 
+/** A server that was warned of a reclaim: the action that says so, and whether it got the tag for it. */
+export interface ReclaimRow { server_id: string; action_id: number; deadline_at: number; tagged: number }
+
 export interface FlavorRow {
   number: Generated<number>
   id: string
@@ -160,6 +163,7 @@ export interface NovaTables {
   nova_server_tag: ServerTagRow
   nova_action: ActionRow
   nova_snapshot: SnapshotRow
+  nova_reclaim: ReclaimRow
   nova_flavor: FlavorRow
   nova_flavor_access: FlavorAccessRow
   nova_keypair: KeypairRow

@@ -3,7 +3,7 @@ import type { TokenData } from '#platform/auth/context.ts'
 import { conflict, notFound, overLimit } from '#platform/errors/errors.ts'
 import type { GlanceFacade, ImageInfo } from '#services/glance/facade.ts'
 import type { NetworkInfo, NeutronFacade, PortInfo } from '#services/neutron/facade.ts'
-import type { Amounts, QuotaFacade, ResourceUsage } from '#services/quota/facade.ts'
+import type { Amounts, QuotaFacade, ReclaimNotice, ResourceUsage } from '#services/quota/facade.ts'
 
 export const imageId = '11111111-0000-4000-8000-000000000001'
 export const otherImageId = '11111111-0000-4000-8000-000000000002'
@@ -88,12 +88,13 @@ export class FakeNeutron implements Neutron {
 }
 
 type Quota = Pick<QuotaFacade, 'reserve' | 'commit' | 'release' | 'usage' | 'limits' | 'defaults' | 'setLimits'
-  | 'resetLimits' | 'ensureResource'>
+  | 'resetLimits' | 'ensureResource' | 'notices'>
 
 export class FakeQuota implements Quota {
   readonly held = new Map<string, { projectId: string; deltas: Record<string, number> }>()
   readonly own = new Map<string, Record<string, number>>()
   readonly registered: Record<string, number> = {}
+  reclaims: ReclaimNotice[] = []
 
   async reserve(_tx: unknown, { projectId, deltas, subject }: { projectId: string; deltas: Amounts; subject: string }) {
     if (this.held.has(subject)) return { subject, projectId, deltas, state: 'reserved' as const }
@@ -112,6 +113,7 @@ export class FakeQuota implements Quota {
   }
 
   async commit() {}
+  async notices() { return this.reclaims.filter(({ subject }) => this.held.has(subject)) }
   async release(_tx: unknown, { subject, deltas }: { subject: string; deltas?: Amounts }) {
     const held = this.held.get(subject)
     if (!held) return

@@ -1,0 +1,122 @@
+/** Servers give back what quota lent them: what their owners see of it, and what stays theirs. */
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { resizeSubject, serverSubject } from '../manager/quota-words.ts'
+import { NovaCloud } from '../testing/nova-cloud.ts'
+import { act, bootServer, show } from '../testing/steps.ts'
+import { plan } from './give-back.ts'
+
+const graceMs = 30_000
+
+describe('giving back what quota lent', () => {
+  let cloud: NovaCloud
+  beforeEach(async () => { cloud = await NovaCloud.start() })
+  afterEach(() => cloud.close())
+
+  const notice = (subject: string, deadlineAt = cloud.clock.now() + graceMs) => {
+    cloud.quota.reclaims.push({ subject, projectId: 'project-a', deadlineAt })
+    return deadlineAt
+  }
+  const pass = () => cloud.pass('nova.give-back')
+  const tagsOf = async (id: string) => (await cloud.ask('GET', `/v2.1/servers/${id}/tags`, { version: '2.26' })).body.tags
+  const actionsOf = async (id: string) =>
+    (await cloud.ask('GET', `/v2.1/servers/${id}/os-instance-actions`, { version: '2.96' })).body.instanceActions
+  const eventOf = async (id: string, requestId: string) => {
+    const path = `/v2.1/servers/${id}/os-instance-actions/${requestId}`
+    return (await cloud.ask('GET', path, { as: 'admin', version: '2.96' })).body.instanceAction.events[0]
+  }
+
+  test('a warned server says until when it lives, wears the tag, and goes on running', async () => {
+    const id = await bootServer(cloud, 'warned')
+    const deadlineAt = notice(serverSubject(id))
+    await pass()
+    assert.deepEqual(await tagsOf(id), ['preemptible'])
+    const [{ action, message, user_id }] = await actionsOf(id)
+    assert.deepEqual([action, user_id], ['reclaim', 'quaystone'])
+    assert.ok(message.includes(new Date(deadlineAt).toISOString().slice(0, 19)), message)
+    assert.equal((await show(cloud, id)).status, 'ACTIVE')
+    cloud.clock.advance(graceMs - 1)
+    assert.equal(await pass(), 0, 'nothing happens before the deadline')
+  })
+
+  test('at the deadline it is deleted, even locked, and quota has back what it held', async () => {
+    const id = await bootServer(cloud, 'due')
+    await act(cloud, id, { lock: null })
+    notice(serverSubject(id))
+    await pass()
+    cloud.clock.advance(graceMs)
+    assert.equal(await pass(), 1)
+    assert.equal(await pass(), 0, 'it is under way')
+    cloud.workloads.finish(id)
+    await cloud.follow()
+    assert.equal(cloud.quota.held.has(serverSubject(id)), false)
+    assert.equal(await pass(), 1, 'the warning ends with its server')
+    const [deleted, reclaim] = await actionsOf(id)
+    assert.deepEqual([deleted.action, reclaim.action], ['delete', 'reclaim'])
+    assert.equal((await eventOf(id, reclaim.request_id)).details, 'The server is gone.')
+  })
+
+  test('a withdrawn notice takes the tag away again, and only the one it gave', async () => {
+    const [plain, own] = [await bootServer(cloud, 'plain'), await bootServer(cloud, 'own')]
+    await cloud.ask('PUT', `/v2.1/servers/${own}/tags`, { version: '2.26', body: { tags: ['preemptible', 'web'] } })
+    for (const id of [plain, own]) notice(serverSubject(id))
+    await pass()
+    cloud.quota.reclaims = []
+    await pass()
+    assert.deepEqual([await tagsOf(plain), await tagsOf(own)], [[], ['preemptible', 'web']])
+    cloud.clock.advance(2 * graceMs)
+    assert.equal(await pass(), 0)
+    const [{ request_id }] = await actionsOf(plain)
+    assert.equal((await eventOf(plain, request_id)).details, 'The notice was withdrawn.')
+  })
+
+  test('a notice withdrawn between the look and the step ends nobody', async () => {
+    const id = await bootServer(cloud, 'lucky')
+    notice(serverSubject(id), cloud.clock.now())
+    const controller = cloud.freshController('nova.give-back')
+    const steps = controller.plan(await controller.observe(10))
+    assert.deepEqual(steps, [{ do: 'end', id }])
+    cloud.quota.reclaims = []
+    for (const step of steps) await controller.act(step)
+    assert.equal((await show(cloud, id))['OS-EXT-STS:task_state'], null)
+    assert.deepEqual((await actionsOf(id)).map(({ action }: { action: string }) => action), ['create'])
+  })
+
+  test('a notice that moved is told anew', async () => {
+    const id = await bootServer(cloud, 'moved')
+    notice(serverSubject(id))
+    await pass()
+    cloud.quota.reclaims = []
+    const deadlineAt = notice(serverSubject(id), cloud.clock.now() + 2 * graceMs)
+    await pass()
+    await pass()
+    const [latest, earlier] = await actionsOf(id)
+    assert.ok(latest.message.includes(new Date(deadlineAt).toISOString().slice(0, 19)))
+    assert.equal(earlier.action, 'reclaim')
+    assert.deepEqual(await tagsOf(id), ['preemptible'])
+  })
+
+  test('what a resize holds is given back with its server; other services’ subjects are not its business', async () => {
+    const id = await bootServer(cloud, 'grown')
+    const subject = resizeSubject(id, 'm')
+    await cloud.quota.reserve(undefined, { projectId: 'project-a', deltas: { cores: 1 }, subject })
+    await cloud.quota.reserve(undefined, { projectId: 'project-a', deltas: { cores: 1 }, subject: 'cinder:volume:v' })
+    notice(subject)
+    notice('cinder:volume:v')
+    assert.equal(await pass(), 1)
+    assert.deepEqual(await tagsOf(id), ['preemptible'])
+  })
+})
+
+describe('the plan of giving back', () => {
+  test('ends the due before it warns, and leaves alone who is being deleted', () => {
+    const seen = (serverId: string, deadlineAt: number, taskState: 'deleting' | null = null) =>
+      ({ notice: { serverId, deadlineAt }, server: { taskState } })
+    const steps = plan({
+      now: 10,
+      noticed: [seen('later', 11), seen('due', 10), seen('going', 5, 'deleting'), seen('warned', 12)],
+      warnings: [{ server_id: 'warned', deadline_at: 12 }, { server_id: 'spared', deadline_at: 9 }],
+    })
+    assert.deepEqual(steps, [{ do: 'end', id: 'due' }, { do: 'warn', id: 'later' }, { do: 'settle', id: 'spared' }])
+  })
+})

@@ -1,0 +1,59 @@
+/** `nova.give-back`: servers give back what quota lent them: they are warned, and at the deadline deleted. */
+import { defineController } from '#platform/controllers/controller.ts'
+import type { Controller } from '#platform/controllers/controller.ts'
+import type { Server } from '../manager/model.ts'
+import type { NovaParts } from '../manager/parts.ts'
+import type { Notice, Preemption } from '../manager/preemption.ts'
+import { reclaimsList } from '../store/reclaims.ts'
+import { serversByIds } from '../store/servers.ts'
+import type { ReclaimRow } from '../store/tables.ts'
+
+export interface GiveBackWorld {
+  now: number
+  /** Only of servers that live. */
+  noticed: { notice: Notice; server: Pick<Server, 'taskState'> }[]
+  warnings: Pick<ReclaimRow, 'server_id' | 'deadline_at'>[]
+}
+
+export interface GiveBackStep { do: 'warn' | 'settle' | 'end'; id: string }
+
+const observe = async (parts: NovaParts, preemption: Preemption): Promise<GiveBackWorld> => {
+  const [notices, warnings] = await Promise.all([preemption.notices(), reclaimsList(parts.db)])
+  const servers = await serversByIds(parts.db, notices.map(({ serverId }) => serverId))
+  const noticed = notices.flatMap((notice) => {
+    const server = servers.get(notice.serverId)
+    return server && !server.deleted ? [{ notice, server }] : []
+  })
+  return { now: parts.clock.now(), noticed, warnings }
+}
+
+/** Due ones first, because somebody waits for them. */
+export const plan = ({ now, noticed, warnings }: GiveBackWorld): GiveBackStep[] => {
+  const deadlines = new Map(noticed.map(({ notice }) => [notice.serverId, notice.deadlineAt]))
+  const warned = new Set(warnings.map((warning) => warning.server_id))
+  const living = noticed.filter(({ server }) => server.taskState !== 'deleting').map(({ notice }) => notice)
+  const due = living.filter(({ deadlineAt }) => deadlineAt <= now)
+  const unwarned = living.filter(({ serverId, deadlineAt }) => deadlineAt > now && !warned.has(serverId))
+  const stale = warnings.filter(({ server_id, deadline_at }) => deadlines.get(server_id) !== deadline_at)
+  return [
+    ...due.map(({ serverId }): GiveBackStep => ({ do: 'end', id: serverId })),
+    ...unwarned.map(({ serverId }): GiveBackStep => ({ do: 'warn', id: serverId })),
+    ...stale.map(({ server_id }): GiveBackStep => ({ do: 'settle', id: server_id })),
+  ]
+}
+
+export const giveBackController = (
+  parts: NovaParts, preemption: Preemption,
+): Controller<GiveBackWorld, GiveBackStep> =>
+  defineController<GiveBackWorld, GiveBackStep>({
+    name: 'nova.give-back',
+    about: 'Warns servers whose borrowed quota its owner wants back, and deletes them when the notice is due.',
+    wakesOn: ['quota.reclaim.notice', 'quota.reclaim.cancelled'],
+    everySeconds: 5,
+    perPass: 200,
+    observe: () => observe(parts, preemption),
+    plan,
+    act: (step) => preemption[step.do](step.id),
+    key: (step) => step.id,
+    concurrency: 4,
+  })
