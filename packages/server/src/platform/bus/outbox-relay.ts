@@ -50,6 +50,8 @@ class Relay implements OutboxRelay {
   #forget: () => void = () => undefined
   #running: Promise<void> | undefined
   #again = false
+  /** This process has written events since the last look: there is no need to ask whether there are any. */
+  #emitted = false
 
   constructor({ db, bus, clock = systemClock, log, everyMs = 1000 }: OutboxRelayOptions) {
     this.#db = db
@@ -60,7 +62,10 @@ class Relay implements OutboxRelay {
   }
 
   start(): void {
-    this.#forget = this.#db.onEmit(() => this.wake())
+    this.#forget = this.#db.onEmit(() => {
+      this.#emitted = true
+      this.wake()
+    })
     void this.#tick()
   }
 
@@ -109,7 +114,8 @@ class Relay implements OutboxRelay {
   }
 
   async #sendBatch(): Promise<number> {
-    if (!await this.#anything()) return 0
+    if (!this.#emitted && !await this.#anything()) return 0
+    this.#emitted = false
     const events = await this.#claim()
     if (events.length === 0) return 0
     await this.#publishAll(events)
@@ -161,7 +167,7 @@ class Relay implements OutboxRelay {
     try {
       await Promise.race([this.#bus.flush(), late])
     } finally {
-      done.abort()
+      done.abort('flushed') // without a reason it would make an exception, stack and all, for nobody
     }
   }
 }

@@ -32,6 +32,8 @@ const loggedMax = 500
 /** Passes that follow each other at once because there is more to do; then the timer has its turn. */
 const followingMax = 1_000
 const observing = 'observe'
+/** An abort without a reason makes an exception with its stack, which nobody reads. */
+const rescheduled = 'rescheduled'
 
 export class ControllerLoop {
   readonly #controller: AnyController
@@ -286,7 +288,7 @@ export class ControllerLoop {
   /** One timer for the period and for the first key whose back-off ends. */
   #schedule(): void {
     if (!this.#started || this.#stopped) return
-    this.#timer?.abort()
+    this.#timer?.abort(rescheduled)
     const timer = new AbortController()
     this.#timer = timer
     const now = this.#clock.now()

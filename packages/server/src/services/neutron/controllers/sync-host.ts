@@ -104,7 +104,7 @@ export const syncHost = (
     everySeconds: 30,
     perPass: 10_000,
     concurrency: 8,
-    restMs: 200,
+    restMs: 500,
     observe: async () => {
       const all = await Promise.all(
         parts.hosts.list().map(async ({ name }) => {

@@ -1,5 +1,6 @@
 /** `nova.follow`: makes servers' rows say what their containers are, and ends what was ordered. */
 import type { Bus } from '#platform/bus/bus.ts'
+import type { OutboxEvent } from '#platform/bus/outbox-relay.ts'
 import type { Tx } from '#platform/db/database.ts'
 import { defineController } from '#platform/controllers/controller.ts'
 import type { Controller } from '#platform/controllers/controller.ts'
@@ -25,15 +26,20 @@ const everySeconds = 5
  */
 class LookAgain {
   readonly #ids = new Set<string>()
+  #before: string[] = []
   constructor(bus: Bus) {
     bus.subscribe('workloads.changed', (data) => {
-      const id = (data as { id?: unknown } | null)?.id
+      const { id } = (data as OutboxEvent).payload as { id?: unknown }
       if (typeof id === 'string') this.#ids.add(id)
     })
   }
+
+  /** The new ones, and those of the pass before: what was at work then, may have been passed over. */
   take(limit: number): string[] {
-    const taken = [...this.#ids].slice(0, limit)
-    for (const id of taken) this.#ids.delete(id)
+    const fresh = [...this.#ids].slice(0, limit)
+    for (const id of fresh) this.#ids.delete(id)
+    const taken = [...new Set([...fresh, ...this.#before])]
+    this.#before = fresh
     return taken
   }
 }

@@ -40,6 +40,8 @@ export function watchController(parts: Parts, watch: EngineWatch, turns: Turns):
     about: 'Writes down what happens to containers by itself, and refills the network of those that restarted',
     wakesOn: [engineTopics.event, engineTopics.resync, topics.changed],
     everySeconds: 20,
+    // While many are built, each of them wakes this loop several times.
+    restMs: 100,
     perPass: 1000,
     concurrency: 8,
     observe: () => look(parts, watch, comparedAt),
