@@ -2,6 +2,7 @@
 import { parseSort } from '#platform/api-kit/paging.ts'
 import { T, isTrue } from '#platform/api-kit/schema.ts'
 import { badRequest } from '#platform/errors/errors.ts'
+import { sharedCondition } from '../manager/shared-filter.ts'
 import type { PageAsk } from '../manager/collection.ts'
 import { invalid, invalidAttribute } from '../manager/refusals.ts'
 import type { Condition } from '../store/records.ts'
@@ -102,6 +103,12 @@ const conditionOf = (
         : where(column, 'in', wanted),
   ]
 }
+
+/** `shared=true|false`, by RBAC. */
+export const sharedFilter =
+  (objectType: string): SpecialFilter =>
+  (values, projectId) =>
+    sharedCondition(objectType, { shared: isTrue(values.at(-1)), projectId })
 
 /** Tags are one JSON text: a tag is in it if taking its literal out changes it. Exact, on both databases. */
 const hasTag = (where: any, tag: string) =>

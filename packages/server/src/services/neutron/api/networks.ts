@@ -1,6 +1,6 @@
 /** `/v2.0/networks`. */
 import { T } from '#platform/api-kit/schema.ts'
-import { sharedFilter } from '../manager/shared-filter.ts'
+import { sharedFilter } from './listing.ts'
 import type { Network } from '../store/tables.ts'
 import {
   flag,

@@ -124,11 +124,15 @@ const createBody = (spec: ResourceSpec<any>): TSchema => {
   return T.Union([T.Object({ [spec.name]: one }), T.Object({ [spec.plural]: T.Array(one, { minItems: 1 }) })])
 }
 
-export const resourceRoutes = <R extends Standard>(spec: ResourceSpec<R>): Route<NeutronApi>[] => {
+const pathsOf = (spec: ResourceSpec<any>) => {
   const path = `/${spec.path ?? spec.plural}`
+  return { path, one: `${path}/{id}` }
+}
+
+const readRoutes = <R extends Standard>(spec: ResourceSpec<R>): Route<NeutronApi>[] => {
+  const { path, one } = pathsOf(spec)
   const { name, plural } = spec
-  const one = `${path}/{id}`
-  const routes = [
+  return [
     defineRoute<NeutronApi, typeof listQuery>({
       id: `${plural}.list`,
       method: 'GET',
@@ -138,17 +142,6 @@ export const resourceRoutes = <R extends Standard>(spec: ResourceSpec<R>): Route
       query: listQuery,
       reply: { status: 200, schema: T.Object({ [plural]: T.Array(T.Object({})) }) },
       handler: (api, ctx, { query, url }) => listReply(spec, api, ctx, { query: query as Query, url }),
-    }),
-    defineRoute<NeutronApi, undefined, TSchema>({
-      id: `${plural}.create`,
-      method: 'POST',
-      path,
-      summary: `Create one ${spec.title}, or several`,
-      policy: `create_${name}`,
-      body: createBody(spec),
-      reply: { status: 201, schema: T.Object({}) },
-      errors: [404, 409],
-      handler: (api, ctx, { body }) => createReply(spec, api, ctx, body as Record<string, any>),
     }),
     defineRoute<NeutronApi, typeof listQuery>({
       id: `${plural}.show`,
@@ -166,36 +159,68 @@ export const resourceRoutes = <R extends Standard>(spec: ResourceSpec<R>): Route
         return { [name]: pick(view!, query as Query) }
       },
     }),
-    defineRoute<NeutronApi, undefined, TSchema>({
-      id: `${plural}.update`,
-      method: 'PUT',
-      path: one,
-      summary: `Change a ${spec.title}`,
-      policy: `update_${name}`,
-      body: T.Object({ [name]: bodyObject(spec.attributes, 'put') }),
-      reply: { status: 200, schema: T.Object({ [name]: T.Object({}) }) },
-      errors: [404, 409, 412],
-      handler: async (api, ctx, { params, body, headers }) => {
-        const given = (body as Record<string, any>)[name]
-        const changes = readAttributes(spec.attributes, given, 'put')
-        enforceAttributes(ctx, spec, 'update', given)
-        const record = await spec.manager(api).update(ctx, params.id!, changes, ifMatchOf(headers))
-        return { [name]: (await viewsOf(spec, api, ctx, [record]))[0] }
-      },
-    }),
-    defineRoute<NeutronApi>({
-      id: `${plural}.delete`,
-      method: 'DELETE',
-      path: one,
-      summary: `Delete a ${spec.title}`,
-      policy: `delete_${name}`,
-      reply: { status: 204 },
-      errors: [404, 409, 412],
-      handler: (api, ctx, { params, headers }) => spec.manager(api).remove(ctx, params.id!, ifMatchOf(headers)),
-    }),
   ]
-  return spec.fixed ? routes.filter(({ method }) => method !== 'PUT') : routes
 }
+
+const createRoute = <R extends Standard>(spec: ResourceSpec<R>): Route<NeutronApi> => {
+  const { name, plural } = spec
+  const { path } = pathsOf(spec)
+  return defineRoute<NeutronApi, undefined, TSchema>({
+    id: `${plural}.create`,
+    method: 'POST',
+    path,
+    summary: `Create one ${spec.title}, or several`,
+    policy: `create_${name}`,
+    body: createBody(spec),
+    reply: { status: 201, schema: T.Object({}) },
+    errors: [404, 409],
+    handler: (api, ctx, { body }) => createReply(spec, api, ctx, body as Record<string, any>),
+  })
+}
+
+const updateRoute = <R extends Standard>(spec: ResourceSpec<R>): Route<NeutronApi> => {
+  const { name, plural } = spec
+  const { one } = pathsOf(spec)
+  return defineRoute<NeutronApi, undefined, TSchema>({
+    id: `${plural}.update`,
+    method: 'PUT',
+    path: one,
+    summary: `Change a ${spec.title}`,
+    policy: `update_${name}`,
+    body: T.Object({ [name]: bodyObject(spec.attributes, 'put') }),
+    reply: { status: 200, schema: T.Object({ [name]: T.Object({}) }) },
+    errors: [404, 409, 412],
+    handler: async (api, ctx, { params, body, headers }) => {
+      const given = (body as Record<string, any>)[name]
+      const changes = readAttributes(spec.attributes, given, 'put')
+      enforceAttributes(ctx, spec, 'update', given)
+      const record = await spec.manager(api).update(ctx, params.id!, changes, ifMatchOf(headers))
+      return { [name]: (await viewsOf(spec, api, ctx, [record]))[0] }
+    },
+  })
+}
+
+const deleteRoute = <R extends Standard>(spec: ResourceSpec<R>): Route<NeutronApi> => {
+  const { name, plural } = spec
+  const { one } = pathsOf(spec)
+  return defineRoute<NeutronApi>({
+    id: `${plural}.delete`,
+    method: 'DELETE',
+    path: one,
+    summary: `Delete a ${spec.title}`,
+    policy: `delete_${name}`,
+    reply: { status: 204 },
+    errors: [404, 409, 412],
+    handler: (api, ctx, { params, headers }) => spec.manager(api).remove(ctx, params.id!, ifMatchOf(headers)),
+  })
+}
+
+export const resourceRoutes = <R extends Standard>(spec: ResourceSpec<R>): Route<NeutronApi>[] => [
+  ...readRoutes(spec),
+  createRoute(spec),
+  ...(spec.fixed ? [] : [updateRoute(spec)]),
+  deleteRoute(spec),
+]
 
 const listReply = async <R extends Standard>(
   spec: ResourceSpec<R>,

@@ -1,6 +1,6 @@
 /** `/v2.0/security-groups` and `/v2.0/security-group-rules`. */
 import { Nullable, T } from '#platform/api-kit/schema.ts'
-import { sharedFilter } from '../manager/shared-filter.ts'
+import { sharedFilter } from './listing.ts'
 import type { SecurityGroup, SecurityGroupRule } from '../store/tables.ts'
 import {
   choice,

@@ -1,7 +1,7 @@
 /** Subnet pools, address scopes, address groups and RBAC policies. */
 import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import { T, type TSchema } from '#platform/api-kit/schema.ts'
-import { sharedFilter } from '../manager/shared-filter.ts'
+import { sharedFilter } from './listing.ts'
 import type { AddressGroup, AddressScope, RbacPolicy, SubnetPool } from '../store/tables.ts'
 import {
   choice,

@@ -1,7 +1,7 @@
 /** `/v2.0/subnets`. */
 import { T } from '#platform/api-kit/schema.ts'
 import { isAddress } from '#engines/cidr/address.ts'
-import { sharedFilter } from '../manager/shared-filter.ts'
+import { sharedFilter } from './listing.ts'
 import type { Subnet } from '../store/tables.ts'
 import {
   address,

@@ -4,7 +4,13 @@ import { T, type TSchema } from '#platform/api-kit/schema.ts'
 import type { Collection } from '../manager/collection.ts'
 import type { NeutronApi } from './neutron-api.ts'
 
-const tagged: { path: string; plural: string; collection: (api: NeutronApi) => Collection<any> }[] = [
+interface Tagged {
+  path: string
+  plural: string
+  collection: (api: NeutronApi) => Collection<any>
+}
+
+const tagged: Tagged[] = [
   { path: 'networks', plural: 'networks', collection: (api) => api.networks.collection },
   { path: 'subnets', plural: 'subnets', collection: (api) => api.subnets.collection },
   { path: 'ports', plural: 'ports', collection: (api) => api.ports.collection },
@@ -17,14 +23,16 @@ const tagged: { path: string; plural: string; collection: (api: NeutronApi) => C
 const body = T.Object({ tags: T.Array(T.String({ maxLength: 255 }), { uniqueItems: true }) })
 const listSchema = T.Object({ tags: T.Array(T.String()) })
 
-const routesOf = ({ path, plural, collection }: (typeof tagged)[number]): Route<NeutronApi>[] => {
+const rulesOf = (plural: string) => ({
+  see: `get_${plural}_tags`,
+  change: `update_${plural}_tags`,
+  drop: `delete_${plural}_tags`,
+})
+
+/** All tags of a record at once. */
+const allRoutes = ({ path, plural, collection }: Tagged): Route<NeutronApi>[] => {
   const all = `/${path}/{id}/tags`
-  const one = `${all}/{tag}`
-  const [see, change, drop] = ['get', 'update', 'delete'].map((verb) => `${verb}_${plural}_tags`) as [
-    string,
-    string,
-    string,
-  ]
+  const { see, change, drop } = rulesOf(plural)
   return [
     defineRoute<NeutronApi>({
       id: `${plural}.tags`,
@@ -61,6 +69,14 @@ const routesOf = ({ path, plural, collection }: (typeof tagged)[number]): Route<
         await api.tags.set(ctx, collection(api), { id: params.id!, tags: [] })
       },
     }),
+  ]
+}
+
+/** One tag of a record. */
+const oneRoutes = ({ path, plural, collection }: Tagged): Route<NeutronApi>[] => {
+  const one = `/${path}/{id}/tags/{tag}`
+  const { see, change, drop } = rulesOf(plural)
+  return [
     defineRoute<NeutronApi>({
       id: `${plural}.tags.check`,
       method: 'GET',
@@ -101,4 +117,4 @@ const routesOf = ({ path, plural, collection }: (typeof tagged)[number]): Route<
   ]
 }
 
-export const tagRoutes = tagged.flatMap(routesOf)
+export const tagRoutes = tagged.flatMap((one) => [...allRoutes(one), ...oneRoutes(one)])

@@ -145,7 +145,8 @@ export class NeutronFront implements NeutronFacade {
 
   async portsOfMany(deviceIds: string[]): Promise<Map<string, PortInfo[]>> {
     const infos = await portInfos(this.#parts.db, await portsOfDevices(this.#parts.db, deviceIds))
-    return new Map(deviceIds.map((id) => [id, infos.filter(({ deviceId }) => deviceId === id)]))
+    const byDevice = Map.groupBy(infos, ({ deviceId }) => deviceId)
+    return new Map(deviceIds.map((id) => [id, byDevice.get(id) ?? []]))
   }
 
   async plugPlans(deviceId: string, sandbox: PortSandbox): Promise<PlugPlan[]> {

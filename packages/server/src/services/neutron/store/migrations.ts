@@ -44,7 +44,7 @@ const index = async (schema: Kysely<any>, table: string, ...columns: string[]): 
     .execute()
 }
 
-const layerTwo = async (schema: Kysely<any>): Promise<void> => {
+const networks = async (schema: Kysely<any>): Promise<void> => {
   await standard(schema, 'neutron_network', {
     name: text,
     admin_state_up: flagOn,
@@ -79,6 +79,9 @@ const layerTwo = async (schema: Kysely<any>): Promise<void> => {
     dns_publish_fixed_ip: flag,
   }).execute()
   await index(schema, 'neutron_subnet', 'network_id')
+}
+
+const ports = async (schema: Kysely<any>): Promise<void> => {
   await standard(schema, 'neutron_port', {
     name: text,
     network_id: reference('neutron_network.id'),
@@ -211,7 +214,7 @@ export const neutronMigrations = [
   defineMigration({
     id: '0001-networking',
     up: async (schema) => {
-      for (const part of [layerTwo, groups, layerThree, sharing]) await part(schema)
+      for (const part of [networks, ports, groups, layerThree, sharing]) await part(schema)
     },
   }),
   defineMigration({
