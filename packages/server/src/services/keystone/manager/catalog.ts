@@ -48,16 +48,30 @@ const refuseBadUrl = (url: string): void => {
   if (unknown || broken) throw invalid(`Cannot create an endpoint with an invalid URL: ${url}.`, 'url')
 }
 
+const shownMax = 1_000
+
+interface CatalogScope { userId: string; projectId?: string; hostUrl: string }
+
 export class Catalog {
   readonly #ground: Ground
   #whole: Whole | undefined
+  /** What callers were shown of a catalog that has not changed since; nobody writes into it. */
+  readonly #shown = new WeakMap<Whole, Map<string, CatalogService[]>>()
   constructor(ground: Ground) { this.#ground = ground }
 
   get #db() { return this.#ground.db }
 
   /** As tokens show it: enabled services with their enabled endpoints, for the project or without one. */
-  async forToken(scope: { userId: string; projectId?: string; hostUrl: string }): Promise<CatalogService[]> {
+  async forToken(scope: CatalogScope): Promise<CatalogService[]> {
     const whole = await this.#read()
+    const known = this.#shown.get(whole) ?? new Map<string, CatalogService[]>()
+    this.#shown.set(whole, known)
+    const key = JSON.stringify([scope.userId, scope.projectId, scope.hostUrl])
+    if (known.size >= shownMax && !known.has(key)) known.clear()
+    return known.get(key) ?? known.set(key, this.#show(whole, scope)).get(key)!
+  }
+
+  #show(whole: Whole, scope: CatalogScope): CatalogService[] {
     const filter = filterOf(whole, scope.projectId)
     const shown = whole.endpoints.filter((endpoint) => endpoint.enabled && filter(endpoint))
     const byService = Map.groupBy(shown, (endpoint) => endpoint.service_id)
