@@ -1,4 +1,4 @@
-/** What a benchmark is, and what it measures: a figure beside its baseline from the same run, and a goal for the ratio. */
+/** What a benchmark is, and what it measures: a figure beside its baseline of the same run, and a goal. */
 
 export interface BenchContext {
   /** One line for the person who waits; never mixed into the JSON. */

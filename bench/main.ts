@@ -1,4 +1,4 @@
-/** `./quaystone bench [NAME…] [--json]`: runs the benchmarks; a table for people, one JSON line per figure for machines. */
+/** `./quaystone bench [NAME…] [--json]`: runs the benchmarks; a table for people, JSON lines for machines. */
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'

@@ -32,7 +32,11 @@ export const bench: Bench = {
       }
       say(`${rounds} rounds in turns`)
       return [
-        figure({ bench: 'server-create', metric: 'POST to ACTIVE, median', unit: 'ms', value: median(ours), baseline: median(plain), goal: { of: 'ratio', is: 'at most', limit: 1.25 } }),
+        figure({
+          bench: 'server-create', metric: 'POST to ACTIVE, median', unit: 'ms',
+          value: median(ours), baseline: median(plain),
+          goal: { of: 'ratio', is: 'at most', limit: 1.25 },
+        }),
       ]
     } finally {
       await docker.close()

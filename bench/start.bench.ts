@@ -23,8 +23,16 @@ export const bench: Bench = {
         await cloud.stop()
       }
       return [
-        figure({ bench: 'start', metric: 'second start to serving, median', unit: 'ms', value: median(tookMs), goal: { of: 'value', is: 'at most', limit: 1000 } }),
-        figure({ bench: 'start', metric: 'resident memory, idle', unit: 'MiB', value: median(residentMiB), goal: { of: 'value', is: 'at most', limit: 200 } }),
+        figure({
+          bench: 'start', metric: 'second start to serving, median', unit: 'ms',
+          value: median(tookMs),
+          goal: { of: 'value', is: 'at most', limit: 1000 },
+        }),
+        figure({
+          bench: 'start', metric: 'resident memory, idle', unit: 'MiB',
+          value: median(residentMiB),
+          goal: { of: 'value', is: 'at most', limit: 200 },
+        }),
       ]
     } finally {
       first.remove()

@@ -41,13 +41,18 @@ const servesAt = (child: ChildProcess): Promise<string> => new Promise((resolve,
 const ended = (child: ChildProcess): Promise<void> =>
   child.exitCode === null ? new Promise((resolve) => child.once('exit', () => resolve())) : Promise.resolve()
 
-const asker = (url: string, agent: Agent, token: { text: string }): CloudProcess['ask'] => async (method, path, body, headers = {}) => {
-  const answer = await request(url + path, {
-    method: method as 'GET', dispatcher: agent, body: body === undefined ? undefined : JSON.stringify(body),
-    headers: { 'x-auth-token': token.text, 'content-type': 'application/json', 'openstack-api-version': 'compute 2.96', ...headers },
-  })
-  const text = await answer.body.text()
-  return { status: answer.statusCode, headers: answer.headers, body: text.startsWith('{') ? JSON.parse(text) : text }
+type Ask = CloudProcess['ask']
+
+const asker = (url: string, agent: Agent, token: { text: string }): Ask => {
+  const standing = { 'content-type': 'application/json', 'openstack-api-version': 'compute 2.96' }
+  return async (method, path, body, headers = {}) => {
+    const answer = await request(url + path, {
+      method: method as 'GET', dispatcher: agent, body: body === undefined ? undefined : JSON.stringify(body),
+      headers: { 'x-auth-token': token.text, ...standing, ...headers },
+    })
+    const text = await answer.body.text()
+    return { status: answer.statusCode, headers: answer.headers, body: text.startsWith('{') ? JSON.parse(text) : text }
+  }
 }
 
 const loginBody = (auth: Record<string, string>) => {
@@ -62,10 +67,13 @@ const loginBody = (auth: Record<string, string>) => {
 const generous = 'workloads: { cpuAllocationRatio: 1000, ramAllocationRatio: 1000, diskAllocationRatio: 1000 }\n'
 
 /** Starts (again) on a data directory; logs in as the administrator. */
-export const startCloud = async (dataDir = mkdtempSync(join(tmpdir(), 'quaystone-bench-'))): Promise<CloudProcess & { dataDir: string }> => {
+export const startCloud = async (
+  dataDir = mkdtempSync(join(tmpdir(), 'quaystone-bench-')),
+): Promise<CloudProcess & { dataDir: string }> => {
   writeFileSync(join(dataDir, 'quaystone.yaml'), generous)
   const before = performance.now()
-  const child = spawn(join(root, 'quaystone'), ['up', '--port', '0', '--data-dir', dataDir, '--log-level', 'warn'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const args = ['up', '--port', '0', '--data-dir', dataDir, '--log-level', 'warn']
+  const child = spawn(join(root, 'quaystone'), args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const url = await servesAt(child)
   const startedMs = performance.now() - before
   child.stdout!.resume()
@@ -86,5 +94,6 @@ export const startCloud = async (dataDir = mkdtempSync(join(tmpdir(), 'quaystone
     child.kill('SIGTERM')
     await ended(child)
   }
-  return { url, pid, startedMs, ask, cpuMs, residentMiB, stop, token: () => token.text, dataDir, remove: () => rmSync(dataDir, { recursive: true, force: true }) }
+  const remove = () => rmSync(dataDir, { recursive: true, force: true })
+  return { url, pid, startedMs, ask, cpuMs, residentMiB, stop, token: () => token.text, dataDir, remove }
 }

@@ -8,7 +8,9 @@ export interface PlainDocker {
   close(): Promise<void>
 }
 
-const expectOk = async (answer: { statusCode: number; body: { text(): Promise<string> } }, what: string): Promise<any> => {
+interface Answer { statusCode: number; body: { text(): Promise<string> } }
+
+const expectOk = async (answer: Answer, what: string): Promise<any> => {
   const text = await answer.body.text()
   if (answer.statusCode >= 300 && answer.statusCode !== 304) throw new Error(`${what}: ${answer.statusCode} ${text}`)
   return text.startsWith('{') ? JSON.parse(text) : {}
@@ -23,7 +25,8 @@ const specOf = (image: string, network: string) => ({
 export const plainDocker = async (socketPath = '/var/run/docker.sock'): Promise<PlainDocker> => {
   const pool = new Pool('http://docker', { socketPath, connections: 64 })
   const post = (path: string, body?: unknown) => pool.request({
-    path, method: 'POST', headers: { 'content-type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body),
+    path, method: 'POST', headers: { 'content-type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
   })
   const network = `quaystone-bench-${process.pid}`
   await expectOk(await post('/networks/create', { Name: network, Driver: 'bridge' }), 'network create')

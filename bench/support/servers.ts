@@ -41,13 +41,16 @@ export const untilActive = async ({ ask }: CloudProcess, id: string, everyMs = 1
 }
 
 /** Polls the whole list, for many servers at once. */
-export const untilAll = async ({ ask }: CloudProcess, ids: ReadonlySet<string>, state: 'ACTIVE' | 'gone'): Promise<void> => {
+export const untilAll = async (
+  { ask }: CloudProcess, ids: ReadonlySet<string>, state: 'ACTIVE' | 'gone',
+): Promise<void> => {
   for (;;) {
     const { body } = await ask('GET', '/compute/v2.1/servers/detail?limit=1000')
     const mine = body.servers.filter((one: any) => ids.has(one.id))
     const failed = mine.find((one: any) => one.status === 'ERROR')
     if (failed) throw new Error(`server ${failed.id}: ${JSON.stringify(failed.fault)}`)
-    if (state === 'gone' ? mine.length === 0 : mine.length === ids.size && mine.every((one: any) => one.status === 'ACTIVE')) return
+    const areActive = mine.length === ids.size && mine.every((one: any) => one.status === 'ACTIVE')
+    if (state === 'gone' ? mine.length === 0 : areActive) return
     await sleep(500)
   }
 }

@@ -7,7 +7,9 @@ export const median = (values: readonly number[]): number => {
 }
 
 /** Runs `work` over the items, `width` at a time. */
-export const eachAtATime = async <T, R>(items: readonly T[], width: number, work: (item: T) => Promise<R>): Promise<R[]> => {
+export const eachAtATime = async <T, R>(
+  items: readonly T[], width: number, work: (item: T) => Promise<R>,
+): Promise<R[]> => {
   const results: R[] = []
   let next = 0
   const worker = async () => {

@@ -7,7 +7,10 @@ import { ConfigProblem, loadConfig, yamlLayer } from './config.ts'
 const schema = T.Object({
   port: T.Integer({ default: 5000, minimum: 0 }),
   host: T.Optional(T.String()),
-  store: T.Object({ kind: T.Enum(['disk', 'memory'], { default: 'disk' }), sizeMiB: T.Integer({ default: 64 }) }, { default: {} }),
+  store: T.Object(
+    { kind: T.Enum(['disk', 'memory'], { default: 'disk' }), sizeMiB: T.Integer({ default: 64 }) },
+    { default: {} },
+  ),
 })
 const load = (...trees: Record<string, unknown>[]) =>
   loadConfig(schema, trees.map((tree, at) => ({ source: `layer ${at}`, tree })))
@@ -27,9 +30,10 @@ test('a layer that was given is not written to', () => {
 })
 
 test('an unknown key is refused by name and source, a wrong value by its path', () => {
-  assert.throws(() => load({ store: { kint: 'disk' } }), (error) => error instanceof ConfigProblem && /layer 0.*"store\.kint"/.test(error.message))
-  assert.throws(() => load({ store: { kind: 'tape' } }), (error) => error instanceof ConfigProblem && /store\.kind/.test(error.message))
-  assert.throws(() => load({ port: '5000' }), (error) => error instanceof ConfigProblem && /port/.test(error.message))
+  const names = (pattern: RegExp) => (error: unknown) => error instanceof ConfigProblem && pattern.test(error.message)
+  assert.throws(() => load({ store: { kint: 'disk' } }), names(/layer 0.*"store\.kint"/))
+  assert.throws(() => load({ store: { kind: 'tape' } }), names(/store\.kind/))
+  assert.throws(() => load({ port: '5000' }), names(/port/))
 })
 
 test('a YAML text that is no mapping is refused; an empty one says nothing', () => {
