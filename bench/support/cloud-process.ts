@@ -1,5 +1,5 @@
 /** A whole Quaystone in a process of its own, as a user starts it, for benchmarks to call and to weigh. */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -94,6 +94,10 @@ export const startCloud = async (
     child.kill('SIGTERM')
     await ended(child)
   }
-  const remove = () => rmSync(dataDir, { recursive: true, force: true })
+  const remove = () => {
+    // What the cloud made on this machine, its networks and images, goes with its data.
+    execFileSync(join(root, 'quaystone'), ['down', '--data-dir', dataDir, '--purge'], { stdio: 'ignore' })
+    rmSync(dataDir, { recursive: true, force: true })
+  }
   return { url, pid, startedMs, ask, cpuMs, residentMiB, stop, token: () => token.text, dataDir, remove }
 }
