@@ -1,4 +1,4 @@
-/** The operator's policy overrides: `<data dir>/policy/<service>.yaml`, rule name to rule text, as oslo.policy has it. */
+/** The operator's overrides, `<data dir>/policy/<service>.yaml`: rule name to rule text, in oslo.policy's words. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { yamlLayer } from '#platform/config/config.ts'

@@ -12,7 +12,14 @@ export const controllersCommand = (): Command =>
     .action(show)
 
 const lineOf = ({ name, passes, stepsDone, stepsFailed, waiting, running }: ControllerStatus): string =>
-  `${name.padEnd(28)} passes ${passes}, steps done ${stepsDone}, failed ${stepsFailed}, waiting ${waiting}, running ${running}`
+  [
+    name.padEnd(28),
+    `passes ${passes}`,
+    `done ${stepsDone}`,
+    `failed ${stepsFailed}`,
+    `waiting ${waiting}`,
+    `running ${running}`,
+  ].join('  ')
 
 async function show(flags: { dataDir: string; format: string }): Promise<void> {
   const ask = await operatorSession(flags.dataDir)

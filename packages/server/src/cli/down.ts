@@ -7,7 +7,6 @@ import { lockDataDir, openDataDir, StartProblem } from '../app/data-dir.ts'
 import { localHost } from '../app/local-host.ts'
 import { systemClock } from '#platform/clock/clock.ts'
 import { createLog } from '#platform/log/log.ts'
-import type { Host } from '#services/deps.ts'
 import { ensureDockerEngine } from './install/docker-engine.ts'
 import { isRootUser } from './install/install-context.ts'
 import { readConfig } from './read-config.ts'
@@ -38,7 +37,8 @@ async function down(flags: DownFlags): Promise<void> {
     await clear(await hostOf(dataDir))
     if (flags.purge) rmSync(dataDir, { recursive: true, force: true })
     else release()
-    say(flags.purge ? `removed ${dataDir}` : `data kept in ${dataDir}; after the next \`up\`, start or rebuild its servers`)
+    const kept = `data kept in ${dataDir}; after the next \`up\`, start or rebuild its servers`
+    say(flags.purge ? `removed ${dataDir}` : kept)
     process.exit(0) // the host's network keeps shells open for its next task, and there is none
   } catch (error) {
     release()
@@ -46,7 +46,7 @@ async function down(flags: DownFlags): Promise<void> {
   }
 }
 
-const hostOf = async (dataDir: string): Promise<Host> => {
+const hostOf = async (dataDir: string) => {
   const { cloudId } = openDataDir(dataDir)
   const config = readConfig(dataDir)
   const install = { clock: systemClock, say, allowInstall: false, isRoot: isRootUser() }
@@ -60,7 +60,7 @@ const hostOf = async (dataDir: string): Promise<Host> => {
 const nothing = { networks: [], ports: [], routers: [], securityGroups: [] }
 
 /** A port that was plugged just now survives one sync by design, so there are two. */
-const clear = async ({ runtime, network }: Host): Promise<void> => {
+const clear = async ({ runtime, network }: Awaited<ReturnType<typeof hostOf>>): Promise<void> => {
   const containers = await runtime.list()
   for (const { id } of containers) await runtime.remove(id)
   say(`removed ${containers.length} containers`)
