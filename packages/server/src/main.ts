@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { upCommand } from './cli/up.ts'
 import { controllersCommand } from './cli/controllers.ts'
 import { doctorCommand } from './cli/doctor.ts'
+import { quotaCommand } from './cli/quota.ts'
 import { readVersion } from './cli/version.ts'
 import { downCommand } from './cli/down.ts'
 import { failWith } from './cli/fail.ts'
@@ -17,6 +18,7 @@ const program = new Command('quaystone')
   .addCommand(downCommand())
   .addCommand(controllersCommand())
   .addCommand(doctorCommand())
+  .addCommand(quotaCommand())
   .addHelpText(
     'after',
     `

@@ -1,0 +1,191 @@
+/** Quota's answers as tables that a person can read. */
+
+export interface TreeRow {
+  project: string
+  depth: number
+  resource: string
+  limit: number
+  inUse: number
+  reserved: number
+  allocated: number
+  owned: number
+  pool: number
+  lend: number
+  borrow: number
+  lent: number
+  borrowed: number
+  available: number
+  weight: number
+  deserved: number
+  subtree: number
+}
+
+export interface LoanRow {
+  resource: string
+  lender: string
+  fromPool: boolean
+  borrower: string
+  amount: number
+}
+
+export interface Refusal {
+  code: string
+  node: string
+  resource: string
+  asked: number
+  limit: number
+  used: number
+  reserved: number
+  missing: number
+  remedy: string
+}
+
+export interface ExplanationAnswer {
+  verdict: 'fits' | 'reclaims' | 'refused'
+  victims: { claim: string; project: string; right: string }[]
+  refusal: Refusal | null
+  levels: {
+    project: string
+    resource: string
+    ceiling: number
+    visible: number
+    used: number
+    borrow: number
+    blocked: string | null
+  }[]
+  available: Record<string, number>
+}
+
+export type Played =
+  | { state: 'reserved' | 'committed' | 'done' }
+  | { state: 'reclaiming'; notices: { claim: string; project: string; right: string }[] }
+  | { state: 'refused'; refusal: Refusal }
+
+/** A project's id → the name that people know it by. */
+export type NameOf = (projectId: string) => string
+
+type Cell = string | number
+
+const textOf = (cell: Cell): string => (cell === -1 ? 'unlimited' : String(cell))
+
+/** Columns as wide as their widest cell; numbers to the right. */
+export const tableOf = (header: readonly string[], rows: readonly (readonly Cell[])[]): string[] => {
+  const texts = rows.map((row) => row.map(textOf))
+  const widths = header.map((title, column) => Math.max(title.length, ...texts.map((row) => row[column]!.length)))
+  const isNumber = header.map((_, column) => rows.some((row) => typeof row[column] === 'number'))
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((text, column) => (isNumber[column] ? text.padStart(widths[column]!) : text.padEnd(widths[column]!)))
+      .join('  ')
+      .trimEnd()
+  return [line(header), ...texts.map(line)]
+}
+
+/** Nobody uses, owns or lends any of it. */
+export const isIdle = (row: TreeRow): boolean =>
+  row.subtree === 0 && row.inUse === 0 && row.reserved === 0 && row.owned === 0 && row.pool === 0 && row.borrow === 0
+
+const treeHeader = [
+  'PROJECT',
+  'RESOURCE',
+  'OWN',
+  'POOL',
+  'LEND',
+  'BORROW',
+  'WEIGHT',
+  'LIMIT',
+  'IN USE',
+  'RESERVED',
+  'GRANTED',
+  'LENT',
+  'BORROWED',
+  'DESERVED',
+  'AVAILABLE',
+]
+
+export const treeLines = (rows: readonly TreeRow[], nameOf: NameOf): string[] =>
+  tableOf(
+    treeHeader,
+    rows.map((row) => [
+      `${'  '.repeat(row.depth)}${nameOf(row.project)}`,
+      row.resource,
+      row.owned,
+      row.pool,
+      row.lend,
+      row.borrow,
+      row.weight,
+      row.limit,
+      row.inUse,
+      row.reserved,
+      row.allocated,
+      row.lent,
+      row.borrowed,
+      row.deserved,
+      row.available,
+    ]),
+  )
+
+export const loanLines = (loans: readonly LoanRow[], nameOf: NameOf): string[] =>
+  loans.length === 0
+    ? ['Nobody lends anything to anybody now.']
+    : tableOf(
+        ['LENDER', 'BORROWER', 'RESOURCE', 'AMOUNT', 'FROM'],
+        loans.map((loan) => [
+          nameOf(loan.lender),
+          nameOf(loan.borrower),
+          loan.resource,
+          loan.amount,
+          loan.fromPool ? 'its pool' : 'its own part',
+        ]),
+      )
+
+const refusalLines = ({ code, node, resource, remedy, ...numbers }: Refusal, nameOf: NameOf): string[] => [
+  `  ${code} of ${resource} at ${nameOf(node)}: asked ${numbers.asked}, limit ${textOf(numbers.limit)}, ` +
+    `used ${numbers.used}, reserved ${numbers.reserved}, missing ${numbers.missing}`,
+  `  ${remedy}`,
+]
+
+type Victim = ExplanationAnswer['victims'][number]
+
+const victimLines = (victims: readonly Victim[], nameOf: NameOf): string[] =>
+  victims.map(({ claim, project, right }) => `  ends ${claim} of ${nameOf(project)} (by ${right}'s right)`)
+
+const verdicts = {
+  fits: 'It fits: it would be granted at once.',
+  reclaims: 'It does not fit yet, but these would be given notice:',
+  refused: 'It would be refused:',
+}
+
+export const explanationLines = (answer: ExplanationAnswer, nameOf: NameOf): string[] => [
+  verdicts[answer.verdict],
+  ...victimLines(answer.victims, nameOf),
+  ...(answer.verdict === 'refused' && answer.refusal ? refusalLines(answer.refusal, nameOf) : []),
+  ...Object.entries(answer.available).map(([name, amount]) => `Available without taking back: ${textOf(amount)} ${name}`),
+  '',
+  ...tableOf(
+    ['PROJECT', 'RESOURCE', 'CEILING', 'VISIBLE', 'BORROW', 'USED', 'BLOCKED BY'],
+    answer.levels.map((level) => [
+      nameOf(level.project),
+      level.resource,
+      level.ceiling,
+      level.visible,
+      level.borrow,
+      level.used,
+      level.blocked ?? '',
+    ]),
+  ),
+]
+
+const playedWords = {
+  reserved: 'granted',
+  committed: 'granted',
+  done: 'done',
+  reclaiming: 'granted when these have ended:',
+  refused: 'refused:',
+}
+
+export const playedLines = (step: string, result: Played, nameOf: NameOf): string[] => [
+  `${step}  ${playedWords[result.state]}`,
+  ...(result.state === 'reclaiming' ? victimLines(result.notices, nameOf) : []),
+  ...(result.state === 'refused' ? refusalLines(result.refusal, nameOf) : []),
+]

@@ -1,0 +1,62 @@
+/** What a person types after `quaystone quota`, as the quota API takes it: amounts, holdings, steps to suppose. */
+import { StartProblem } from '../app/data-dir.ts'
+
+export type Amounts = Record<string, number>
+export type Holding = Record<string, number | null>
+export type Step =
+  | { set: { project_id: string; resource: string; holding: Holding } }
+  | { claim: { project_id: string; amounts: Amounts } }
+  | { release: { subject: string } }
+
+const holdingKeys = ['own', 'pool', 'lend', 'borrow', 'ceiling', 'weight', 'tier']
+
+const pairOf = (word: string): [key: string, value: string] => {
+  const [, key, value] = /^([^=]+)=(.+)$/.exec(word) ?? []
+  if (key === undefined || value === undefined) throw new StartProblem(`"${word}" must look like name=value.`)
+  return [key, value]
+}
+
+/** `unlimited` is −1, as everywhere in OpenStack. */
+const amountOf = (word: string, value: string): number => {
+  if (value === 'unlimited') return -1
+  if (!/^(-1|\d+)$/.test(value)) {
+    throw new StartProblem(`"${word}" must end in a whole number that is not negative, or in "unlimited".`)
+  }
+  return Number(value)
+}
+
+/** `instances=4 cores=8`. */
+export const amountsOf = (words: readonly string[]): Amounts =>
+  Object.fromEntries(
+    words.map((word) => {
+      const [resource, value] = pairOf(word)
+      return [resource, amountOf(word, value)]
+    }),
+  )
+
+/** `own=8 lend=unlimited ceiling=none`. */
+export const holdingOf = (words: readonly string[]): Holding =>
+  Object.fromEntries(
+    words.map((word) => {
+      const [key, value] = pairOf(word)
+      if (!holdingKeys.includes(key)) {
+        throw new StartProblem(`"${key}" is nothing that can be set. What can: ${holdingKeys.join(', ')}.`)
+      }
+      return [key, key === 'ceiling' && value === 'none' ? null : amountOf(word, value)]
+    }),
+  )
+
+const stepForms = '"claim:PROJECT:instances=4,cores=4", "set:PROJECT:instances:own=8,borrow=4" or "release:SUBJECT"'
+
+/** One step of a simulation; `idOf` turns a project's name into its id. */
+export const stepOf = (word: string, idOf: (project: string) => string): Step => {
+  const claim = /^claim:(.+):([^:]+)$/.exec(word)
+  if (claim) return { claim: { project_id: idOf(claim[1]!), amounts: amountsOf(claim[2]!.split(',')) } }
+  const set = /^set:(.+):([^:]+):([^:]+)$/.exec(word)
+  if (set) {
+    return { set: { project_id: idOf(set[1]!), resource: set[2]!, holding: holdingOf(set[3]!.split(',')) } }
+  }
+  const release = /^release:(.+)$/.exec(word)
+  if (release) return { release: { subject: release[1]! } }
+  throw new StartProblem(`"${word}" is no step. Steps look like ${stepForms}.`)
+}
