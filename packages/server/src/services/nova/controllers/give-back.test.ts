@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { resizeSubject, serverSubject } from '../manager/quota-words.ts'
 import { NovaCloud } from '../testing/nova-cloud.ts'
-import { act, bootServer, show } from '../testing/steps.ts'
+import { act, bootServer, serverBody, show } from '../testing/steps.ts'
 import { plan } from './give-back.ts'
 
 const graceMs = 30_000
@@ -105,6 +105,28 @@ describe('giving back what quota lent', () => {
     notice('cinder:volume:v')
     assert.equal(await pass(), 1)
     assert.deepEqual(await tagsOf(id), ['preemptible'])
+  })
+})
+
+describe('creating several at once', () => {
+  test('a refusal counts all that must be made, so that all of it is taken back', async () => {
+    const cloud = await NovaCloud.start()
+    await cloud.quota.setLimits({ projectId: 'project-a', limits: { instances: 2 } })
+    const asked: unknown[] = []
+    const reserve = cloud.quota.reserve.bind(cloud.quota)
+    cloud.quota.reserve = async (tx, request) => {
+      asked.push(request.deltas.instances)
+      return reserve(tx, request)
+    }
+    const create = (min: number, max: number) => cloud.ask('POST', '/v2.1/servers', {
+      body: serverBody('many', { min_count: min, max_count: max }),
+    })
+    const refused = await create(3, 4)
+    assert.deepEqual([refused.status, asked], [403, [3]])
+    assert.match(refused.body.forbidden.message, /Requested 3/)
+    assert.equal((await create(2, 2)).status, 202)
+    assert.deepEqual([...cloud.quota.held.keys()].map((subject) => subject.split(':')[1]), ['server', 'server'])
+    await cloud.close()
   })
 })
 

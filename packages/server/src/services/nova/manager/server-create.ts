@@ -83,6 +83,7 @@ export class ServerCreate {
       try {
         await this.#parts.db.transaction(async (tx) => {
           written = 0
+          await this.#assertRoom(tx, caller.projectId, { asked, prepared })
           for (const server of batch) {
             await this.#write(tx, caller, { asked, prepared, server })
             written++
@@ -94,6 +95,24 @@ export class ServerCreate {
         count = written
       }
     }
+  }
+
+  /**
+   * What must be made at least is asked of quota as one, and given back at once to be taken by each server: so that a
+   * refusal counts all of it, and lent capacity is taken back for all of it.
+   */
+  async #assertRoom(
+    tx: Tx, projectId: string, { asked, prepared }: { asked: CreateRequest; prepared: Prepared },
+  ): Promise<void> {
+    const { countMin } = asked
+    if (countMin < 2) return
+    const { quota } = this.#parts.facades
+    const subject = `nova:reservation:${prepared.reservationId}`
+    const deltas = Object.fromEntries(
+      Object.entries(amountsOf(prepared.flavor)).map(([resource, amount]) => [resource, amount * countMin]),
+    )
+    await quota.reserve(tx, { projectId, deltas, subject, reclaimable: 'yes' })
+    await quota.cancel(tx, subject)
   }
 
   async #prepare(caller: RequestContext, asked: CreateRequest): Promise<Prepared> {

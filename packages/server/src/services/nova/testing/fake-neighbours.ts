@@ -87,7 +87,7 @@ export class FakeNeutron implements Neutron {
   }
 }
 
-type Quota = Pick<QuotaFacade, 'reserve' | 'commit' | 'release' | 'usage' | 'limits' | 'defaults' | 'setLimits'
+type Quota = Pick<QuotaFacade, 'reserve' | 'commit' | 'cancel' | 'release' | 'usage' | 'limits' | 'defaults' | 'setLimits'
   | 'resetLimits' | 'ensureResource' | 'notices'>
 
 export class FakeQuota implements Quota {
@@ -113,6 +113,7 @@ export class FakeQuota implements Quota {
   }
 
   async commit() {}
+  async cancel(tx: unknown, subject: string) { await this.release(tx, { subject }) }
   async notices() { return this.reclaims.filter(({ subject }) => this.held.has(subject)) }
   async release(_tx: unknown, { subject, deltas }: { subject: string; deltas?: Amounts }) {
     const held = this.held.get(subject)
