@@ -170,7 +170,6 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   'tar-stream': ['drivers/', 'app/seed-image/'],
   yaml: ['platform/config/', 'cli/', 'engines/templates/'],
   commander: ['cli/', String.raw`main\.ts$`],
-  'fast-json-patch': ['services/glance/'],
 }
 
 /** Modules of Node that reach outside the process. */

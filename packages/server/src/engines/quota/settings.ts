@@ -22,7 +22,6 @@ export interface Holding {
 export type SelfHolding = Omit<Holding, 'own' | 'pool'>
 
 export const exclusive: Readonly<Holding> = { own: 0, pool: 0, lend: 0, borrow: 0, ceiling: null, weight: 1, tier: 1 }
-export const lending: Readonly<Holding> = { ...exclusive, lend: UNLIMITED, borrow: UNLIMITED }
 export const selfDefault: Readonly<SelfHolding> = {
   lend: UNLIMITED,
   borrow: UNLIMITED,
