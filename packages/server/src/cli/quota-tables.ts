@@ -160,7 +160,9 @@ export const explanationLines = (answer: ExplanationAnswer, nameOf: NameOf): str
   verdicts[answer.verdict],
   ...victimLines(answer.victims, nameOf),
   ...(answer.verdict === 'refused' && answer.refusal ? refusalLines(answer.refusal, nameOf) : []),
-  ...Object.entries(answer.available).map(([name, amount]) => `Available without taking back: ${textOf(amount)} ${name}`),
+  ...Object.entries(answer.available).map(
+    ([name, amount]) => `Available without taking back: ${textOf(amount)} ${name}`,
+  ),
   '',
   ...tableOf(
     ['PROJECT', 'RESOURCE', 'CEILING', 'VISIBLE', 'BORROW', 'USED', 'BLOCKED BY'],

@@ -46,7 +46,10 @@ export const quotaCommand = (): Command =>
     )
     .addCommand(
       treeOptions(command('simulate', '<project> <steps...>', "play steps on a copy of the project's tree"))
-        .addHelpText('after', '\nSteps: claim:PROJECT:instances=4,cores=4  set:PROJECT:instances:own=8  release:SUBJECT')
+        .addHelpText(
+          'after',
+          '\nSteps: claim:PROJECT:instances=4,cores=4  set:PROJECT:instances:own=8  release:SUBJECT',
+        )
         .action(simulate),
     )
 

@@ -92,7 +92,8 @@ const giveBackBench = async (database: TestDatabase): Promise<ControllerBench> =
     return generation
   }
   return benchOf(cloud, effects, 'nova.give-back', async () => {
-    const tags = async (id: string) => (await cloud.ask('GET', `/v2.1/servers/${id}`, { version: '2.26' })).body.server.tags
+    const tags = async (id: string) =>
+      (await cloud.ask('GET', `/v2.1/servers/${id}`, { version: '2.26' })).body.server.tags
     assert.deepEqual([await tags(later), await tags(due), await tags(spared)], [['preemptible'], ['preemptible'], []])
     assert.equal((await show(cloud, due))['OS-EXT-STS:task_state'], 'deleting')
     assert.equal((await show(cloud, later))['OS-EXT-STS:task_state'], null)

@@ -18,7 +18,8 @@ describe('giving back what quota lent', () => {
     return deadlineAt
   }
   const pass = () => cloud.pass('nova.give-back')
-  const tagsOf = async (id: string) => (await cloud.ask('GET', `/v2.1/servers/${id}/tags`, { version: '2.26' })).body.tags
+  const tagsOf = async (id: string) =>
+    (await cloud.ask('GET', `/v2.1/servers/${id}/tags`, { version: '2.26' })).body.tags
   const actionsOf = async (id: string) =>
     (await cloud.ask('GET', `/v2.1/servers/${id}/os-instance-actions`, { version: '2.96' })).body.instanceActions
   const eventOf = async (id: string, requestId: string) => {

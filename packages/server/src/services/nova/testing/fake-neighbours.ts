@@ -87,8 +87,8 @@ export class FakeNeutron implements Neutron {
   }
 }
 
-type Quota = Pick<QuotaFacade, 'reserve' | 'commit' | 'cancel' | 'release' | 'usage' | 'limits' | 'defaults' | 'setLimits'
-  | 'resetLimits' | 'ensureResource' | 'notices'>
+type Quota = Pick<QuotaFacade, 'reserve' | 'commit' | 'cancel' | 'release' | 'usage' | 'limits' | 'defaults'
+  | 'setLimits' | 'resetLimits' | 'ensureResource' | 'notices'>
 
 export class FakeQuota implements Quota {
   readonly held = new Map<string, { projectId: string; deltas: Record<string, number> }>()
