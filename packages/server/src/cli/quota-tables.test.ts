@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { explanationLines, loanLines, playedLines, tableOf } from './quota-tables.ts'
 
-const nameOf = (id: string) => ({ p1: 'web', p2: 'shop' })[id] ?? id
+const longId = 'f432f8f53f17477f9dfdff05d34fe592'
+const nameOf = (id: string) => ({ p1: 'web', p2: 'shop', [longId]: 'web' })[id] ?? id
 
 test('numbers stand to the right, words to the left, −1 is a word', () => {
   assert.deepEqual(tableOf(['NAME', 'N'], [['a', 5], ['longer', -1]]), [
@@ -28,11 +29,11 @@ test('an explanation names who would have to end, a refusal what would help', ()
   assert.equal(lines[1], "  ends nova:server:x of shop (by owner's right)")
   const refusal = {
     code: 'CEILING', node: 'p1', resource: 'instances', asked: 9, limit: 8, used: 4, reserved: 0, missing: 5,
-    remedy: 'Ask for less.',
+    remedy: `Release 5 instances in ${longId}.`,
   }
   assert.deepEqual(playedLines('claim:web:instances=9', { state: 'refused', refusal }, nameOf), [
     'claim:web:instances=9  refused:',
     '  CEILING of instances at web: asked 9, limit 8, used 4, reserved 0, missing 5',
-    '  Ask for less.',
+    '  Release 5 instances in web.',
   ])
 })

@@ -142,7 +142,8 @@ export const loanLines = (loans: readonly LoanRow[], nameOf: NameOf): string[] =
 const refusalLines = ({ code, node, resource, remedy, ...numbers }: Refusal, nameOf: NameOf): string[] => [
   `  ${code} of ${resource} at ${nameOf(node)}: asked ${numbers.asked}, limit ${textOf(numbers.limit)}, ` +
     `used ${numbers.used}, reserved ${numbers.reserved}, missing ${numbers.missing}`,
-  `  ${remedy}`,
+  // The API speaks of projects by id, in its sentences too.
+  `  ${remedy.replace(/\b[0-9a-f]{32}\b/g, nameOf)}`,
 ]
 
 type Victim = ExplanationAnswer['victims'][number]
