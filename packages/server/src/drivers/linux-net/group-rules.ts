@@ -3,7 +3,8 @@ import { parseAddress } from '#engines/cidr/address.ts'
 import { containsPrefix, formatPrefix, parsePrefix, type Prefix } from '#engines/cidr/prefix.ts'
 import type { WantedRule, WantedSecurityGroup } from '#services/neutron/ports.ts'
 import { identifier } from './names.ts'
-import { hasPorts, isIcmp, protocolNumber } from './protocols.ts'
+import { carriesPorts, isIcmpNumber } from '#engines/protocols/ip-protocols.ts'
+import { protocolNumber } from './protocols.ts'
 
 export type Direction = 'ingress' | 'egress'
 
@@ -67,9 +68,9 @@ function remoteMatches(rule: WantedRule): string[] {
 function protocolMatch(rule: WantedRule): string {
   const number = protocolNumber(rule.protocol, rule.etherType)
   if (number === undefined) return ''
-  if (isIcmp(number)) return icmpMatch(number === 1 ? 'icmp' : 'icmpv6', rule)
+  if (isIcmpNumber(number)) return icmpMatch(number === 1 ? 'icmp' : 'icmpv6', rule)
   const { portMin: low, portMax: high } = rule
-  if (!hasPorts(number) || (low === undefined && high === undefined)) return `meta l4proto ${number}`
+  if (!carriesPorts(number) || (low === undefined && high === undefined)) return `meta l4proto ${number}`
   const [from, to] = [low ?? 0, high ?? 65535]
   return `meta l4proto ${number} th dport ${from === to ? from : `${from}-${to}`}`
 }
