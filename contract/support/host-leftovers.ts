@@ -38,6 +38,15 @@ export function leftoversOf(cloudId: string): string[] {
   return [...containers, ...namespaces, ...linksOf(cloudId).map((name) => `link ${name}`)]
 }
 
+/** A namespace takes its links along some moments after it is deleted: one that went meanwhile is deleted too. */
+function deleteLink(name: string): void {
+  try {
+    run('ip', 'link', 'delete', name)
+  } catch (error) {
+    if (!(error as Error).message.includes('Cannot find device')) throw error
+  }
+}
+
 /** Removes everything; the cloud itself must have ended. */
 export function sweep(cloudId: string): void {
   const containers = containersOf(cloudId)
@@ -45,6 +54,6 @@ export function sweep(cloudId: string): void {
   const images = [...new Set(imagesOf(cloudId))]
   if (images.length > 0) run('docker', 'rmi', '--force', ...images)
   for (const name of namespacesOf(cloudId)) run('ip', 'netns', 'delete', name)
-  for (const name of linksOf(cloudId)) run('ip', 'link', 'delete', name)
+  for (const name of linksOf(cloudId)) deleteLink(name)
   for (const table of tablesOf(cloudId)) run('nft', 'delete', ...table.split(' '))
 }

@@ -87,9 +87,14 @@ async function keepRunning(command: string[], ring: Ring, { clock, signal }: Sur
   }
 }
 
+/** A monitor writes only when something happens, so a closed pipe would not tell it that this process was killed. */
+const endsWithParent = ['--pdeathsig', 'KILL', '--']
+
 function runOnce([tool = '', ...args]: string[], ring: Ring, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const child: ChildProcess = spawn(tool, args, { stdio: ['ignore', 'pipe', 'ignore'] })
+    const child: ChildProcess = spawn('setpriv', [...endsWithParent, tool, ...args], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
     const stop = (): void => {
       child.kill()
     }
