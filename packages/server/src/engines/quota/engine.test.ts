@@ -215,9 +215,9 @@ test('a share reclaim waits for the minimum run time, an owner only if it said s
   assert.deepEqual([owned(false), owned(true)], ['ok, evicts T2-1', 'SHORTAGE at P'])
 })
 
-test('a reclaimed container may not take by share until its cool-down ends, and after five times never', () => {
+test('a reclaimed container may not take by share until its cool-down ends', () => {
   const lab = new Lab({ P: { pool: 4, children: { T1: { own: 0, borrow: inf }, T2: { own: 0, borrow: inf } } } })
-  lab.engine.histories.set('tired', { reclaims: 1, ownOnlyUntilMs: lab.nowMs + 50_000 })
+  lab.engine.histories.set('tired', { lineage: 'tired', reclaims: 1, ownOnlyUntilMs: lab.nowMs + 50_000 })
   lab.startMany('T2', 4)
   assert.equal(lab.ask('T1', 1, { lineage: 'tired' }), 'NO_RIGHT at P')
   lab.nowMs += 50_000

@@ -5,6 +5,8 @@ import { ClaimBook } from './claims.ts'
 import type { Claim, Vector } from './claims.ts'
 import { entitlements } from './deserved.ts'
 import type { Entitlement } from './deserved.ts'
+import { afterReclaim, isForgettable, isOwnOnly } from './reclaim-memory.ts'
+import type { ReclaimMemory } from './reclaim-memory.ts'
 import { codeOf, emptyRefusal, explainBlock } from './refusals.ts'
 import type { QuotaRefusal } from './refusals.ts'
 import { isWithinOwn } from './rights.ts'
@@ -16,20 +18,12 @@ import type { Project, QuotaTree } from './tree.ts'
 import { chooseVictims } from './victims.ts'
 import type { Scene, Victim } from './victims.ts'
 
-interface History {
-  reclaims: number
-  ownOnlyUntilMs: number
-}
-
-/** A container that was reclaimed may use only the owner's right for ten graces, doubling each time. */
-const COOL_DOWN_GRACES = 10
-const COOL_DOWN_MIN_MS = 10_000
-
 export class QuotaEngine {
   readonly tree: QuotaTree
   readonly book = new ClaimBook()
   readonly tickets: TicketRack
-  readonly histories = new Map<string, History>()
+  /** By lineage. */
+  readonly histories = new Map<string, ReclaimMemory>()
   readonly #expiring = new Set<Claim>()
   #events: QuotaEvent[] = []
   /** How many claims were ever numbered. */
@@ -92,7 +86,13 @@ export class QuotaEngine {
       if (amount === 0) continue
       const resource = this.tree.resourceNumber(name)
       if (resource === undefined)
-        return emptyRefusal('NOT_REGISTERED', ask.project, name, amount, 'Register the resource with a default limit.')
+        return emptyRefusal(
+          'NOT_REGISTERED',
+          ask.project,
+          name,
+          amount,
+          'Register the resource with a default limit.',
+        )
       if (!isAmount(amount) || amount === UNLIMITED)
         return emptyRefusal('BAD_AMOUNT', ask.project, name, amount, 'Ask for a whole number of units.')
       resources.push(resource)
@@ -178,7 +178,9 @@ export class QuotaEngine {
   planReclaim(claim: Claim, nowMs: number, ticket?: Ticket): Victim[] | undefined {
     const mode = this.tree.policy(claim.project, 'reclaim')
     if (mode === 'never' || mode === 'natural') return undefined
-    return this.tickets.asSettled(ticket, () => chooseVictims(this.#scene(nowMs), this.#claimant(claim, nowMs, ticket)))
+    return this.tickets.asSettled(ticket, () =>
+      chooseVictims(this.#scene(nowMs), this.#claimant(claim, nowMs, ticket)),
+    )
   }
 
   #scene(nowMs: number): Scene {
@@ -191,7 +193,7 @@ export class QuotaEngine {
   #claimant(claim: Claim, nowMs: number, ticket?: Ticket): Claimant {
     const { resources, amounts } = claim.vector
     const missing = ticket ? amounts.map((amount, index) => amount - ticket.held[index]!) : amounts
-    const ownOnly = (this.histories.get(claim.lineage)?.ownOnlyUntilMs ?? 0) > nowMs
+    const ownOnly = isOwnOnly(this.histories.get(claim.lineage), nowMs)
     return { leaf: claim.project.leaf, vector: { resources, amounts: missing }, priority: claim.priority, ownOnly }
   }
 
@@ -199,7 +201,10 @@ export class QuotaEngine {
     const victims = this.planReclaim(claim, nowMs)
     const waits = !victims && this.tree.policy(claim.project, 'reclaim') === 'natural' && this.#isOwner(claim)
     if (!victims && !waits)
-      return { state: 'refused', refusal: this.refusalOf(claim.project, claim.vector, this.#mayReclaim(claim.project)) }
+      return {
+        state: 'refused',
+        refusal: this.refusalOf(claim.project, claim.vector, this.#mayReclaim(claim.project)),
+      }
     const ticket: Ticket = {
       id: claim.id,
       project: claim.project,
@@ -332,12 +337,18 @@ export class QuotaEngine {
     this.serveTickets(nowMs)
   }
 
-  #noteReclaimed(claim: Claim, nowMs: number): void {
-    const reclaims = (this.histories.get(claim.lineage)?.reclaims ?? 0) + 1
-    const grace = this.tree.policy(claim.project, 'graceMs')
-    const coolDown = Math.max(COOL_DOWN_MIN_MS, COOL_DOWN_GRACES * grace) * 2 ** Math.min(20, reclaims - 1)
-    const isParked = reclaims >= this.tree.policy(claim.project, 'reclaimsMax')
-    this.histories.set(claim.lineage, { reclaims, ownOnlyUntilMs: isParked ? UNLIMITED : nowMs + coolDown })
+  #noteReclaimed({ lineage, project }: Claim, nowMs: number): void {
+    const terms = {
+      graceMs: this.tree.policy(project, 'graceMs'),
+      reclaimsMax: this.tree.policy(project, 'reclaimsMax'),
+    }
+    this.histories.set(lineage, afterReclaim(lineage, this.histories.get(lineage), terms, nowMs))
+  }
+
+  #forgetOldReclaims(nowMs: number): void {
+    for (const memory of this.histories.values()) {
+      if (isForgettable(memory, nowMs)) this.histories.delete(memory.lineage)
+    }
   }
 
   /** The project must use nothing; what waits for it is given up, and its quota is its parent's again. */
@@ -366,6 +377,7 @@ export class QuotaEngine {
       this.#drop(claim)
       this.#events.push({ type: 'expired', claim: claim.id, project: claim.project.id })
     }
+    this.#forgetOldReclaims(nowMs)
     for (const ticket of this.tickets.all()) this.#tickTicket(ticket, nowMs)
     this.serveTickets(nowMs)
   }

@@ -2,6 +2,7 @@
 import { fromWire, toWire } from './amounts.ts'
 import type { Claim, Reclaimable } from './claims.ts'
 import { QuotaEngine } from './engine.ts'
+import type { ReclaimMemory } from './reclaim-memory.ts'
 import type { Holding, Policy, SelfHolding } from './settings.ts'
 import { QuotaTree } from './tree.ts'
 import type { Project } from './tree.ts'
@@ -45,7 +46,8 @@ export interface QuotaState {
   projects: ProjectState[]
   claims: ClaimRecord[]
   tickets: TicketRecord[]
-  histories: { lineage: string; reclaims: number; ownOnlyUntilMs: number }[]
+  /** What rule L must not forget between two requests. */
+  histories: ReclaimMemory[]
   claimsNumbered: number
 }
 
@@ -62,11 +64,7 @@ export const exportState = (engine: QuotaEngine): QuotaState => {
       expiresAtMs: toWire(ticket.expiresAtMs),
       victims: [...ticket.victims].map((victim) => victim.id),
     })),
-    histories: [...histories].map(([lineage, history]) => ({
-      lineage,
-      ...history,
-      ownOnlyUntilMs: toWire(history.ownOnlyUntilMs),
-    })),
+    histories: [...histories.values()].map((memory) => ({ ...memory })),
     claimsNumbered: engine.claimsNumbered,
   }
 }
@@ -118,9 +116,7 @@ export const importState = (state: QuotaState): QuotaEngine => {
   for (const project of state.projects) importHoldings(engine.tree, project)
   for (const record of state.claims) engine.restoreClaim(importClaim(engine.tree, record))
   for (const record of state.tickets) importTicket(engine, record)
-  for (const { lineage, reclaims, ownOnlyUntilMs } of state.histories) {
-    engine.histories.set(lineage, { reclaims, ownOnlyUntilMs: fromWire(ownOnlyUntilMs) })
-  }
+  for (const memory of state.histories) engine.histories.set(memory.lineage, { ...memory })
   return engine
 }
 

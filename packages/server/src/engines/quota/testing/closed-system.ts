@@ -21,13 +21,15 @@ export interface Rest {
 export interface Watch {
   /** Sees every decision right after it was taken, before anybody stops. */
   decided?(engine: QuotaEngine, job: Job, outcome: Outcome): void
+  /** Before each request: the engine that answers it. Default: the same one all the time. */
+  resumed?(engine: QuotaEngine): QuotaEngine
 }
 
 type Running = Job & { name: string }
 
 /** First come, first tried; the evicted join the end of the queue; at rest when a whole round changes nothing. */
 export const playUntilRest = (plots: Record<string, Plot>, jobs: readonly Job[], watch: Watch = {}): Rest => {
-  const engine = new QuotaEngine(plant(plots))
+  let engine = new QuotaEngine(plant(plots))
   const queue: Running[] = jobs.map((job, index) => ({ ...job, name: `job-${index}` }))
   const running = new Map<string, Running>()
   const triesMax = 200 * (jobs.length + 5) * (jobs.length + 5)
@@ -37,6 +39,7 @@ export const playUntilRest = (plots: Record<string, Plot>, jobs: readonly Job[],
     assert.ok(tries < triesMax, `no rest after ${evictions} evictions`)
     const job = queue.shift()!,
       id = `${job.name}/${tries}`
+    engine = watch.resumed?.(engine) ?? engine
     const outcome = engine.claim(
       {
         id,
