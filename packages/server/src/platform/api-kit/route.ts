@@ -43,8 +43,6 @@ export interface ApiRequest<Q, B> {
   headers: IncomingHttpHeaders
   /** Path and query as asked, below the host: for `next` links. */
   url: string
-  /** Aborts when the client goes away. */
-  signal: AbortSignal
 }
 
 /** An answer that needs more than a body. A `Readable` body is streamed. */

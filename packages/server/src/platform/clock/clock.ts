@@ -38,8 +38,28 @@ export class ManualClock implements Clock {
 }
 
 /** `2026-11-22T10:00:00Z`: the form of Nova, Neutron and Glance. */
-export const isoSeconds = (ms: number): string => new Date(ms).toISOString().slice(0, 19) + 'Z'
+export const isoSeconds = (ms: number): string => `${secondOf(ms)}Z`
 /** `2026-11-22T10:00:00.000000Z`: the form of Keystone. */
-export const isoMicros = (ms: number): string => new Date(ms).toISOString().slice(0, 23) + '000Z'
+export const isoMicros = (ms: number): string => `${secondOf(ms)}.${threeDigits(ms)}000Z`
 /** `2026-11-22T10:00:00.000000`: the naive form of older Nova extensions. */
-export const isoNaive = (ms: number): string => new Date(ms).toISOString().slice(0, 23) + '000'
+export const isoNaive = (ms: number): string => `${secondOf(ms)}.${threeDigits(ms)}000`
+
+const secondMs = 1_000
+const rememberedSeconds = 4_096
+const seconds = new Map<number, string>()
+
+/** Lists show the same few moments again and again, and a `Date` costs as much as the rest of a row's view. */
+function secondOf(ms: number): string {
+  const second = Math.floor(ms / secondMs)
+  const known = seconds.get(second)
+  if (known !== undefined) return known
+  const text = new Date(ms).toISOString().slice(0, -5)
+  if (seconds.size >= rememberedSeconds) seconds.clear()
+  seconds.set(second, text)
+  return text
+}
+
+const threeDigits = (ms: number): string => {
+  const rest = Math.floor(ms) % secondMs
+  return String(rest < 0 ? rest + secondMs : rest).padStart(3, '0')
+}

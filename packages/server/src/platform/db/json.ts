@@ -6,7 +6,10 @@ export const toJson = (value: unknown): string => JSON.stringify(value)
 export function fromJson<T>(text: string): T
 export function fromJson<T>(text: string | null | undefined): T | undefined
 export function fromJson<T>(text: string | null | undefined): T | undefined {
-  return text === null || text === undefined ? undefined : JSON.parse(text) as T
+  if (text === null || text === undefined) return undefined
+  // Most columns of lists and maps are empty; each caller gets one of its own.
+  if (text === '[]') return [] as T
+  return (text === '{}' ? {} : JSON.parse(text)) as T
 }
 
 /** Booleans are stored as 0 and 1, because SQLite has no other. */

@@ -160,7 +160,6 @@ export class RouteDoor {
       headers: request.headers,
       url: request.raw.url ?? '',
       body: await this.#readBody(request, version),
-      signal: abortOf(request),
     }
   }
 
@@ -219,11 +218,3 @@ export class RouteDoor {
 
 const mergeVary = (one?: string, other?: string) =>
   one || other ? { Vary: [one, other].filter(Boolean).join(', ') } : {}
-
-const abortOf = (request: FastifyRequest): AbortSignal => {
-  const controller = new AbortController()
-  request.raw.once('close', () => {
-    if (!request.raw.complete) controller.abort()
-  })
-  return controller.signal
-}

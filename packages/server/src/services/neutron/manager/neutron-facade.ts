@@ -11,7 +11,7 @@ import { defaultGroupEnsure } from './default-group.ts'
 import type { Topology } from './auto-topology.ts'
 import { attachOrder, portChange, portDrop, portMake } from './port-maker.ts'
 import { changed, type NeutronParts } from './parts.ts'
-import { portInfos, portsOfDevices } from './port-views.ts'
+import { portInfos, portInfosOfDevices, portsOfDevices } from './port-views.ts'
 import { missing } from './refusals.ts'
 import { hostView } from './host-view.ts'
 import { resolvConfOf, wantedGroups, wantedNetwork, wantedPort } from './wanted.ts'
@@ -140,11 +140,11 @@ export class NeutronFront implements NeutronFacade {
   }
 
   async portsOf(deviceId: string): Promise<PortInfo[]> {
-    return portInfos(this.#parts.db, await portsOfDevices(this.#parts.db, [deviceId]))
+    return portInfosOfDevices(this.#parts.db, [deviceId])
   }
 
   async portsOfMany(deviceIds: string[]): Promise<Map<string, PortInfo[]>> {
-    const infos = await portInfos(this.#parts.db, await portsOfDevices(this.#parts.db, deviceIds))
+    const infos = await portInfosOfDevices(this.#parts.db, deviceIds)
     const byDevice = Map.groupBy(infos, ({ deviceId }) => deviceId)
     return new Map(deviceIds.map((id) => [id, byDevice.get(id) ?? []]))
   }
