@@ -60,7 +60,9 @@ export const nextLinks = <I>(
 }
 
 /** The service's root without its version, as bookmark links have it. */
-export const bookmarkBase = (ctx: RequestContext): string => ctx.baseUrl.replace(/\/v2\.1$/, '')
+export const bookmarkBase = ({ baseUrl }: RequestContext): string =>
+  baseUrl.endsWith(versionPath) ? baseUrl.slice(0, -versionPath.length) : baseUrl
+const versionPath = '/v2.1'
 
 export const bookmarkLink = (ctx: RequestContext, path: string) =>
   ({ rel: 'bookmark', href: `${bookmarkBase(ctx)}/${path}` })

@@ -61,28 +61,36 @@ const flavorView = (ctx: RequestContext, flavor: Flavor, grants: Grants): object
 const imageView = (ctx: RequestContext, imageId: string | null): object | string =>
   imageId === null ? '' : { id: imageId, links: [bookmarkLink(ctx, `images/${imageId}`)] }
 
-const faultView = (ctx: RequestContext, { fault, vmState }: Server): object => {
-  if (!fault || (vmState !== 'error' && vmState !== 'deleted')) return {}
-  const details = fault.details && (ctx.isAdmin || fault.code !== 500) ? { details: fault.details } : {}
-  return { fault: { code: fault.code, created: isoSeconds(fault.at), message: fault.message, ...details } }
+const faultOf = (ctx: RequestContext, { fault, vmState }: Server): object | undefined => {
+  if (!fault || (vmState !== 'error' && vmState !== 'deleted')) return undefined
+  const detailed = ctx.isAdmin || fault.code !== 500
+  return {
+    code: fault.code, created: isoSeconds(fault.at), message: fault.message,
+    details: shownIf(detailed, fault.details || undefined),
+  }
 }
 
 const progressing = new Set(['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING'])
 
-const extendedView = (ctx: RequestContext, server: Server): object => ({
-  'OS-EXT-SRV-ATTR:host': server.host,
-  'OS-EXT-SRV-ATTR:instance_name': `instance-${server.id.slice(0, 8)}`,
-  'OS-EXT-SRV-ATTR:hypervisor_hostname': server.host,
-  ...(atLeast(ctx, '2.3') && {
-    'OS-EXT-SRV-ATTR:hostname': server.hostname,
-    'OS-EXT-SRV-ATTR:kernel_id': '',
-    'OS-EXT-SRV-ATTR:launch_index': server.launchIndex,
-    'OS-EXT-SRV-ATTR:ramdisk_id': '',
-    'OS-EXT-SRV-ATTR:reservation_id': server.reservationId,
-    'OS-EXT-SRV-ATTR:root_device_name': '/dev/root',
-    'OS-EXT-SRV-ATTR:user_data': server.userData,
-  }),
-})
+/** A field that is undefined is not shown: JSON leaves it out. */
+const shownIf = <V>(shown: boolean, value: V): V | undefined => (shown ? value : undefined)
+
+/** What an operator sees beside the rest. */
+const extendedView = (ctx: RequestContext, server: Server): object => {
+  const wide = atLeast(ctx, '2.3')
+  return {
+    'OS-EXT-SRV-ATTR:host': server.host,
+    'OS-EXT-SRV-ATTR:instance_name': `instance-${server.id.slice(0, 8)}`,
+    'OS-EXT-SRV-ATTR:hypervisor_hostname': server.host,
+    'OS-EXT-SRV-ATTR:hostname': shownIf(wide, server.hostname),
+    'OS-EXT-SRV-ATTR:kernel_id': shownIf(wide, ''),
+    'OS-EXT-SRV-ATTR:launch_index': shownIf(wide, server.launchIndex),
+    'OS-EXT-SRV-ATTR:ramdisk_id': shownIf(wide, ''),
+    'OS-EXT-SRV-ATTR:reservation_id': shownIf(wide, server.reservationId),
+    'OS-EXT-SRV-ATTR:root_device_name': shownIf(wide, '/dev/root'),
+    'OS-EXT-SRV-ATTR:user_data': shownIf(wide, server.userData),
+  }
+}
 
 /** `MAINTENANCE`: disabled by an operator. */
 const hostStatusOf = (host: HostInfo | undefined): string => {
@@ -91,10 +99,10 @@ const hostStatusOf = (host: HostInfo | undefined): string => {
   return host.up ? 'UP' : 'DOWN'
 }
 
-const hostStatusView = (server: Server, { grants, hosts }: ServerSurroundings): object => {
-  if (!grants.hostStatus && !grants.hostStatusUnknown) return {}
+const hostStatusShown = (server: Server, { grants, hosts }: ServerSurroundings): string | undefined => {
+  if (!grants.hostStatus && !grants.hostStatusUnknown) return undefined
   const status = server.host === null ? '' : hostStatusOf(hosts?.get(server.host))
-  return grants.hostStatus || status === 'UNKNOWN' ? { host_status: status } : {}
+  return shownIf(grants.hostStatus || status === 'UNKNOWN', status)
 }
 
 /** What every view of a server has, also the short ones of update and rebuild before 2.75. */
@@ -119,35 +127,39 @@ const coreView = (
     user_id: server.userId,
     updated: isoSeconds(server.updatedAt),
     'OS-DCF:diskConfig': server.diskConfig,
-    ...faultView(ctx, server),
-    ...(progressing.has(status) && { progress: server.progress }),
+    fault: faultOf(ctx, server),
+    progress: shownIf(progressing.has(status), server.progress),
   }
 }
 
-const wideView = (ctx: RequestContext, server: Server, surroundings: ServerSurroundings): object => ({
+const wideView = (server: Server, surroundings: ServerSurroundings): object => ({
   'OS-EXT-AZ:availability_zone': server.zone ?? server.pinnedZone ?? '',
   config_drive: server.configDrive ? 'True' : '',
   key_name: server.keyName,
   'OS-SRV-USG:launched_at': server.launchedAt === null ? null : isoNaive(server.launchedAt),
   'OS-SRV-USG:terminated_at': server.terminatedAt === null ? null : isoNaive(server.terminatedAt),
-  ...(surroundings.grants.extended && extendedView(ctx, server)),
   'OS-EXT-STS:task_state': server.taskState,
   'OS-EXT-STS:vm_state': server.vmState,
   'OS-EXT-STS:power_state': server.powerState,
   'os-extended-volumes:volumes_attached': [],
-  ...(server.securityGroups.length && { security_groups: server.securityGroups.map(({ name }) => ({ name })) }),
-  ...hostStatusView(server, surroundings),
-  ...(atLeast(ctx, '2.90') && { 'OS-EXT-SRV-ATTR:hostname': server.hostname }),
-  ...(atLeast(ctx, '2.96') && { pinned_availability_zone: server.pinnedZone }),
+  security_groups: shownIf(server.securityGroups.length > 0, server.securityGroups.map(({ name }) => ({ name }))),
+  host_status: hostStatusShown(server, surroundings),
 })
 
 const versionedView = (ctx: RequestContext, server: Server): object => ({
-  ...(atLeast(ctx, '2.9') && { locked: server.lockedBy !== null }),
-  ...(atLeast(ctx, '2.19') && { description: server.description }),
-  ...(atLeast(ctx, '2.26') && { tags: server.tags }),
-  ...(atLeast(ctx, '2.63') && { trusted_image_certificates: server.trustedCerts }),
-  ...(atLeast(ctx, '2.73') && { locked_reason: server.lockedReason }),
+  locked: shownIf(atLeast(ctx, '2.9'), server.lockedBy !== null),
+  description: shownIf(atLeast(ctx, '2.19'), server.description),
+  tags: shownIf(atLeast(ctx, '2.26'), server.tags),
+  trusted_image_certificates: shownIf(atLeast(ctx, '2.63'), server.trustedCerts),
+  locked_reason: shownIf(atLeast(ctx, '2.73'), server.lockedReason),
 })
+
+/** Shown to everybody from 2.90 on, and to an operator before. */
+const hostnameView = (ctx: RequestContext, server: Server): object | undefined =>
+  atLeast(ctx, '2.90') ? { 'OS-EXT-SRV-ATTR:hostname': server.hostname } : undefined
+
+const pinnedView = (ctx: RequestContext, server: Server): object | undefined =>
+  atLeast(ctx, '2.96') ? { pinned_availability_zone: server.pinnedZone } : undefined
 
 const groupsView = (ctx: RequestContext, server: Server): object =>
   (atLeast(ctx, '2.71') ? { server_groups: server.groupId === null ? [] : [server.groupId] } : {})
@@ -155,8 +167,13 @@ const groupsView = (ctx: RequestContext, server: Server): object =>
 /** As `GET /servers/detail` shows each server. */
 export const detailView = (ctx: RequestContext, server: Server, surroundings: ServerSurroundings): object =>
   Object.assign(
-  coreView(ctx, server, surroundings, true), wideView(ctx, server, surroundings), versionedView(ctx, server),
-)
+    coreView(ctx, server, surroundings, true),
+    wideView(server, surroundings),
+    surroundings.grants.extended ? extendedView(ctx, server) : undefined,
+    hostnameView(ctx, server),
+    pinnedView(ctx, server),
+    versionedView(ctx, server),
+  )
 
 /** As `GET /servers/{id}` shows it. */
 export const showView = (ctx: RequestContext, server: Server, surroundings: ServerSurroundings): object =>
