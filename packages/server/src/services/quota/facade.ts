@@ -78,6 +78,8 @@ export interface SetLimitsRequest {
   limits: Readonly<Record<string, number | ResourceLimit>>
   /** Skips the test against present usage only; never what was given to children. */
   force?: boolean
+  /** Who sets them, a user's id, for the history. */
+  by?: string
 }
 
 /** Lent capacity that its owner wants back: end what the subject names by the deadline, then `release` it. */
@@ -117,7 +119,7 @@ export interface QuotaFacade {
   /** Throws `badRequest` naming the allowed range, `notFound` for an unknown resource. Evicts nothing by itself. */
   setLimits(request: SetLimitsRequest): Promise<void>
   /** Back to the defaults; throws `badRequest` while children still hold a part of it. */
-  resetLimits(projectId: string): Promise<void>
+  resetLimits(projectId: string, by?: string): Promise<void>
   /** Idempotent: the project exists, under this parent (null: a root). Called by whoever creates projects. */
   ensureProject(tx: Tx, project: { projectId: string; parentId: string | null }): Promise<void>
   /** Idempotent: the project is gone, its quota is its parent's again. */

@@ -1,6 +1,5 @@
 /** Quota: a tree of projects that own, lend, borrow and share every counted resource. */
 import { defineService } from '#platform/api-kit/service.ts'
-import type { Metrics } from '#platform/metrics/metrics.ts'
 import type { ServiceDeps } from '#services/deps.ts'
 import { routes } from './api/routes.ts'
 import type { Subscription } from '#platform/bus/bus.ts'
@@ -11,7 +10,9 @@ import { repairNumbers } from './controllers/repair-numbers.ts'
 import type { QuotaFacade } from './facade.ts'
 import { Board } from './manager/board.ts'
 import { QuotaFront } from './manager/front.ts'
+import { History } from './manager/history.ts'
 import { Limits } from './manager/limits.ts'
+import { witness } from './manager/metrics.ts'
 import type { QuotaParts } from './manager/parts.ts'
 import { KnownProjects } from './manager/projects.ts'
 import type { Wish } from './manager/reclaim.ts'
@@ -31,13 +32,14 @@ export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
   migrations,
   routes,
   create: ({ db, bus, clock, log, metrics, facades, config }) => {
+    const history = new History({ db, clock, log }, witness(metrics))
     const parts: QuotaParts = {
       db,
       clock,
       log,
       keystone: facades.keystone,
       defaults: (config.defaults ?? {}) as Record<string, number>,
-      note: counting(metrics),
+      history,
       wish: (wish) => bus.publish(wished, wish),
     }
     const projects = new KnownProjects(parts),
@@ -50,6 +52,7 @@ export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
       },
       stop: async () => {
         listening?.unsubscribe()
+        await history.close()
       },
       api: new Board(parts, projects, limits),
       facade: front,
@@ -65,12 +68,3 @@ export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
 
 /** A doorbell between the refusal, whose transaction is undone, and the notices, which need one of their own. */
 const wished = 'quota.reclaim.wanted'
-
-const counting = (metrics: Metrics): QuotaParts['note'] => {
-  const decisions = metrics.counter({
-    name: 'quaystone_quota_decisions_total',
-    help: 'Reservations by what became of them',
-    labels: ['decision', 'resource'] as const,
-  })
-  return (decision, resource = '') => decisions.inc({ decision, resource })
-}

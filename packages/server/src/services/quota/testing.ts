@@ -6,6 +6,7 @@ import { silentLog } from '#platform/log/log.ts'
 import type { ProjectInfo } from '#services/keystone/facade.ts'
 import { Board } from './manager/board.ts'
 import { QuotaFront } from './manager/front.ts'
+import { History } from './manager/history.ts'
 import { Limits } from './manager/limits.ts'
 import type { QuotaParts } from './manager/parts.ts'
 import { KnownProjects } from './manager/projects.ts'
@@ -43,7 +44,7 @@ export const quotaOver = (db: Database, clock: QuotaParts['clock'], known: Map<s
     log: silentLog,
     keystone: keystoneOf(known),
     defaults: {},
-    note: () => undefined,
+    history: new History({ db, clock, log: silentLog }),
     wish: (wish) => wishes.push(wish),
   }
   const projects = new KnownProjects(parts),

@@ -18,7 +18,6 @@ export const expireReservations = (parts: QuotaParts, front: QuotaFront) =>
       parts.db.transaction(async (tx) => {
         const claim = await claimFetch(tx, subject)
         if (!claim || claim.state !== 'reserved' || (claim.expiresAt ?? Infinity) > parts.clock.now()) return
-        await front.cancel(tx, subject)
-        parts.note('expired')
+        await front.cancel(tx, subject, 'expired')
       }),
   })

@@ -26,10 +26,13 @@ export const repair = async (parts: QuotaParts, root: string): Promise<void> => 
     const engine = await growLocked(tx, root)
     const found = await treeDrift(tx, root, engine)
     await writeTree(tx, root, engine)
-    if (found.length > 0) tx.emit('quota.numbers.repaired', { rootId: root, cells: found.slice(0, 20) })
+    const cells = found.slice(0, 20)
+    if (found.length > 0) {
+      tx.emit('quota.numbers.repaired', { rootId: root, cells })
+      await parts.history.tell(tx, { kind: 'repaired', projectId: root, details: { cells } })
+    }
     return found
   })
   if (drift.length === 0) return
-  parts.note('repaired')
   parts.log.warn({ rootId: root, cells: drift }, 'Quota numbers differed from their claims and were put right')
 }

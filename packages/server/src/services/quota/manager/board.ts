@@ -76,7 +76,9 @@ export class Board {
 
   async show(ctx: RequestContext, projectId: string): Promise<Record<string, ResourceUsage>> {
     const { engine, project } = await this.#seen(ctx, projectId)
-    return Object.fromEntries(engine.tree.resources.map((name, resource) => [name, usageOf(engine, project, resource)]))
+    return Object.fromEntries(
+      engine.tree.resources.map((name, resource) => [name, usageOf(engine, project, resource)]),
+    )
   }
 
   /** Loans in which somebody takes part whom the caller may see. */
@@ -131,13 +133,13 @@ export class Board {
     force: boolean,
   ): Promise<Record<string, ResourceUsage>> {
     await this.#assertMayChange(ctx, projectId)
-    await this.#limits.set({ projectId, limits, force })
+    await this.#limits.set({ projectId, limits, force, by: ctx.userId })
     return this.show(ctx, projectId)
   }
 
   async reset(ctx: RequestContext, projectId: string): Promise<void> {
     await this.#assertMayChange(ctx, projectId)
-    await this.#limits.reset(projectId)
+    await this.#limits.reset(projectId, ctx.userId)
   }
 
   async setPolicy(ctx: RequestContext, projectId: string, policy: Partial<Policy>): Promise<Partial<Policy>> {
@@ -146,6 +148,7 @@ export class Board {
       const project = await this.#projects.ensure(tx, projectId)
       const merged = { ...project.policy, ...policy }
       await projectUpdate(tx, projectId, { policy: merged })
+      await this.#parts.history.tell(tx, { kind: 'policy', projectId, actor: ctx.userId, details: { ...policy } })
       return merged as Partial<Policy>
     })
   }

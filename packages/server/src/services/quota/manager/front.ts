@@ -69,14 +69,19 @@ export class QuotaFront implements QuotaFacade {
     const project = await this.#projects.ensure(tx, request.projectId)
     if (!(await claimInsert(tx, claim))) return reservationOf((await claimFetch(tx, request.subject))!)
     const held = await this.reclaim.redeem(tx, project.id)
+    let borrowed: Amounts = {}
     const granted = await charge(tx, project, {
       amounts,
-      apply: (walk) => walk.fits(amounts) && walk.count(amounts, 1, true),
+      apply: (walk) => {
+        borrowed = walk.borrowing(amounts)
+        return walk.fits(amounts) && walk.count(amounts, 1, true)
+      },
       uncounted: request.subject,
     })
     if (!granted) await this.#refuse(tx, project, { ...request, deltas: amounts })
     if (held) await this.#settleTicket(tx, project.id, amounts)
-    this.#parts.note('granted')
+    const { id: projectId } = project
+    await this.#parts.history.tell(tx, { kind: 'granted', projectId, subject: request.subject, amounts, borrowed })
     return reservationOf(claim)
   }
 
@@ -119,10 +124,12 @@ export class QuotaFront implements QuotaFacade {
       resources: Object.keys(deltas).map((name) => tree.resourceNumber(name)!),
       amounts: Object.values(deltas),
     }
-    if (engine.fits(tree.project(id).leaf, vector)) throw new LostRace(`quota of project ${id} was released meanwhile`)
+    if (engine.fits(tree.project(id).leaf, vector))
+      throw new LostRace(`quota of project ${id} was released meanwhile`)
     const refusal = engine.refusalOf(tree.project(id), vector)
-    this.#parts.note('refused', refusal.resource)
     const wish = { projectId: id, amounts: { ...deltas }, subject: request.subject }
+    const { code: reason, resource, node } = refusal
+    this.#parts.history.refused({ ...wish, reason, resource, node })
     const noticed = await claimsNoticed(tx, id),
       now = this.#parts.clock.now()
     if (noticed.length > 0)
@@ -148,9 +155,9 @@ export class QuotaFront implements QuotaFacade {
     await charge(tx, project, { amounts: claim.amounts, apply: (walk) => walk.settle(claim.amounts) })
   }
 
-  async cancel(tx: Tx, subject: string): Promise<void> {
+  async cancel(tx: Tx, subject: string, cause: 'cancelled' | 'expired' = 'cancelled'): Promise<void> {
     const claim = await claimFetch(tx, subject)
-    if (claim) await this.#giveBack(tx, claim, claim.amounts)
+    if (claim) await this.#giveBack(tx, claim, claim.amounts, cause)
   }
 
   async release(tx: Tx, { subject, deltas }: ReleaseRequest): Promise<void> {
@@ -158,7 +165,12 @@ export class QuotaFront implements QuotaFacade {
     if (claim) await this.#giveBack(tx, claim, deltas ? positiveAmounts(deltas) : claim.amounts)
   }
 
-  async #giveBack(tx: Tx, claim: StoredClaim, wanted: Amounts): Promise<void> {
+  async #giveBack(
+    tx: Tx,
+    claim: StoredClaim,
+    wanted: Amounts,
+    cause: 'cancelled' | 'expired' = 'cancelled',
+  ): Promise<void> {
     const back = Object.fromEntries(
       Object.entries(claim.amounts)
         .map(([name, amount]) => [name, Math.min(amount, wanted[name] ?? 0)] as const)
@@ -174,7 +186,13 @@ export class QuotaFront implements QuotaFacade {
     if (Object.keys(left).length > 0) await claimShrink(tx, claim.subject, left)
     else await claimDelete(tx, claim.subject)
     if (claim.ticket) await this.reclaim.gather(tx, claim.ticket)
-    this.#parts.note('released')
+    await this.#parts.history.tell(tx, {
+      kind: claim.state === 'committed' ? 'released' : cause,
+      projectId: claim.projectId,
+      subject: claim.subject,
+      amounts: back,
+      wasRecalled: claim.ticket !== null,
+    })
   }
 
   async usage(projectId: string): Promise<Record<string, ResourceUsage>> {
@@ -193,8 +211,8 @@ export class QuotaFront implements QuotaFacade {
   setLimits(request: SetLimitsRequest): Promise<void> {
     return this.#limits.set(request)
   }
-  resetLimits(projectId: string): Promise<void> {
-    return this.#limits.reset(projectId)
+  resetLimits(projectId: string, by?: string): Promise<void> {
+    return this.#limits.reset(projectId, by)
   }
 
   ensureProject(tx: Tx, { projectId, parentId }: { projectId: string; parentId: string | null }): Promise<void> {
@@ -225,12 +243,18 @@ export class QuotaFront implements QuotaFacade {
     defaultLimit: number
     unit?: string
   }): Promise<void> {
-    const row = { name, service, default_limit: this.#parts.defaults[name] ?? defaultLimit, unit: unit ?? '' }
+    const declared = this.#parts.defaults[name] ?? defaultLimit
     await this.#parts.db.transaction(async (tx) => {
       const before = await resourceFetch(tx, name)
+      const registered = before?.registered_limit ?? null
+      const row = {
+        ...{ name, service, unit: unit ?? '', declared_limit: declared, registered_limit: registered },
+        default_limit: registered ?? declared,
+      }
       if (
         before &&
         before.default_limit === row.default_limit &&
+        before.declared_limit === declared &&
         before.service === service &&
         before.unit === row.unit
       )

@@ -43,7 +43,9 @@ export class Limits {
   async usage(projectId: string): Promise<Record<string, ResourceUsage>> {
     const engine = await this.engineFor(this.#parts.db, projectId),
       project = engine.tree.project(projectId)
-    return Object.fromEntries(engine.tree.resources.map((name, resource) => [name, usageOf(engine, project, resource)]))
+    return Object.fromEntries(
+      engine.tree.resources.map((name, resource) => [name, usageOf(engine, project, resource)]),
+    )
   }
 
   /** The tree that a project is in. Of one that quota has never met: the tree it would be. */
@@ -62,11 +64,15 @@ export class Limits {
     })
   }
 
-  set({ projectId, limits, force = false }: SetLimitsRequest): Promise<void> {
-    return this.change(projectId, (engine) => {
-      for (const [name, limit] of Object.entries(limits)) this.#setOne(engine, projectId, name, limit, force)
-      return Object.keys(limits)
-    })
+  set({ projectId, limits, force = false, by }: SetLimitsRequest): Promise<void> {
+    return this.change(
+      projectId,
+      (engine) => {
+        for (const [name, limit] of Object.entries(limits)) this.#setOne(engine, projectId, name, limit, force)
+        return Object.keys(limits)
+      },
+      { by },
+    )
   }
 
   #setOne(engine: QuotaEngine, projectId: string, name: string, limit: number | ResourceLimit, force: boolean): void {
@@ -88,7 +94,7 @@ export class Limits {
     tree.configure(projectId, resource, { ...change, ...(limit.ceiling === null && { ceiling: null }) }, { force })
   }
 
-  reset(projectId: string): Promise<void> {
+  reset(projectId: string, by?: string): Promise<void> {
     return this.change(
       projectId,
       (engine) => {
@@ -96,7 +102,7 @@ export class Limits {
         tree.resources.forEach((_, resource) => deleteHardLimit(tree, projectId, resource))
         return tree.resources
       },
-      'reset',
+      { kind: 'reset', by },
     )
   }
 
@@ -104,20 +110,32 @@ export class Limits {
   async change(
     projectId: string,
     work: (engine: QuotaEngine) => readonly string[],
-    kind: 'set' | 'reset' = 'set',
+    { kind = 'set', by }: { kind?: 'set' | 'reset'; by?: string } = {},
   ): Promise<void> {
-    await this.#parts.db.transaction(async (tx) => {
-      const { rootId } = await this.#projects.ensure(tx, projectId)
-      const engine = await growLocked(tx, rootId)
-      const names = inWords(() => work(engine))
-      for (const name of names) {
-        if (kind === 'reset') await holdingDelete(tx, projectId, name)
-        else await holdingWrite(tx, rowOf(engine, engine.tree.project(projectId), name))
-      }
-      // Grown again: what a reset leaves are the defaults.
-      await writeTree(tx, rootId, kind === 'reset' ? await growLocked(tx, rootId) : engine)
-      tx.emit('quota.limits.changed', { projectId, resources: [...names] })
-    })
+    await this.#parts.db.transaction((tx) => this.changeIn(tx, projectId, work, { kind, by }))
+  }
+
+  /** The same, in the caller's transaction. */
+  async changeIn(
+    tx: Tx,
+    projectId: string,
+    work: (engine: QuotaEngine) => readonly string[],
+    { kind = 'set', by }: { kind?: 'set' | 'reset'; by?: string } = {},
+  ): Promise<void> {
+    const { rootId } = await this.#projects.ensure(tx, projectId)
+    const engine = await growLocked(tx, rootId)
+    const before = settingsOf(engine, projectId)
+    const names = inWords(() => work(engine))
+    for (const name of names) {
+      if (kind === 'reset') await holdingDelete(tx, projectId, name)
+      else await holdingWrite(tx, rowOf(engine, engine.tree.project(projectId), name))
+    }
+    // Grown again: what a reset leaves are the defaults.
+    const grown = kind === 'reset' ? await growLocked(tx, rootId) : engine
+    await writeTree(tx, rootId, grown)
+    tx.emit('quota.limits.changed', { projectId, resources: [...names] })
+    const details = changesBetween(before, settingsOf(grown, projectId))
+    await this.#parts.history.tell(tx, { kind: 'settings', projectId, actor: by, details })
   }
 
   async rewriteAll(tx: Tx): Promise<void> {
@@ -134,6 +152,30 @@ const holdingOf = ({ own, pool, lend, borrow, ceiling, weight, tier }: HoldingRo
   weight,
   tier,
 })
+
+type Settings = Record<string, Record<string, number | null>>
+
+/** As people set them: −1 for no limit. */
+const settingsOf = ({ tree }: QuotaEngine, projectId: string): Settings =>
+  Object.fromEntries(
+    tree.resources.map((name, resource) => {
+      const { ceiling, ...amounts } = tree.project(projectId).holdings[resource]!
+      const shown = Object.fromEntries(Object.entries(amounts).map(([field, amount]) => [field, toWire(amount)]))
+      return [name, { ...shown, ceiling: ceiling === null ? null : toWire(ceiling) }]
+    }),
+  )
+
+/** `{ cores: { own: [8, 16] } }`: before and after, of what differs. */
+const changesBetween = (before: Settings, after: Settings): Record<string, Record<string, unknown[]>> => {
+  const entries = Object.entries(after).map(([name, settings]) => {
+    const fields = Object.entries(settings).filter(([field, value]) => before[name]?.[field] !== value)
+    return [
+      name,
+      Object.fromEntries(fields.map(([field, value]) => [field, [before[name]?.[field], value]])),
+    ] as const
+  })
+  return Object.fromEntries(entries.filter(([, fields]) => Object.keys(fields).length > 0))
+}
 
 /** Own in exclusive mode, else the most that the project could come to use. */
 const shownLimit = (holding: Holding, isRoot: boolean): number =>

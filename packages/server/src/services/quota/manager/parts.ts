@@ -3,6 +3,7 @@ import type { Clock } from '#platform/clock/clock.ts'
 import type { Database } from '#platform/db/database.ts'
 import type { Log } from '#platform/log/log.ts'
 import type { KeystoneFacade } from '#services/keystone/facade.ts'
+import type { History } from './history.ts'
 import type { Wish } from './reclaim.ts'
 
 export interface QuotaParts {
@@ -16,6 +17,6 @@ export interface QuotaParts {
    * Hands over a refused request whose project may take back what it lent. Lost if the process dies: it is asked again.
    */
   wish(wish: Wish): void
-  /** Counts decisions for the metrics. */
-  note(decision: 'granted' | 'refused' | 'released' | 'expired' | 'repaired', resource?: string): void
+  /** Where everything that happens is written down, told to the bus and counted. */
+  history: Pick<History, 'tell' | 'refused'>
 }

@@ -66,6 +66,17 @@ export class PathWalk {
     return this.#ledger.available(this.#leaf, this.#resources.get(resource)!)
   }
 
+  /** How much of the amounts the project would have beyond what is its own. */
+  borrowing(amounts: Amounts): Record<string, number> {
+    return Object.fromEntries(
+      Object.entries(amounts).map(([name, amount]) => {
+        const resource = this.#resources.get(name)!
+        const idle = this.#ledger.visible(this.#leaf, resource) - this.#ledger.counted(this.#leaf, resource)
+        return [name, Math.max(0, amount - Math.max(0, idle))]
+      }),
+    )
+  }
+
   /** Counts the amounts (negative: gives them back) at the leaf, of which so much as not yet started. */
   count(amounts: Amounts, sign: 1 | -1, isReserved: boolean): true {
     for (const [name, amount] of Object.entries(amounts)) {

@@ -51,6 +51,7 @@ export class KnownProjects {
     engine.removeProject(id)
     await projectDelete(tx, id)
     await writeTree(tx, project.rootId, engine)
+    await this.#parts.history.tell(tx, { kind: 'forgotten', projectId: id, details: { parentId: project.parentId } })
   }
 
   async #hasChildren(tx: Tx, id: string, rootId: string): Promise<boolean> {

@@ -73,6 +73,8 @@ export class Reclaim {
     if ((await claimFetch(tx, claim))?.state === 'reserved') await this.#counting.commit(tx, claim)
     await claimNotice(tx, claim, { ticket, deadlineAt: deadlineMs })
     tx.emit('quota.reclaim.notice', { subject: claim, projectId: project, deadlineAt: deadlineMs, right })
+    const details = { deadlineAt: deadlineMs, right, for: ticket }
+    await this.#parts.history.tell(tx, { kind: 'recalled', projectId: project, subject: claim, details })
   }
 
   /** Puts what is free now into the hold of a project's ticket. */
@@ -95,6 +97,7 @@ export class Reclaim {
     await claimInsert(tx, this.#holdOf(projectId, amounts, ticket.expiresAt))
     if (Object.entries(ticket.amounts).every(([name, amount]) => amounts[name] === amount)) {
       tx.emit('quota.reclaim.gathered', { projectId, amounts })
+      await this.#parts.history.tell(tx, { kind: 'gathered', projectId, amounts })
     }
   }
 
@@ -122,11 +125,13 @@ export class Reclaim {
   }
 
   /** The ticket is served, or given up: who has not ended yet may stay. */
-  async end(tx: Tx, projectId: string): Promise<void> {
-    await ticketDelete(tx, projectId)
-    for (const claim of await claimsNoticed(tx, projectId)) {
+  async end(tx: Tx, ticket: string): Promise<void> {
+    await ticketDelete(tx, ticket)
+    for (const claim of await claimsNoticed(tx, ticket)) {
       await claimNotice(tx, claim.subject)
-      tx.emit('quota.reclaim.cancelled', { subject: claim.subject, projectId: claim.projectId })
+      const { subject, projectId } = claim
+      tx.emit('quota.reclaim.cancelled', { subject, projectId })
+      await this.#parts.history.tell(tx, { kind: 'spared', projectId, subject })
     }
   }
 

@@ -1,5 +1,6 @@
 /** The tables' history. */
 import {
+  autoId,
   count,
   flag,
   id,
@@ -96,6 +97,41 @@ async function reclaim(schema: Schema): Promise<void> {
   await schema.schema.createIndex('quota_claim_ticket').on('quota_claim').column('ticket').execute()
 }
 
+async function history(schema: Schema): Promise<void> {
+  await schema.schema
+    .createTable('quota_history')
+    .addColumn('id', ...autoId(schema))
+    .addColumn('at', ...time)
+    .addColumn('kind', ...text)
+    .addColumn('project_id', ...text)
+    .addColumn('subject', ...optionalText)
+    .addColumn('amounts', ...json)
+    .addColumn('resources', ...text)
+    .addColumn('actor', ...optionalText)
+    .addColumn('times', ...integer)
+    .addColumn('details', ...optionalJson)
+    .execute()
+  await schema.schema.createIndex('quota_history_project').on('quota_history').columns(['project_id', 'id']).execute()
+  await schema.schema.createIndex('quota_history_subject').on('quota_history').column('subject').execute()
+}
+
+async function unifiedLimits(schema: Schema): Promise<void> {
+  await schema.schema
+    .createTable('quota_unified_limit')
+    .addColumn('project_id', ...text)
+    .addColumn('resource', ...text)
+    .addColumn('limit_id', ...text)
+    .addColumn('value', ...integer)
+    .addPrimaryKeyConstraint('quota_unified_limit_key', ['project_id', 'resource'])
+    .execute()
+  for (const column of ['declared_limit', 'registered_limit']) {
+    await schema.schema
+      .alterTable('quota_resource')
+      .addColumn(column, ...optionalInteger)
+      .execute()
+  }
+}
+
 export const migrations: Migration[] = [
   defineMigration({
     id: '0001-quota',
@@ -105,4 +141,11 @@ export const migrations: Migration[] = [
     },
   }),
   defineMigration({ id: '0002-reclaim', up: reclaim }),
+  defineMigration({
+    id: '0003-history-and-unified-limits',
+    up: async (schema) => {
+      await history(schema)
+      await unifiedLimits(schema)
+    },
+  }),
 ]

@@ -1,10 +1,14 @@
 /** Quota's tables. Limits are −1 where there is none; times are milliseconds. */
+import type { Generated } from 'kysely'
 
 export interface ResourceRow {
   name: string
   service: string
   default_limit: number
   unit: string
+  /** What its service or the operator's file says, and what a registered limit of Keystone says instead. */
+  declared_limit: number | null
+  registered_limit: number | null
 }
 
 /** `path`: the project's leaf, then every node above it up to the root. */
@@ -72,7 +76,31 @@ export interface TicketRow {
   expires_at: number
 }
 
+/** What happened; see `history.ts`. `resources` is `,cores,ram,`. */
+export interface HistoryRow {
+  id: Generated<number>
+  at: number
+  kind: string
+  project_id: string
+  subject: string | null
+  amounts: string
+  resources: string
+  actor: string | null
+  times: number
+  details: string | null
+}
+
+/** A limit of Keystone that this tree follows for one project. */
+export interface UnifiedLimitRow {
+  project_id: string
+  resource: string
+  limit_id: string
+  value: number
+}
+
 export interface QuotaTables {
+  quota_history: HistoryRow
+  quota_unified_limit: UnifiedLimitRow
   quota_resource: ResourceRow
   quota_project: ProjectRow
   quota_holding: HoldingRow
