@@ -60,6 +60,15 @@ function declareSets(filter: Filter): void {
   }
 }
 
+/**
+ * Who listens to which link-local group is of use to a bridge that snoops, and ours does not: it would carry each
+ * report to every port of the network. Reports about wider groups pass: a container may route them.
+ */
+const idleReports = [
+  'ether type ip6 icmpv6 type mld2-listener-report @th,96,16 0xff02 drop',
+  'ether type ip6 icmpv6 type { mld-listener-report, mld-listener-done } @th,64,16 0xff02 drop',
+]
+
 /** What a host may ask before it has an address. */
 const withoutSource = 'nd-neighbor-solicit, nd-router-solicit, mld-listener-report, mld2-listener-report'
 
@@ -77,6 +86,7 @@ const bridgeChains: BaseChain[] = [
     'prerouting',
     'type filter hook prerouting priority -300; policy accept;',
     [
+      ...idleReports,
       ...markFrom('iifname'),
       `meta mark ${markOfUnfiltered} accept`,
       'iifname . ether saddr != @macs drop',
@@ -97,6 +107,7 @@ const bridgeChains: BaseChain[] = [
   ],
   ['forward', 'type filter hook forward priority -100; policy accept;', markFrom('oifname')],
   ['input', 'type filter hook input priority -100; policy accept;', [`meta mark set ${markOfLocal}`]],
+  ['output', 'type filter hook output priority -100; policy accept;', idleReports],
 ]
 
 const inetChains: BaseChain[] = [

@@ -39,12 +39,18 @@ export function sandboxSteps(names: Names, placed: PlacedPort): Step[] {
     'link set lo up',
     vethLine({ near: { name: port.device, mac: port.mac }, far, mtu: mtuOf(placed) }),
     ...addressLines(port),
-    `link set dev ${port.device} up`,
+    `link set dev ${port.device}${hasIpv6(port) ? '' : ' addrgenmode none'} up`,
     ...routeLines(network, port),
   ]
   const ip: Step = { about, tool: 'ip', netns: sandboxPath, lines }
-  return port.addresses.some((address) => address.ip.includes(':')) ? [enableIpv6(placed), ip] : [ip]
+  return hasIpv6(port) ? [enableIpv6(placed), ip] : [ip]
 }
+
+/**
+ * A port without an IPv6 address makes itself no link-local one either: what the kernel says to everybody when it makes
+ * one, the bridge would carry to each of its other ports.
+ */
+const hasIpv6 = (port: WantedPort): boolean => port.addresses.some(({ ip }) => ip.includes(':'))
 
 /** In the network's namespace: one message that marks the far end, puts it in the bridge and brings it up. */
 export function hostSideLine(names: Names, placed: PlacedPort): string {
@@ -109,7 +115,11 @@ const metadataLines = (network: WantedNetwork, port: WantedPort): string[] =>
     )
     .map(({ cidr }) => `route replace ${cidr} dev ${port.device}`)
 
-function hostRouteLine(subnet: WantedSubnet, route: { destination: string; nexthop: string }, device: string): string {
+function hostRouteLine(
+  subnet: WantedSubnet,
+  route: { destination: string; nexthop: string },
+  device: string,
+): string {
   // A next hop of zero is Neutron's word for "on the link itself".
   if (/^(0\.0\.0\.0|::)$/.test(route.nexthop)) return `route replace ${route.destination} dev ${device}`
   return `route replace ${route.destination} via ${route.nexthop} dev ${device}${reach(subnet, route.nexthop)}`
@@ -121,7 +131,8 @@ function defaultLines(subnets: WantedSubnet[], device: string): string[] {
   return [first(4), first(6)]
     .filter((subnet) => subnet !== undefined)
     .map(
-      (subnet) => `route replace default via ${subnet.gatewayIp} dev ${device}${reach(subnet, subnet.gatewayIp ?? '')}`,
+      (subnet) =>
+        `route replace default via ${subnet.gatewayIp} dev ${device}${reach(subnet, subnet.gatewayIp ?? '')}`,
     )
 }
 
