@@ -34,7 +34,9 @@ export const growForest = (shape: ForestShape): { tree: QuotaTree; leaves: strin
     leaves: string[] = []
   for (let resource = 0; resource < shape.resources; resource++) tree.addResource(`r${resource}`)
   const ownAt = (level: number): number =>
-    level === shape.depth ? shape.own : Math.ceil(shape.branch * ownAt(level + 1) * (shape.mode === 'mixed' ? 1.05 : 1))
+    level === shape.depth
+      ? shape.own
+      : Math.ceil(shape.branch * ownAt(level + 1) * (shape.mode === 'mixed' ? 1.05 : 1))
   let made = 0
   const plant = (id: string, parent: string | null, level: number): void => {
     const own = ownAt(level),
