@@ -23,7 +23,7 @@ const startTimeoutMs = 120_000
 const stopTimeoutMs = 30_000
 const logTailChars = 4_000
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const { port } = probe.address() as AddressInfo
