@@ -21,27 +21,25 @@ export interface KeystoneFacade extends TokenValidator {
   catalogEnsure(entries: CatalogEntry[]): Promise<void>
   /** A token for work in the user's name later (controllers, Heat): full data of `userId` on `projectId` now. */
   actAs(userId: string, projectId: string): Promise<TokenData | undefined>
-  /** Registered limits, for quota (unified limits): the default of each resource of each service. */
-  registeredLimitsList(): Promise<RegisteredLimitInfo[]>
-  /** Limits that projects (`project_id`) and domains (`domain_id`) have of their own. */
-  limitsList(match?: { project_id?: string; domain_id?: string }): Promise<LimitInfo[]>
+  /** Below domains, projects have no limits of their own tree (`flat`), or the domain is the tree's root. */
+  limitModel(): 'flat' | 'strict_two_level'
+  /** Unified limits, for quota. Look again on `keystone.limits.changed`. */
+  unifiedLimits(): Promise<UnifiedLimits>
 }
 
-export interface RegisteredLimitInfo {
+/** A limit by the type of its service (`compute`), as clients named it; `value` −1 is no limit. */
+export interface UnifiedLimit {
   id: string
-  service_id: string
-  region_id: string | null
-  resource_name: string
-  default_limit: number
+  serviceType: string
+  regionId: string | null
+  resourceName: string
+  value: number
 }
-export interface LimitInfo {
-  id: string
-  service_id: string
-  region_id: string | null
-  resource_name: string
-  resource_limit: number
-  project_id: string | null
-  domain_id: string | null
+export interface UnifiedLimits {
+  /** The default of a resource. */
+  registered: UnifiedLimit[]
+  /** Of one project or domain. */
+  limits: (UnifiedLimit & { projectId: string; isDomain: boolean })[]
 }
 
 /** `path` is below the public root: `/compute/v2.1`. */

@@ -5,6 +5,7 @@ import { routes } from './api/routes.ts'
 import type { Subscription } from '#platform/bus/bus.ts'
 import { endTickets } from './controllers/end-tickets.ts'
 import { expireReservations } from './controllers/expire-reservations.ts'
+import { followUnifiedLimits } from './controllers/follow-unified-limits.ts'
 import { forgetProjects } from './controllers/forget-projects.ts'
 import { repairNumbers } from './controllers/repair-numbers.ts'
 import type { QuotaFacade } from './facade.ts'
@@ -16,6 +17,7 @@ import { witness } from './manager/metrics.ts'
 import type { QuotaParts } from './manager/parts.ts'
 import { KnownProjects } from './manager/projects.ts'
 import type { Wish } from './manager/reclaim.ts'
+import { UnifiedLimits } from './manager/unified-limits.ts'
 import { policies } from './policies.ts'
 import { migrations } from './store/migrations.ts'
 
@@ -31,20 +33,22 @@ export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
   policies,
   migrations,
   routes,
-  create: ({ db, bus, clock, log, metrics, facades, config }) => {
+  create: ({ db, bus, clock, log, metrics, facades, config, region }) => {
     const history = new History({ db, clock, log }, witness(metrics))
     const parts: QuotaParts = {
       db,
       clock,
       log,
       keystone: facades.keystone,
+      region,
       defaults: (config.defaults ?? {}) as Record<string, number>,
       history,
       wish: (wish) => bus.publish(wished, wish),
     }
     const projects = new KnownProjects(parts),
       limits = new Limits(parts, projects)
-    const front = new QuotaFront(parts, projects, limits)
+    const front = new QuotaFront(parts, projects, limits),
+      unified = new UnifiedLimits(parts, limits)
     let listening: Subscription | undefined
     return {
       start: async () => {
@@ -61,6 +65,7 @@ export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
         endTickets(parts, front),
         repairNumbers(parts),
         forgetProjects(parts, projects),
+        followUnifiedLimits(unified),
       ],
     }
   },

@@ -3,7 +3,7 @@ import { ManualClock } from '#platform/clock/clock.ts'
 import type { Database } from '#platform/db/database.ts'
 import type { TestDatabase } from '#platform/db/testing.ts'
 import { silentLog } from '#platform/log/log.ts'
-import type { ProjectInfo } from '#services/keystone/facade.ts'
+import type { ProjectInfo, UnifiedLimits } from '#services/keystone/facade.ts'
 import { Board } from './manager/board.ts'
 import { QuotaFront } from './manager/front.ts'
 import { History } from './manager/history.ts'
@@ -11,6 +11,7 @@ import { Limits } from './manager/limits.ts'
 import type { QuotaParts } from './manager/parts.ts'
 import { KnownProjects } from './manager/projects.ts'
 import type { Wish } from './manager/reclaim.ts'
+import { UnifiedLimits as FollowedLimits } from './manager/unified-limits.ts'
 import { migrations } from './store/migrations.ts'
 
 export interface QuotaBench {
@@ -23,8 +24,11 @@ export interface QuotaBench {
   limits: Limits
   front: QuotaFront
   board: Board
+  followed: FollowedLimits
   /** Project → parent, null below the domain. Change it as Keystone would. */
   known: Map<string, string | null>
+  /** What Keystone's unified limits say. Change it as an operator would. */
+  unified: UnifiedLimits & { model: 'flat' | 'strict_two_level' }
 }
 
 export const openQuota = async (
@@ -38,11 +42,13 @@ export const openQuota = async (
 
 export const quotaOver = (db: Database, clock: QuotaParts['clock'], known: Map<string, string | null>) => {
   const wishes: Wish[] = []
+  const unified: QuotaBench['unified'] = { model: 'flat', registered: [], limits: [] }
   const parts: QuotaParts = {
     db,
     clock,
     log: silentLog,
-    keystone: keystoneOf(known),
+    keystone: keystoneOf(known, unified),
+    region: 'RegionOne',
     defaults: {},
     history: new History({ db, clock, log: silentLog }),
     wish: (wish) => wishes.push(wish),
@@ -55,8 +61,10 @@ export const quotaOver = (db: Database, clock: QuotaParts['clock'], known: Map<s
     projects,
     limits,
     known,
+    unified,
     front: new QuotaFront(parts, projects, limits),
     board: new Board(parts, projects, limits),
+    followed: new FollowedLimits(parts, limits),
   }
 }
 
@@ -69,7 +77,7 @@ const domain: ProjectInfo = {
   isDomain: true,
 }
 
-const keystoneOf = (known: Map<string, string | null>): QuotaParts['keystone'] => {
+const keystoneOf = (known: Map<string, string | null>, unified: QuotaBench['unified']): QuotaParts['keystone'] => {
   const info = (id: string): ProjectInfo => ({
     id,
     name: id,
@@ -83,5 +91,10 @@ const keystoneOf = (known: Map<string, string | null>): QuotaParts['keystone'] =
     const parent = known.get(id)!
     return [info(id), ...(parent === null ? [domain] : ancestors(parent))]
   }
-  return { projectAncestors: async (id) => ancestors(id), projectsList: async () => [...known.keys()].map(info) }
+  return {
+    projectAncestors: async (id) => (id === domain.id ? [domain] : ancestors(id)),
+    projectsList: async () => [domain, ...[...known.keys()].map(info)],
+    limitModel: () => unified.model,
+    unifiedLimits: async () => unified,
+  }
 }

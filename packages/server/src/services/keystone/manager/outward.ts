@@ -1,8 +1,8 @@
 /** What other services see of Keystone: its facade over the managers. */
-import type { KeystoneFacade, ProjectInfo } from '../facade.ts'
-import { projects, users } from '../store/entity-store.ts'
+import type { KeystoneFacade, ProjectInfo, UnifiedLimits } from '../facade.ts'
+import { projects, services, users } from '../store/entity-store.ts'
 import { ancestorsOf } from '../store/project-tree.ts'
-import type { Project } from '../store/tables.ts'
+import type { Limit, Project, RegisteredLimit } from '../store/tables.ts'
 import type { Managers } from './managers.ts'
 
 const infoOf = (project: Project): ProjectInfo => ({
@@ -30,7 +30,21 @@ export const facadeOf = (managers: Managers): KeystoneFacade => {
     },
     catalogEnsure: (entries) => managers.catalog.ensure(entries),
     actAs: (userId, projectId) => managers.tokens.actAs(userId, projectId),
-    registeredLimitsList: () => managers.registeredLimits.list(),
-    limitsList: (match) => managers.limits.list(match),
+    limitModel: () => managers.settings.limitModel,
+    unifiedLimits: () => unifiedLimitsOf(managers),
+  }
+}
+
+const unifiedLimitsOf = async ({ ground, registeredLimits, limits }: Managers): Promise<UnifiedLimits> => {
+  const types = new Map((await services.list(ground.db)).map(({ id, type }) => [id, type]))
+  const common = (row: RegisteredLimit | Limit) => ({
+    id: row.id, serviceType: types.get(row.service_id) ?? '', regionId: row.region_id, resourceName: row.resource_name,
+  })
+  return {
+    registered: (await registeredLimits.list()).map((row) => ({ ...common(row), value: row.default_limit })),
+    limits: (await limits.list()).map((row) => ({
+      ...common(row), value: row.resource_limit, projectId: row.project_id ?? row.domain_id ?? '',
+      isDomain: row.project_id === null,
+    })),
   }
 }

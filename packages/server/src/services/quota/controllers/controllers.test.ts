@@ -7,6 +7,7 @@ import { openQuota, type QuotaBench } from '../testing.ts'
 import { driftOf } from '../manager/audit.ts'
 import { endTickets } from './end-tickets.ts'
 import { expireReservations } from './expire-reservations.ts'
+import { followUnifiedLimits } from './follow-unified-limits.ts'
 import { forgetProjects } from './forget-projects.ts'
 import { repairNumbers } from './repair-numbers.ts'
 
@@ -72,6 +73,28 @@ const cases: Record<string, Case> = {
     },
     controller: (bench) => forgetProjects(bench.parts, bench.projects),
     assertDone: async (bench) => assert.equal((await bench.front.usage('org')).instances!.free, 16),
+  },
+  'quota.follow-unified-limits': {
+    prepare: async (bench) => {
+      const limit = (id: string, value: number) => ({
+        id,
+        serviceType: 'compute',
+        regionId: null,
+        resourceName: 'servers',
+        value,
+      })
+      bench.unified.registered.push(limit('registered', 5))
+      for (const [projectId, value] of [
+        ['org', 10],
+        ['t1', 3],
+      ] as const)
+        bench.unified.limits.push({ ...limit(`of ${projectId}`, value), projectId, isDomain: false })
+    },
+    controller: (bench) => followUnifiedLimits(bench.followed),
+    assertDone: async (bench) => {
+      assert.deepEqual(await bench.followed.differences(), [])
+      assert.equal((await bench.front.limits('t1')).instances, 3)
+    },
   },
   'quota.repair-numbers': {
     prepare: async (bench) => {

@@ -19,6 +19,7 @@ import type { StoredProject } from '../store/projects.ts'
 import { resourceFetch, resourcesList, resourceWrite } from '../store/resources.ts'
 import { ticketFetch, ticketWrite } from '../store/tickets.ts'
 import { growTree, holdSubject } from './grown-tree.ts'
+import { defaultLimitOf } from './limits.ts'
 import type { Limits } from './limits.ts'
 import type { QuotaParts } from './parts.ts'
 import { charge, walkOf } from './path-count.ts'
@@ -205,7 +206,7 @@ export class QuotaFront implements QuotaFacade {
   async defaults(projectId: string): Promise<Record<string, number>> {
     const isRoot = await this.#projects.isRoot(this.#parts.db, projectId)
     const resources = await resourcesList(this.#parts.db)
-    return Object.fromEntries(resources.map(({ name, default_limit }) => [name, isRoot ? default_limit : 0]))
+    return Object.fromEntries(resources.map((resource) => [resource.name, defaultLimitOf(resource, isRoot)]))
   }
 
   setLimits(request: SetLimitsRequest): Promise<void> {

@@ -66,10 +66,12 @@ export const growFrom = ({ resources, projects, holdings, claims, tickets }: Tre
 }
 
 /** On the wire: −1 is no limit. */
-const defaultHolding = (project: StoredProject, { default_limit }: ResourceRow): Holding => ({
-  ...exclusive,
-  own: project.parentId === null ? default_limit : 0,
-})
+const defaultHolding = (project: StoredProject, resource: ResourceRow): Holding =>
+  project.parentId === null ? { ...exclusive, own: resource.default_limit } : childDefault(resource)
+
+/** Kilo's nothing, or what a registered limit gives to everybody: so much of what those above have not given away. */
+export const childDefault = ({ registered_limit: limit }: Pick<ResourceRow, 'registered_limit'>): Holding =>
+  limit === null ? exclusive : { ...exclusive, borrow: -1, ceiling: limit === -1 ? null : limit }
 
 const fromRow = ({ own, pool, lend, borrow, ceiling, weight, tier }: HoldingRow): Holding => ({
   own,

@@ -12,11 +12,13 @@ import type { Project } from '#engines/quota/tree.ts'
 import type { ResourceLimit, ResourceUsage, SetLimitsRequest } from '../facade.ts'
 import { holdingDelete, holdingsOf, holdingWrite, projectFetch, rootsList } from '../store/projects.ts'
 import { resourcesList } from '../store/resources.ts'
-import type { HoldingRow } from '../store/tables.ts'
+import { unifiedLimitsList } from '../store/unified-limits.ts'
+import type { HoldingRow, ResourceRow } from '../store/tables.ts'
 import { growFrom, growTree, growLocked, writeTree } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 import type { KnownProjects } from './projects.ts'
 import { inWords, unknownResource } from './refusing.ts'
+import { assertFree } from './unified-limits-guard.ts'
 
 export class Limits {
   readonly #parts: QuotaParts
@@ -33,9 +35,9 @@ export class Limits {
     const set = new Map((await holdingsOf(db, [projectId])).map((row) => [row.resource, row]))
     const resources = await resourcesList(db)
     return Object.fromEntries(
-      resources.map(({ name, default_limit }) => {
-        const row = set.get(name)
-        return [name, row ? shownLimit(holdingOf(row), isRoot) : isRoot ? default_limit : 0]
+      resources.map((resource) => {
+        const row = set.get(resource.name)
+        return [resource.name, row ? shownLimit(holdingOf(row), isRoot) : defaultLimitOf(resource, isRoot)]
       }),
     )
   }
@@ -56,7 +58,7 @@ export class Limits {
     const stranger = { id: projectId, parentId: null, rootId: projectId, path: [projectId], policy: {} }
     const resources = await resourcesList(executor)
     return growFrom({
-      resources: resources.map((row) => ({ ...row, default_limit: isRoot ? row.default_limit : 0 })),
+      resources: resources.map((row) => ({ ...row, default_limit: defaultLimitOf(row, isRoot) })),
       projects: [stranger],
       holdings: [],
       claims: [],
@@ -65,14 +67,18 @@ export class Limits {
   }
 
   set({ projectId, limits, force = false, by }: SetLimitsRequest): Promise<void> {
-    return this.change(
-      projectId,
-      (engine) => {
-        for (const [name, limit] of Object.entries(limits)) this.#setOne(engine, projectId, name, limit, force)
-        return Object.keys(limits)
-      },
-      { by },
-    )
+    const work = (engine: QuotaEngine) => {
+      for (const [name, limit] of Object.entries(limits)) this.#setOne(engine, projectId, name, limit, force)
+      return Object.keys(limits)
+    }
+    return this.#parts.db.transaction(async (tx) => {
+      await assertFree(
+        tx,
+        projectId,
+        Object.keys(limits).filter((name) => movesLimit(limits[name]!)),
+      )
+      await this.changeIn(tx, projectId, work, { by })
+    })
   }
 
   #setOne(engine: QuotaEngine, projectId: string, name: string, limit: number | ResourceLimit, force: boolean): void {
@@ -89,33 +95,29 @@ export class Limits {
         reason: 'BAD_SETTING',
       })
     }
-    if (typeof limit === 'number') return setHardLimit(tree, projectId, resource, limit, force)
+    if (typeof limit === 'number') {
+      // The limit that clients set is the one that they see: nothing lower stands above it any more.
+      tree.configure(projectId, resource, { ceiling: null })
+      return setHardLimit(tree, projectId, resource, limit, force)
+    }
     const change = Object.fromEntries(numbers.map(([field, value]) => [field, fromWire(Number(value))]))
     tree.configure(projectId, resource, { ...change, ...(limit.ceiling === null && { ceiling: null }) }, { force })
   }
 
   reset(projectId: string, by?: string): Promise<void> {
-    return this.change(
-      projectId,
-      (engine) => {
-        const { tree } = engine
-        tree.resources.forEach((_, resource) => deleteHardLimit(tree, projectId, resource))
-        return tree.resources
-      },
-      { kind: 'reset', by },
-    )
+    return this.#parts.db.transaction(async (tx) => {
+      // A limit of Keystone is deleted there.
+      const followed = new Set((await unifiedLimitsList(tx, projectId)).map((row) => row.resource))
+      const work = ({ tree }: QuotaEngine) => {
+        const names = tree.resources.filter((name) => !followed.has(name))
+        for (const name of names) deleteHardLimit(tree, projectId, tree.resourceNumber(name)!)
+        return names
+      }
+      await this.changeIn(tx, projectId, work, { kind: 'reset', by })
+    })
   }
 
   /** Changes settings on the tree and writes down what they and all numbers are now. */
-  async change(
-    projectId: string,
-    work: (engine: QuotaEngine) => readonly string[],
-    { kind = 'set', by }: { kind?: 'set' | 'reset'; by?: string } = {},
-  ): Promise<void> {
-    await this.#parts.db.transaction((tx) => this.changeIn(tx, projectId, work, { kind, by }))
-  }
-
-  /** The same, in the caller's transaction. */
   async changeIn(
     tx: Tx,
     projectId: string,
@@ -153,6 +155,10 @@ const holdingOf = ({ own, pool, lend, borrow, ceiling, weight, tier }: HoldingRo
   tier,
 })
 
+/** Whether a setting is about how much a project may use, and not only about how it shares. */
+const movesLimit = (limit: number | ResourceLimit): boolean =>
+  typeof limit === 'number' || limit.own !== undefined || limit.ceiling !== undefined || limit.borrow !== undefined
+
 type Settings = Record<string, Record<string, number | null>>
 
 /** As people set them: −1 for no limit. */
@@ -176,6 +182,10 @@ const changesBetween = (before: Settings, after: Settings): Record<string, Recor
   })
   return Object.fromEntries(entries.filter(([, fields]) => Object.keys(fields).length > 0))
 }
+
+/** What a project may have before anybody sets anything. */
+export const defaultLimitOf = (resource: ResourceRow, isRoot: boolean): number =>
+  isRoot ? resource.default_limit : (resource.registered_limit ?? 0)
 
 /** Own in exclusive mode, else the most that the project could come to use. */
 const shownLimit = (holding: Holding, isRoot: boolean): number =>

@@ -10,7 +10,9 @@ export interface QuotaParts {
   db: Database
   clock: Clock
   log: Log
-  keystone: Pick<KeystoneFacade, 'projectAncestors' | 'projectsList'>
+  keystone: Pick<KeystoneFacade, 'projectAncestors' | 'projectsList' | 'limitModel' | 'unifiedLimits'>
+  /** Limits of Keystone may be of one region: this is ours. */
+  region: string
   /** The operator's own default limits by resource, instead of what services declare. */
   defaults: Readonly<Record<string, number>>
   /**

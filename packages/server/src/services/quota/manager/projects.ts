@@ -16,15 +16,20 @@ export class KnownProjects {
   async ensure(tx: Tx, id: string): Promise<StoredProject> {
     const known = await projectFetch(tx, id)
     if (known) return known
-    const above = await this.#lineage(id)
+    const above = await this.lineage(id)
     for (const [index, project] of above.entries()) await this.enter(tx, project, above[index - 1] ?? null)
     return (await projectFetch(tx, id))!
   }
 
-  /** From its root down. Domains are no part of the tree; a project that Keystone does not know stands alone. */
-  async #lineage(id: string): Promise<string[]> {
-    const ancestors = await this.#parts.keystone.projectAncestors(id)
-    const projects = ancestors.filter((project) => !project.isDomain).map((project) => project.id)
+  /**
+   * From its root down. Domains are part of the tree where Keystone's limits know them as its first level; a project
+   * that Keystone does not know stands alone.
+   */
+  async lineage(id: string): Promise<string[]> {
+    const { keystone } = this.#parts
+    const withDomains = keystone.limitModel() === 'strict_two_level'
+    const ancestors = await keystone.projectAncestors(id)
+    const projects = ancestors.filter((project) => withDomains || !project.isDomain).map((project) => project.id)
     return projects.length > 0 ? projects.reverse() : [id]
   }
 
@@ -39,7 +44,7 @@ export class KnownProjects {
   /** Whether a project is, or would be, a root. Writes nothing. */
   async isRoot(executor: Executor, id: string): Promise<boolean> {
     const known = await projectFetch(executor, id)
-    return known ? known.parentId === null : (await this.#lineage(id)).length === 1
+    return known ? known.parentId === null : (await this.lineage(id)).length === 1
   }
 
   /** What it held is free, its quota its parent's. A project with children goes when they have gone. */
