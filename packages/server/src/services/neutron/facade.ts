@@ -26,6 +26,8 @@ export interface PortInfo {
   hostName: string
   status: 'ACTIVE' | 'DOWN' | 'BUILD' | 'ERROR'
   securityGroupIds: string[]
+  /** False: nothing filters the port, and it can have no security groups. */
+  portSecurity: boolean
   tag?: string
 }
 
@@ -78,6 +80,17 @@ export interface NeutronFacade {
   /** Deletes the ports the device made and lets go of adopted ones. Idempotent. */
   portsRelease(tx: Tx, deviceId: string): Promise<void>
   portRelease(tx: Tx, portId: string): Promise<void>
+  /**
+   * Adds security groups to a port and takes others off, by id; its host's filter follows. Throws `notFound` (port,
+   * group) and `conflict` for a port without port security.
+   */
+  portSecurityGroups(tx: Tx, portId: string, change: { add?: string[]; remove?: string[] }): Promise<void>
+  /** Gives a port one more address of its network. Throws `conflict` IpAddressGenerationFailure, `badRequest` at 5. */
+  portAddressAdd(tx: Tx, portId: string): Promise<PortInfo>
+  /** Takes an address off a port, with the floating IPs that led to it. Throws `notFound`. */
+  portAddressRemove(tx: Tx, portId: string, ip: string): Promise<PortInfo>
+  /** Names of groups by id, of any project; unknown ids are left out. */
+  securityGroupNames(ids: string[]): Promise<Map<string, string>>
   /** Checks names or ids of security groups for a project; throws `notFound`/`conflict` (ambiguous). Returns ids. */
   securityGroupsResolve(projectId: string, namesOrIds: string[]): Promise<{ id: string; name: string }[]>
 }

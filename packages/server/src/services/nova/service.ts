@@ -41,6 +41,7 @@ import { ServerInsight } from './manager/server-insight.ts'
 import { ServerInterfaces } from './manager/server-interfaces.ts'
 import { ServerOrders } from './manager/server-orders.ts'
 import { ServerReader } from './manager/server-reader.ts'
+import { ServerSecurity } from './manager/server-security.ts'
 import { ServerSettings } from './manager/server-settings.ts'
 import { Usage } from './manager/usage.ts'
 import { policies } from './policies.ts'
@@ -67,6 +68,7 @@ const managers = (parts: NovaParts): NovaApi => {
     changes: new ServerChanges(parts, flavors, orders),
     settings: new ServerSettings(parts, orders),
     interfaces: new ServerInterfaces(parts, orders),
+    security: new ServerSecurity(parts),
     insight: new ServerInsight(parts),
     keypairs: new Keypairs(parts),
     groups: new ServerGroups(parts),

@@ -56,6 +56,7 @@ export class MemoryPorts {
       hostName: '',
       status: 'DOWN',
       securityGroupIds: [],
+      portSecurity: true,
     }))
     this.ports.set(deviceId, [...(this.ports.get(deviceId) ?? []), ...made])
   }

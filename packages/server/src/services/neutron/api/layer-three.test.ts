@@ -49,7 +49,7 @@ for (const { name: database, open } of testDatabases()) {
         floating_network_id: external.id,
         port_id: port.id,
       })
-      assert.equal(floating.status, 'ACTIVE')
+      assert.equal(floating.status, 'DOWN', 'the host has not reported it yet')
       assert.equal(floating.router_id, router.id)
       assert.equal(floating.fixed_ip_address, port.fixed_ips[0].ip_address)
       assert.equal(
@@ -70,12 +70,24 @@ for (const { name: database, open } of testDatabases()) {
       assert.equal(await typeOf('demo', 'DELETE', `/ports/${joined.body.port_id}`), 'ServicePortInUse')
 
       await cloud.runner.settle(20_000)
+      const statusOf = async (): Promise<string> =>
+        (await cloud.ask('demo', 'GET', `/floatingips/${floating.id}`)).body.floatingip.status
+      assert.equal(await statusOf(), 'ACTIVE')
+      const again = { floatingip: { port_id: port.id } }
+      const same = await cloud.ask('demo', 'PUT', `/floatingips/${floating.id}`, again)
+      assert.equal(same.body.floatingip.status, 'ACTIVE', 'aiming it where it is aimed changes nothing')
       const wanted = cloud.network.routers.get(router.id)!
       assert.deepEqual(wanted.floatingIps, [
         { address: floating.floating_ip_address, fixedIp: port.fixed_ips[0].ip_address },
       ])
       assert.equal(wanted.interfaces[0]!.addresses[0], '10.5.0.1/24')
       assert.deepEqual(wanted.gateway!.gatewayIps, ['198.51.100.1'])
+
+      await cloud.ask('demo', 'PUT', `/routers/${router.id}`, { router: { admin_state_up: false } })
+      assert.equal(await statusOf(), 'DOWN', 'a router that is switched off carries nothing')
+      await cloud.ask('demo', 'PUT', `/routers/${router.id}`, { router: { admin_state_up: true } })
+      await cloud.runner.settle(20_000)
+      assert.equal(await statusOf(), 'ACTIVE')
 
       assert.equal((await cloud.ask('demo', 'DELETE', `/ports/${port.id}`)).status, 204)
       const free = await cloud.ask('demo', 'GET', `/floatingips/${floating.id}`)

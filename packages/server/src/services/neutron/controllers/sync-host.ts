@@ -4,6 +4,7 @@ import { defineController, type Controller } from '#platform/controllers/control
 import type { Bus } from '#platform/bus/bus.ts'
 import type { Clock } from '#platform/clock/clock.ts'
 import type { HostNetworkReport, HostNetworkState } from '../ports.ts'
+import { floatingStatusesSet, hasUnreported } from '../manager/floating-ip-status.ts'
 import { hostState } from '../manager/host-state.ts'
 import { portStatusSet } from '../manager/neutron-facade.ts'
 import type { NeutronParts } from '../manager/parts.ts'
@@ -18,6 +19,8 @@ interface Wanted {
   host: string
   state: HostNetworkState
   fingerprint: Fingerprint
+  /** A floating IP waits to hear whether its router carries it. */
+  isAwaited: boolean
 }
 
 /** `frame`: all that only a sync brings about. `ports`: by id, without their sandboxes. `whole`: everything. */
@@ -109,13 +112,14 @@ export const syncHost = (
       const all = await Promise.all(
         parts.hosts.list().map(async ({ name }) => {
           const state = await hostState(parts, name)
-          return { host: name, state, fingerprint: fingerprintOf(state) }
+          const isAwaited = await hasUnreported(parts, state.routers)
+          return { host: name, state, fingerprint: fingerprintOf(state), isAwaited }
         }),
       )
       later.set(Math.min(...all.map((wanted) => memory.dueIn(wanted) ?? Infinity)), signal)
       return all
     },
-    plan: (hosts) => hosts.filter((wanted) => memory.dueIn(wanted) === 0),
+    plan: (hosts) => hosts.filter((wanted) => wanted.isAwaited || memory.dueIn(wanted) === 0),
     key: ({ host }) => host,
     act: (wanted) => syncOne(parts, memory, wanted),
   })
@@ -127,6 +131,7 @@ const syncOne = async (parts: NeutronParts, memory: SyncMemory, wanted: Wanted):
   memory.forget(wanted.host)
   const report = await host.network.sync(wanted.state)
   await record(parts, wanted.host, report)
+  await floatingStatusesSet(parts, wanted.state.routers, report)
   memory.done(wanted)
 }
 

@@ -17,6 +17,7 @@ export interface FloatingIpInput extends Partial<FloatingIp> {
   floating_network_id: string
   subnet_id?: string | null
 }
+/** `status` follows what the router's host reports (floating-ip-status). */
 type Aim = Pick<FloatingIp, 'port_id' | 'fixed_ip_address' | 'router_id' | 'status'>
 
 const nowhere: Aim = { port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN' }
@@ -137,7 +138,8 @@ export class FloatingIps {
     const fixed = fixedIpOf(port, fixedIp)
     const router = await routerBetween(tx, floating, { port, subnetId: fixed.subnet_id })
     await assertUnaimed(tx, floating, { port, ip: fixed.ip_address })
-    return { port_id: port.id, fixed_ip_address: fixed.ip_address, router_id: router.id, status: 'ACTIVE' }
+    const aim = { port_id: port.id, fixed_ip_address: fixed.ip_address, router_id: router.id }
+    return { ...aim, status: leadsTo(floating, aim) ? floating.status : 'DOWN' }
   }
 
   remove(ctx: RequestContext, id: string, ifMatch?: number): Promise<void> {
@@ -178,6 +180,11 @@ export class FloatingIps {
     }
   }
 }
+
+const leadsTo = (floating: FloatingIp, aim: Omit<Aim, 'status'>): boolean =>
+  floating.port_id === aim.port_id &&
+  floating.fixed_ip_address === aim.fixed_ip_address &&
+  floating.router_id === aim.router_id
 
 const assertNoForwardings = async (tx: Tx, floating: FloatingIp): Promise<void> => {
   const [one] = await list(tx, portForwardingKind, { conditions: [equals('floatingip_id', floating.id)], limit: 1 })

@@ -11,7 +11,7 @@ import type { FixedIp, Subnet } from '../store/tables.ts'
 import { randomBelow } from './parts.ts'
 import { addressTaken, foreignAddress, invalid, noAddressLeft, unusableAddress } from './refusals.ts'
 
-/** What a client or a service asks for one address: its value, its subnet, or both. */
+/** What a client or a service asks for one address: its value, its subnet, or both. Neither: any of the network. */
 export interface AddressAsk {
   ip_address?: string
   subnet_id?: string
@@ -26,6 +26,7 @@ export interface Taker {
 }
 
 const guessesMax = 6
+export const fixedIpsMax = 5
 
 export const prefixOfSubnet = (subnet: Pick<Subnet, 'cidr'>): Prefix => {
   const prefix = parsePrefix(subnet.cidr)
@@ -67,6 +68,8 @@ export const addressesAllocate = async (
 }
 
 const takeAsked = (tx: Tx, taker: Taker, ask: AddressAsk, subnets: Subnet[]): Promise<FixedIp> => {
+  if (ask.subnet_id === undefined && ask.ip_address === undefined)
+    return takeAny(tx, taker, servedBy(subnets, taker.deviceOwner))
   const subnet = subnetOf(ask, taker, subnets)
   return ask.ip_address === undefined ? takeAny(tx, taker, [subnet]) : takeThis(tx, taker, subnet, ask.ip_address)
 }

@@ -1,6 +1,7 @@
 /** What other services rely on: ports made in their transactions, many at once, bound, planned and released. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { systemClock } from '#platform/clock/clock.ts'
 import { testDatabases } from '#platform/db/testing.ts'
 import { uuid } from '#platform/ids/ids.ts'
 import { startNeutron, type TestNeutron } from '../testing.ts'
@@ -91,6 +92,68 @@ for (const { name, open } of testDatabases()) {
       await cloud.runner.settle(5000)
       assert.ok(cloud.network.ports.has(plan!.port.id))
       assert.ok(cloud.network.networks.get(networkId)!.names.some(({ name }) => name === 'web'))
+    })
+
+    test('groups come and go on a port that lives, once each, and its host is told', async () => {
+      const port = await ensure('grouped', { hostName: 'host-1' })
+      const made = await cloud.ask('demo', 'POST', '/security-groups', { security_group: { name: 'web' } })
+      const web: string = made.body.security_group.id
+      const change = (what: { add?: string[]; remove?: string[] }) =>
+        cloud.db.transaction((tx) => cloud.facade.portSecurityGroups(tx, port.id, what))
+      const sandbox = { workloadId: 'grouped', pid: 43, netns: '/proc/43/ns/net' }
+      await cloud.facade.plugPlans('grouped', sandbox)
+      await Promise.all([change({ add: [web] }), change({ add: [web] })])
+      const [now] = await cloud.facade.portsOf('grouped')
+      assert.deepEqual(new Set(now!.securityGroupIds), new Set([...port.securityGroupIds, web]))
+      assert.deepEqual(await cloud.facade.securityGroupNames([web, uuid()]), new Map([[web, 'web']]))
+      await cloud.runner.settle(20_000)
+      assert.deepEqual(cloud.network.ports.get(port.id)!.securityGroupIds, [...now!.securityGroupIds].sort())
+      await change({ remove: [web] })
+      assert.deepEqual((await cloud.facade.portsOf('grouped'))[0]!.securityGroupIds, port.securityGroupIds)
+      await assert.rejects(change({ add: [uuid()] }), /could not be found|does not exist/)
+      const bare = { port: { port_security_enabled: false, security_groups: [] } }
+      assert.equal((await cloud.ask('admin', 'PUT', `/ports/${port.id}`, bare)).status, 200)
+      await assert.rejects(change({ add: [web] }), { kind: 'conflict' })
+    })
+
+    test('addresses come and go on a port that lives', async () => {
+      const port = await ensure('addressed')
+      const more = await cloud.db.transaction((tx) => cloud.facade.portAddressAdd(tx, port.id))
+      assert.equal(more.fixedIps.length, 2)
+      assert.equal(more.fixedIps[0]!.ip, port.fixedIps[0]!.ip)
+      const remove = () =>
+        cloud.db.transaction((tx) => cloud.facade.portAddressRemove(tx, port.id, port.fixedIps[0]!.ip))
+      assert.deepEqual((await remove()).fixedIps, [more.fixedIps[1]])
+      await assert.rejects(remove(), /does not have the address/)
+    })
+
+    test('a port that is reported down is in no sandbox, also when it was not up before', async () => {
+      await ensure('halted', { hostName: 'host-1' })
+      const [plan] = await cloud.facade.plugPlans('halted', {
+        workloadId: 'halted',
+        pid: 44,
+        netns: '/proc/44/ns/net',
+      })
+      await cloud.facade.portStatus(plan!.port.id, 'DOWN')
+      await cloud.runner.settle(20_000)
+      assert.equal(cloud.network.ports.get(plan!.port.id)?.sandbox, undefined)
+      const stored = await cloud.api.ports.collection.fetch({ projectId: '', isAdmin: true }, plan!.port.id)
+      assert.equal(stored.sandbox, null)
+    })
+
+    test("a person's own port leaves its host with the device that borrowed it", async () => {
+      const made = await cloud.ask('demo', 'POST', '/ports', { port: { network_id: networkId } })
+      const id: string = made.body.port.id
+      await ensure('guest', { id, adopted: true, hostName: 'host-1' })
+      const [plan] = await cloud.facade.plugPlans('guest', { workloadId: 'guest', pid: 45, netns: '/proc/45/ns/net' })
+      await cloud.network.plug(plan!.network, plan!.port, plan!.securityGroups)
+      await cloud.runner.settle(20_000)
+      assert.ok(cloud.network.ports.has(id))
+      await cloud.db.transaction((tx) => cloud.facade.portRelease(tx, id))
+      // What came or went is compared some seconds after the last sync.
+      const endMs = systemClock.now() + 30_000
+      while (cloud.network.ports.has(id) && systemClock.now() < endMs) await cloud.runner.settle(20_000)
+      assert.equal(cloud.network.ports.has(id), false)
     })
 
     test('groups are found by name and id in their own project only', async () => {

@@ -3,12 +3,13 @@ import type { Tx } from '#platform/db/database.ts'
 import { badRequest, conflict, notFound } from '#platform/errors/errors.ts'
 import { ownOrOnOwnNetwork, ownOrOpened, sharedAmong, type Viewer } from '../store/access.ts'
 import { networkKind, portKind, securityGroupKind, subnetKind } from '../store/kinds.ts'
-import { equals, fetch, isIn, list, update } from '../store/records.ts'
+import { equals, fetch, isIn, list, listFields, update } from '../store/records.ts'
 import type { Network, Port, PortSandbox } from '../store/tables.ts'
 import type { NetworkInfo, NeutronFacade, PlugPlan, PortInfo } from '../facade.ts'
 import { Collection } from './collection.ts'
 import { defaultGroupEnsure } from './default-group.ts'
 import type { Topology } from './auto-topology.ts'
+import { portAddressAdd, portAddressRemove, portGroupsChange } from './port-edits.ts'
 import { attachOrder, portChange, portDrop, portMake } from './port-maker.ts'
 import { changed, type NeutronParts } from './parts.ts'
 import { portInfos, portInfosOfDevices, portsOfDevices } from './port-views.ts'
@@ -220,6 +221,24 @@ export class NeutronFront implements NeutronFacade {
     await portChange(this.#parts, tx, port, { fields })
   }
 
+  portSecurityGroups(tx: Tx, portId: string, change: { add?: string[]; remove?: string[] }): Promise<void> {
+    return portGroupsChange(this.#parts, tx, portId, change)
+  }
+
+  async portAddressAdd(tx: Tx, portId: string): Promise<PortInfo> {
+    return this.#info(tx, await portAddressAdd(this.#parts, tx, portId))
+  }
+
+  async portAddressRemove(tx: Tx, portId: string, ip: string): Promise<PortInfo> {
+    return this.#info(tx, await portAddressRemove(this.#parts, tx, portId, ip))
+  }
+
+  async securityGroupNames(ids: string[]): Promise<Map<string, string>> {
+    const wanted = isIn('id', [...new Set(ids)])
+    const groups = await listFields(this.#parts.db, securityGroupKind, ['id', 'name'], [wanted])
+    return new Map(groups.map(({ id, name }) => [id, name]))
+  }
+
   securityGroupsResolve(projectId: string, namesOrIds: string[]): Promise<{ id: string; name: string }[]> {
     return this.#parts.db.transaction((tx) => this.#resolve(tx, projectId, namesOrIds))
   }
@@ -259,7 +278,7 @@ const oneGroup = (
 /** Writes what the host reported, if it is news. A port that went down is in no sandbox any more. */
 export const portStatusSet = async (parts: NeutronParts, tx: Tx, portId: string, status: string): Promise<void> => {
   const port = await fetch(tx, portKind, portId)
-  if (!port || port.status === status) return
+  if (!port || (port.status === status && !(status === 'DOWN' && port.sandbox))) return
   if (!['ACTIVE', 'DOWN', 'ERROR', 'BUILD'].includes(status)) throw badRequest(`Port status "${status}" is not known`)
   await update(tx, portKind, port, { status, ...(status === 'DOWN' && { sandbox: null }) }, parts.clock.now())
   tx.emit('neutron.port.changed', { id: portId, deviceId: port.device_id, status })

@@ -115,7 +115,7 @@ export class PortForwardings {
     if (floating.router_id !== null && floating.router_id !== router.id)
       throw refuse(`floating IP ${floating.id} serves router ${floating.router_id} already`)
     if (floating.router_id === null)
-      await update(tx, floatingIpKind, floating, { router_id: router.id, status: 'ACTIVE' }, this.#parts.clock.now())
+      await update(tx, floatingIpKind, floating, { router_id: router.id, status: 'DOWN' }, this.#parts.clock.now())
     changed(tx, 'port_forwarding', draft.id)
     return wanted
   }

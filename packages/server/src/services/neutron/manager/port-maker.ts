@@ -99,7 +99,8 @@ export const portChange = async (parts: NeutronParts, tx: Tx, port: Port, change
   if (change.fixedIps) fields.fixed_ips = await readdress(tx, { ...port, ...fields }, port.fixed_ips, change.fixedIps)
   if (fields.security_groups) await membershipsSet(tx, port.id, fields.security_groups)
   const after = await update(tx, portKind, port, fields, parts.clock.now())
-  portChanged(tx, after)
+  // The host that a port leaves has to be told as well as the one it comes to.
+  portChanged(tx, port.host === '' ? after : port)
   return after
 }
 

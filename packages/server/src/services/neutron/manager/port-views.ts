@@ -16,6 +16,7 @@ const shown = [
   'fixed_ips',
   'status',
   'security_groups',
+  'port_security_enabled',
   'device_tag',
   'attached_at',
 ] as const
@@ -66,6 +67,7 @@ const portInfo = (port: Shown, networkName: string, floating: FloatingAddress[])
   floatingIps: floating.map((ip) => ({ address: ip.floating_ip_address, fixedIp: ip.fixed_ip_address ?? '' })),
   status: port.status as PortInfo['status'],
   securityGroupIds: port.security_groups,
+  portSecurity: port.port_security_enabled,
   ...(port.device_tag && { tag: port.device_tag }),
 })
 

@@ -9,7 +9,7 @@ import { isIn, list } from '../store/records.ts'
 import type { Network, Port } from '../store/tables.ts'
 import { Collection, ownerTarget, targetOf, viewerOf } from './collection.ts'
 import { defaultGroupEnsure } from './default-group.ts'
-import type { AddressAsk } from './ipam.ts'
+import { fixedIpsMax, type AddressAsk } from './ipam.ts'
 import type { NeutronParts } from './parts.ts'
 import { portChange, portDrop, portMake, type NewPort } from './port-maker.ts'
 import { foreignAddress, macTaken, missing, portGuarded } from './refusals.ts'
@@ -26,8 +26,6 @@ const guards: Record<string, (port: Port) => string> = {
   'network:router_gateway': () => 'has device owner network:router_gateway',
   'network:floatingip': () => 'has device owner network:floatingip',
 }
-
-const fixedIpsMax = 5
 
 export class Ports {
   readonly collection: Collection<Port>

@@ -8,6 +8,7 @@ import { networkKind, portKind, routerKind } from '../store/kinds.ts'
 import { fetch, insert, isIn, list, remove, update } from '../store/records.ts'
 import type { HostRoute, Network, Port, Router } from '../store/tables.ts'
 import { Collection, ownerTarget, viewerOf } from './collection.ts'
+import { floatingStatusesDown } from './floating-ip-status.ts'
 import type { AddressAsk } from './ipam.ts'
 import { born, changed, charge, refund, type NeutronParts } from './parts.ts'
 import { portChange, portDrop, portMake } from './port-maker.ts'
@@ -63,6 +64,7 @@ export class Routers {
       if (fields.routes) await assertRoutes(tx, moved, fields.routes)
       const after =
         Object.keys(fields).length > 0 ? await update(tx, routerKind, moved, fields, this.#parts.clock.now()) : moved
+      if (!after.admin_state_up) await floatingStatusesDown(tx, id)
       changed(tx, 'router', id)
       return after
     })

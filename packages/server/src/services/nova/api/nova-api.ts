@@ -11,6 +11,7 @@ import type { ServerInsight } from '../manager/server-insight.ts'
 import type { ServerInterfaces } from '../manager/server-interfaces.ts'
 import type { ServerOrders } from '../manager/server-orders.ts'
 import type { ServerReader } from '../manager/server-reader.ts'
+import type { ServerSecurity } from '../manager/server-security.ts'
 import type { ServerSettings } from '../manager/server-settings.ts'
 import type { Usage } from '../manager/usage.ts'
 import type { MigrationFilter } from '../store/migrations-list.ts'
@@ -23,6 +24,7 @@ export interface NovaApi {
   changes: ServerChanges
   settings: ServerSettings
   interfaces: ServerInterfaces
+  security: ServerSecurity
   insight: ServerInsight
   flavors: Flavors
   keypairs: Keypairs

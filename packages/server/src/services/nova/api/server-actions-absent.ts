@@ -67,14 +67,6 @@ const absences: Absence[] = [
     why: 'a container has no screen', since: '2.8',
   },
   {
-    key: 'addFixedIp', rule: 'os_compute_api:os-multinic:add', what: 'addFixedIp',
-    why: 'add the address to the port with the network service', until: '2.43',
-  },
-  {
-    key: 'removeFixedIp', rule: 'os_compute_api:os-multinic:remove', what: 'removeFixedIp',
-    why: 'take the address off the port with the network service', until: '2.43',
-  },
-  {
     key: 'addFloatingIp', rule: 'os_compute_api:os-floating-ips:add', what: 'addFloatingIp',
     why: 'associate the floating IP with the network service', until: '2.43',
   },

@@ -13,7 +13,7 @@ import { FlavorRef, RebuildBody } from './server-bodies.ts'
 import { flavorIdOf, rebuildRequest } from './server-request.ts'
 import { newPassword, oneView } from './servers.ts'
 import { changedView } from './server-view.ts'
-import { Anything, DiskConfig, Metadata, Name, wholeOf } from './shapes.ts'
+import { Anything, DiskConfig, Ip, Metadata, Name, Uuid, wholeOf } from './shapes.ts'
 import { absentActions } from './server-actions-absent.ts'
 
 const opt = T.Optional
@@ -156,11 +156,17 @@ const care: Action<NovaApi>[] = [
         Strict({ length: opt(T.Union([T.Integer({ minimum: -1 }), T.String({ pattern: '^-?[0-9]+$' }), T.Null()])) }),
       ]),
     }),
+  serverAction('addFixedIp', 'os_compute_api:os-multinic:add', 'Give a server one more address of a network',
+    (api, ctx, server, { body }) => api.interfaces.addressAdd(ctx, server, body.networkId),
+    { body: Strict({ networkId: Uuid() }), until: '2.43' }),
+  serverAction('removeFixedIp', 'os_compute_api:os-multinic:remove', "Take an address off a server's port",
+    (api, ctx, server, { body }) => api.interfaces.addressRemove(ctx, server, body.address),
+    { body: Strict({ address: Ip() }), until: '2.43' }),
   serverAction('addSecurityGroup', 'os_compute_api:os-security-groups:add', 'Add a security group',
-    (api, ctx, server, { body }) => api.settings.securityGroupAdd(ctx, server, body.name),
+    (api, ctx, server, { body }) => api.security.add(ctx, server, body.name),
     { body: Strict({ name: Name() }) }),
   serverAction('removeSecurityGroup', 'os_compute_api:os-security-groups:remove', 'Remove a security group',
-    (api, ctx, server, { body }) => api.settings.securityGroupRemove(ctx, server, body.name),
+    (api, ctx, server, { body }) => api.security.remove(ctx, server, body.name),
     { body: Strict({ name: Name() }) }),
 ]
 

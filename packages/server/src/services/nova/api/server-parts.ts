@@ -170,7 +170,7 @@ export const serverViewRoutes: Route<NovaApi>[] = [
     handler: async (api, ctx, { params }) => {
       const server = await api.servers.fetch(ctx, params.server_id!, 'os_compute_api:os-security-groups:list')
       return {
-        security_groups: server.securityGroups.map(
+        security_groups: (await api.security.list(server)).map(
           ({ id, name }) => ({ id, name, description: '', tenant_id: server.projectId, rules: [] }),
         ),
       }

@@ -1,12 +1,16 @@
 /** A server's network interfaces: its Neutron ports, attached and detached while it lives. */
 import type { RequestContext } from '#platform/auth/context.ts'
+import type { Tx } from '#platform/db/database.ts'
 import { badRequest, isRefusal, notFound } from '#platform/errors/errors.ts'
 import type { PortInfo } from '#services/neutron/facade.ts'
+import { assertOrder } from '../states/orders.ts'
+import { serverFetch } from '../store/servers.ts'
 import { assertFreePort, planPorts, portOf } from './requested-networks.ts'
 import type { PortPlan } from './requested-networks.ts'
 import type { Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import type { ServerOrders } from './server-orders.ts'
+import { serverMissing } from './server-reader.ts'
 
 export interface InterfaceAsk { portId?: string; networkId?: string; fixedIps: string[]; tag?: string }
 
@@ -28,21 +32,17 @@ export class ServerInterfaces {
 
   /** The port is bound in the order's transaction; the container's new device follows with the `replug`. */
   async attach(caller: RequestContext, server: Server, ask: InterfaceAsk): Promise<PortInfo> {
-    const { neutron } = this.#parts.facades
     const plan = await this.#plan(caller, server, ask)
-    const port = portOf(plan, server)
+    // As upstream, a port that is made for a running server is in the project's default group.
+    const port = { ...portOf(plan, { ...server, securityGroups: [] }), ...(server.host && { hostName: server.host }) }
     try {
       await this.#parts.db.transaction(async (tx) => {
-        await neutron.portEnsure(tx, port)
+        await this.#parts.facades.neutron.portEnsure(tx, port)
         await this.#orders.give(tx, caller, server.id, () => ({ name: 'attachInterface', order: { do: 'replug' } }))
       })
     } catch (error) {
-      if (isRefusal(error) && error.kind === 'conflict' && plan.fixedIp) throw badRequest(
-        error.message, error.details, error,
-      )
-      throw error
+      throw plan.fixedIp ? asBadAddress(error) : error
     }
-    if (server.host) await neutron.portsBind(server.id, server.host)
     return this.fetch(server, port.id)
   }
 
@@ -80,4 +80,37 @@ export class ServerInterfaces {
       await this.#orders.give(tx, caller, server.id, () => ({ name: 'detachInterface', order: { do: 'replug' } }))
     })
   }
+
+  /** One more address on the server's port in that network; the host gives it to the running container. */
+  async addressAdd(caller: RequestContext, server: Server, networkId: string): Promise<void> {
+    const port = (await this.list(server)).find((one) => one.networkId === networkId)
+    if (!port) throw notFound(`Network ${networkId} is not one of instance ${server.id}.`)
+    await this.#readdress(caller, server, 'addFixedIp', (tx) => this.#parts.facades.neutron.portAddressAdd(tx, port.id))
+  }
+
+  async addressRemove(caller: RequestContext, server: Server, ip: string): Promise<void> {
+    const port = (await this.list(server)).find(({ fixedIps }) => fixedIps.some((fixed) => fixed.ip === ip))
+    if (!port) throw badRequest(`Fixed IP ${ip} not found for instance ${server.id}.`)
+    await this.#readdress(caller, server, 'removeFixedIp', (tx) =>
+      this.#parts.facades.neutron.portAddressRemove(tx, port.id, ip))
+  }
+
+  async #readdress(
+    caller: RequestContext, { id }: Server, order: 'addFixedIp' | 'removeFixedIp', work: (tx: Tx) => Promise<unknown>,
+  ): Promise<void> {
+    await this.#parts.db.transaction(async (tx) => {
+      const now = await serverFetch(tx, id)
+      if (!now || now.deleted) throw serverMissing(id)
+      assertOrder(order, now, caller)
+      try {
+        await work(tx)
+      } catch (error) {
+        throw asBadAddress(error)
+      }
+    })
+  }
 }
+
+/** Nova calls it the request's fault when Neutron has no such address to give. */
+const asBadAddress = (error: unknown): unknown =>
+  isRefusal(error) && error.kind === 'conflict' ? badRequest(error.message, error.details, error) : error

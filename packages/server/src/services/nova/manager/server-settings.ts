@@ -133,28 +133,6 @@ export class ServerSettings {
     })
   }
 
-  async securityGroupAdd(caller: RequestContext, server: Server, name: string): Promise<void> {
-    const [group] = await this.#parts.facades.neutron.securityGroupsResolve(server.projectId, [name])
-    if (server.securityGroups.some((one) => one.id === group!.id)) {
-      throw badRequest(`Security group ${name} is already associated with instance ${server.id}`)
-    }
-    await this.#change(server.id, async (_, now) => {
-      assertOrder('addSecurityGroup', now, caller)
-      return { securityGroups: [...now.securityGroups, group!] }
-    })
-  }
-
-  async securityGroupRemove(caller: RequestContext, server: Server, name: string): Promise<void> {
-    const [group] = await this.#parts.facades.neutron.securityGroupsResolve(server.projectId, [name])
-    if (!server.securityGroups.some((one) => one.id === group!.id)) {
-      throw notFound(`Security group ${name} not associated with the instance ${server.id}`)
-    }
-    await this.#change(server.id, async (_, now) => {
-      assertOrder('addSecurityGroup', now, caller)
-      return { securityGroups: now.securityGroups.filter((one) => one.id !== group!.id) }
-    })
-  }
-
   /** Refuses with Nova's words what only a running container has. */
   assertPlaced(server: Server): void {
     if (server.vmState === 'building' || !server.host) throw conflict(`Instance ${server.id} is not ready`)

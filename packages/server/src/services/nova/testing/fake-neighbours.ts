@@ -33,7 +33,8 @@ const network = (id: string, name: string): NetworkInfo =>
 
 type Neutron = Pick<NeutronFacade, 'networkFetch' | 'networksAvailable' | 'autoTopologyEnsure' | 'portFetch'
   | 'portEnsure' | 'portsBind' | 'portsOf'
-  | 'portsOfMany' | 'portsRelease' | 'portRelease' | 'securityGroupsResolve'>
+  | 'portsOfMany' | 'portsRelease' | 'portRelease' | 'portSecurityGroups' | 'portAddressAdd' | 'portAddressRemove'
+  | 'securityGroupNames' | 'securityGroupsResolve'>
 
 export class FakeNeutron implements Neutron {
   readonly networks = new Map(
@@ -61,7 +62,8 @@ export class FakeNeutron implements Neutron {
       projectId: port.projectId, mac: 'fa:16:3e:00:00:01',
       fixedIps: known?.fixedIps ?? [{ subnetId: 's', ip, version: 4 }], floatingIps: [], deviceId: port.deviceId,
       deviceOwner: port.deviceOwner,
-      hostName: '', status: 'DOWN', securityGroupIds: port.securityGroups ?? [], tag: port.tag,
+      hostName: '', status: 'DOWN', securityGroupIds: port.securityGroups ?? [],
+      portSecurity: true, tag: port.tag,
     }
     this.ports.set(port.id, made)
     return made
@@ -78,6 +80,23 @@ export class FakeNeutron implements Neutron {
     for (const port of await this.portsOf(deviceId)) this.ports.delete(port.id)
   }
   async portRelease(_tx: unknown, id: string) { this.ports.delete(id) }
+
+  async portSecurityGroups(_tx: unknown, id: string, { add = [], remove = [] }: { add?: string[]; remove?: string[] }) {
+    const port = this.ports.get(id)!
+    const kept = port.securityGroupIds.filter((group) => !remove.includes(group))
+    port.securityGroupIds = [...new Set([...kept, ...add])]
+  }
+  async portAddressAdd(_tx: unknown, id: string) {
+    const port = this.ports.get(id)!
+    port.fixedIps = [...port.fixedIps, { subnetId: 's', ip: `10.0.0.${this.#next++}`, version: 4 }]
+    return port
+  }
+  async portAddressRemove(_tx: unknown, id: string, ip: string) {
+    const port = this.ports.get(id)!
+    port.fixedIps = port.fixedIps.filter((fixed) => fixed.ip !== ip)
+    return port
+  }
+  async securityGroupNames(ids: string[]) { return new Map(ids.map((id) => [id, id.replace('sg-', '')])) }
 
   async securityGroupsResolve(_projectId: string, names: string[]) {
     return names.map((name) => {

@@ -1,0 +1,73 @@
+/** A server's security groups: those of its ports, and on the server's row for ports that are yet to come. */
+import type { RequestContext } from '#platform/auth/context.ts'
+import type { Tx } from '#platform/db/database.ts'
+import { notFound } from '#platform/errors/errors.ts'
+import type { PortInfo } from '#services/neutron/facade.ts'
+import { assertOrder } from '../states/orders.ts'
+import { serverFetch, serverUpdate } from '../store/servers.ts'
+import type { SecurityGroupRef, Server } from './model.ts'
+import type { NovaParts } from './parts.ts'
+import { serverMissing } from './server-reader.ts'
+
+export class ServerSecurity {
+  readonly #parts: NovaParts
+  constructor(parts: NovaParts) {
+    this.#parts = parts
+  }
+
+  /** What its ports have now, whoever gave it to them. */
+  async list(server: Server): Promise<SecurityGroupRef[]> {
+    const { neutron } = this.#parts.facades
+    const ports = await neutron.portsOf(server.id)
+    if (ports.length === 0) return server.securityGroups
+    const ids = [...new Set(ports.flatMap(({ securityGroupIds }) => securityGroupIds))]
+    const names = await neutron.securityGroupNames(ids)
+    return ids.map((id) => ({ id, name: names.get(id) ?? id }))
+  }
+
+  /** By name or id, to every port that can have groups. A group that is there already stays. */
+  async add(caller: RequestContext, server: Server, nameOrId: string): Promise<void> {
+    const group = await this.#resolve(server, nameOrId)
+    const ports = await this.#guardedPorts(server)
+    if (ports.length === 0)
+      throw notFound(`Security group ${nameOrId} cannot be added: no port of instance ${server.id} takes groups.`)
+    await this.#change(caller, server.id, async (tx, before) => {
+      for (const { id } of ports) await this.#parts.facades.neutron.portSecurityGroups(tx, id, { add: [group.id] })
+      return [...before.filter(({ id }) => id !== group.id), group]
+    })
+  }
+
+  async remove(caller: RequestContext, server: Server, nameOrId: string): Promise<void> {
+    const group = await this.#resolve(server, nameOrId)
+    const ports = (await this.#guardedPorts(server)).filter((port) => port.securityGroupIds.includes(group.id))
+    if (ports.length === 0) throw notFound(`Security group ${nameOrId} not associated with the instance ${server.id}`)
+    await this.#change(caller, server.id, async (tx, before) => {
+      for (const { id } of ports) await this.#parts.facades.neutron.portSecurityGroups(tx, id, { remove: [group.id] })
+      return before.filter(({ id }) => id !== group.id)
+    })
+  }
+
+  async #resolve(server: Server, nameOrId: string): Promise<SecurityGroupRef> {
+    return (await this.#parts.facades.neutron.securityGroupsResolve(server.projectId, [nameOrId]))[0]!
+  }
+
+  async #guardedPorts(server: Server): Promise<PortInfo[]> {
+    const ports = await this.#parts.facades.neutron.portsOf(server.id)
+    return ports.filter(({ portSecurity }) => portSecurity)
+  }
+
+  /** The ports and the row change together, or not at all. */
+  async #change(
+    caller: RequestContext,
+    id: string,
+    groupsAfter: (tx: Tx, before: SecurityGroupRef[]) => Promise<SecurityGroupRef[]>,
+  ): Promise<void> {
+    await this.#parts.db.transaction(async (tx) => {
+      const now = await serverFetch(tx, id)
+      if (!now || now.deleted) throw serverMissing(id)
+      assertOrder('addSecurityGroup', now, caller)
+      const securityGroups = await groupsAfter(tx, now.securityGroups)
+      await serverUpdate(tx, id, { securityGroups, updatedAt: this.#parts.clock.now() })
+    })
+  }
+}
