@@ -87,7 +87,7 @@ const play = ({ config, makespanSMax }: Target, say: BenchContext['say']): Figur
       ...of,
       metric: `${short}, own work in all`,
       value: inMemory.workS,
-      goal: goal('value', makespanSMax / 10),
+      goal: goal('value', 10),
     }),
   ]
 }

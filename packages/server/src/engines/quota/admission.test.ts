@@ -11,9 +11,12 @@ import { entitlements } from './deserved.ts'
 import type { QuotaTree } from './tree.ts'
 
 const leavesOf = (tree: QuotaTree) => [...tree.projects].map((project) => project.leaf)
-const steps = fc.array(fc.record({ at: fc.nat(1000), amount: fc.integer({ min: 1, max: 5 }), release: fc.boolean() }), {
-  maxLength: 30,
-})
+const steps = fc.array(
+  fc.record({ at: fc.nat(1000), amount: fc.integer({ min: 1, max: 5 }), release: fc.boolean() }),
+  {
+    maxLength: 30,
+  },
+)
 const choose = <T>(items: readonly T[], at: number): T => items[at % items.length]!
 
 const play = (

@@ -11,6 +11,9 @@ export const isAmount = (value: number): boolean => value === UNLIMITED || (Numb
 export const fromWire = (value: number): number => (value === -1 ? UNLIMITED : value)
 export const toWire = (value: number): number => (value === UNLIMITED ? -1 : value)
 
+/** A ceiling on the wire: where nothing else limits, a root's is what can be counted at all. */
+export const ceilingToWire = (value: number): number => (value >= AMOUNT_MAX ? -1 : value)
+
 export const positive = (value: number): number => (value > 0 ? value : 0)
 
 /** `total − part`, where no limit minus anything, itself too, leaves what the caller says. */

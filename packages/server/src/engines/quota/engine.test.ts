@@ -359,3 +359,30 @@ test('a copy made from plain data decides like the original', () => {
     propertyRuns(0.2),
   )
 })
+
+test('under a root without limit sums stay whole numbers: what cannot be counted is refused', () => {
+  const lab = new Lab({ P: { own: inf, children: { A: { own: 0, borrow: inf }, B: { own: 0, borrow: inf } } } })
+  const most = Number.MAX_SAFE_INTEGER
+  assert.equal(lab.ask('A', most - 1), 'ok')
+  assert.equal(lab.ask('B', 2), 'NO_RIGHT at P')
+  assert.equal(lab.ask('B', 1), 'ok')
+  assert.equal(lab.ask('B', most), 'NO_RIGHT at P')
+  const refused = lab.engine.claim({ id: 'more', project: 'P', amounts: { units: 1 } }, lab.nowMs)
+  assert.ok(refused.state === 'refused')
+  assert.equal(refused.refusal.limit, -1)
+  lab.stop('A', 1)
+  lab.stop('B', 1)
+  assert.deepEqual(lab.used('A', 'B'), [0, 0])
+  assert.equal(audit(lab.engine), undefined)
+})
+
+test('a root without limit gives away what can be counted, and takes it back without a trace', () => {
+  const lab = new Lab({ P: { own: inf, children: { A: {}, B: {} } } }),
+    most = Number.MAX_SAFE_INTEGER
+  const before = lab.engine.tree.ledger.snapshot(0)
+  assert.equal(lab.set('A', most - 3), 'ok')
+  assert.equal(lab.set('B', 4), 'max 3')
+  assert.equal(lab.set('B', 3), 'ok')
+  assert.deepEqual([lab.set('A', 0), lab.set('B', 0)], ['ok', 'ok'])
+  assert.deepEqual(lab.engine.tree.ledger.snapshot(0), before)
+})

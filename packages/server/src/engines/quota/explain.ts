@@ -1,5 +1,5 @@
 /** Answers to "why", "what could I still use" and "what if", in numbers, level by level; changes nothing. */
-import { fromWire, toWire } from './amounts.ts'
+import { ceilingToWire, fromWire, toWire } from './amounts.ts'
 import type { QuotaEngine } from './engine.ts'
 import type { Ask, Outcome } from './asks.ts'
 import type { QuotaRefusal } from './refusals.ts'
@@ -67,7 +67,7 @@ const levelsOf = ({ tree }: QuotaEngine, leaf: number, resource: number, amount:
     levels.push({
       project: tree.nodeName(node),
       resource: tree.resources[resource]!,
-      ceiling: toWire(ledger.ceiling(node, resource)),
+      ceiling: ceilingToWire(ledger.ceiling(node, resource)),
       used: ledger.subtree(node, resource),
       visible: toWire(ledger.visible(node, resource)),
       counted: ledger.counted(node, resource),

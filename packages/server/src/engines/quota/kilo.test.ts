@@ -51,15 +51,18 @@ test('the table: hard limit, used, reserved, allocated, free', () => {
     const { own, used, reserved, allocated, free } = lab.numbers(id)
     return [own, used, reserved, allocated, free]
   }
-  assert.deepEqual(['ProductionIT', 'CMS', 'Computing', 'Visualisation', 'ATLAS', 'Services', 'Operations'].map(row), [
-    [1000, 100, 100, 700, 100],
-    [300, 25, 15, 250, 10],
-    [100, 50, 50, 0, 0],
-    [150, 25, 25, 0, 100],
-    [400, 25, 25, 300, 50],
-    [100, 25, 25, 0, 50],
-    [200, 50, 50, 0, 100],
-  ])
+  assert.deepEqual(
+    ['ProductionIT', 'CMS', 'Computing', 'Visualisation', 'ATLAS', 'Services', 'Operations'].map(row),
+    [
+      [1000, 100, 100, 700, 100],
+      [300, 25, 15, 250, 10],
+      [100, 50, 50, 0, 0],
+      [150, 25, 25, 0, 100],
+      [400, 25, 25, 300, 50],
+      [100, 25, 25, 0, 50],
+      [200, 50, 50, 0, 100],
+    ],
+  )
 })
 
 test('a: CMS to 400 takes all that ProductionIT has free', () => {

@@ -1,5 +1,5 @@
 /** The hot numbers of the tree in flat arrays: visible, counted, used at each node, and the O(depth) walks. */
-import { minus, positive, UNLIMITED } from './amounts.ts'
+import { AMOUNT_MAX, minus, positive, UNLIMITED } from './amounts.ts'
 
 /**
  * Eight doubles (a cache line) per node, one column per resource. Two indices always name a cell: `node`, `resource`.
@@ -59,6 +59,9 @@ interface Column {
   cells: Float64Array
   bases: Float64Array
   lends: Float64Array
+  /** What all children lend, and how many of them lend without limit, so that no change has to ask them all again. */
+  lent: Float64Array
+  lentWithoutLimit: Int32Array
 }
 
 export class Ledger {
@@ -81,6 +84,8 @@ export class Ledger {
       cells: new Float64Array(size * STRIDE),
       bases: new Float64Array(size),
       lends: new Float64Array(size),
+      lent: new Float64Array(size),
+      lentWithoutLimit: new Int32Array(size),
     })
     return this.#columns.length - 1
   }
@@ -89,10 +94,9 @@ export class Ledger {
   addNode(parent: number): number {
     const node = this.#free.pop() ?? this.#nodes++
     if (node === this.parents.length) this.#grow()
-    for (const { cells, bases, lends } of this.#columns) {
+    for (const { cells, bases, lends, lent, lentWithoutLimit } of this.#columns) {
       cells.fill(0, node * STRIDE, (node + 1) * STRIDE)
-      bases[node] = 0
-      lends[node] = 0
+      bases[node] = lends[node] = lent[node] = lentWithoutLimit[node] = 0
     }
     this.children[node] = []
     this.attach(node, parent)
@@ -108,6 +112,10 @@ export class Ledger {
       column.cells = enlarged(column.cells, size * STRIDE)
       column.bases = enlarged(column.bases, size)
       column.lends = enlarged(column.lends, size)
+      column.lent = enlarged(column.lent, size)
+      const counts = new Int32Array(size)
+      counts.set(column.lentWithoutLimit)
+      column.lentWithoutLimit = counts
     }
   }
 
@@ -118,14 +126,19 @@ export class Ledger {
   }
 
   detach(node: number): void {
-    const siblings = this.children[this.parents[node]!]
-    siblings?.splice(siblings.indexOf(node), 1)
+    const parent = this.parents[node]!
+    if (parent === NO_NODE) return
+    const siblings = this.children[parent]!
+    siblings.splice(siblings.indexOf(node), 1)
+    for (const column of this.#columns) relend(column, parent, column.cells[node * STRIDE + LENDABLE]!, 0)
     this.parents[node] = NO_NODE
   }
 
   attach(node: number, parent: number): void {
     this.parents[node] = parent
-    if (parent !== NO_NODE) this.children[parent]!.push(node)
+    if (parent === NO_NODE) return
+    this.children[parent]!.push(node)
+    for (const column of this.#columns) relend(column, parent, 0, column.cells[node * STRIDE + LENDABLE]!)
   }
 
   #cell(node: number, resource: number, field: number): number {
@@ -225,11 +238,12 @@ export class Ledger {
     return this.counted(target, resource) + spill
   }
 
-  /** The most that fits at `leaf` now. */
+  /** The most that fits at `leaf` now; without limit where nothing but what can be counted at all is in the way. */
   available(leaf: number, resource: number): number {
     let room = this.#headroom(leaf, resource)
     for (let node = leaf; node !== NO_NODE; node = this.parents[node]!) {
-      room = Math.min(room, minus(this.ceiling(node, resource), this.subtree(node, resource), UNLIMITED))
+      const ceiling = this.ceiling(node, resource)
+      if (ceiling < AMOUNT_MAX) room = Math.min(room, ceiling - this.subtree(node, resource))
     }
     return positive(room)
   }
@@ -314,14 +328,16 @@ export class Ledger {
     }
   }
 
-  /** Everything about a cell that follows from its settings and its children's lendable parts. */
+  /** Everything about a cell that follows from its settings and what its children lend; tells its parent. */
   #derive(node: number, resource: number): void {
-    const { cells, bases, lends } = this.#columns[resource]!
+    const column = this.#columns[resource]!,
+      { cells, bases, lends } = column
     const at = node * STRIDE,
-      isRoot = this.parents[node] === NO_NODE
-    let visible = bases[node]!
-    for (const child of this.children[node]!) visible += cells[child * STRIDE + LENDABLE]!
+      parent = this.parents[node]!,
+      isRoot = parent === NO_NODE
+    const visible = column.lentWithoutLimit[node]! > 0 ? UNLIMITED : bases[node]! + column.lent[node]!
     const lendable = isRoot ? 0 : Math.min(lends[node]!, visible)
+    if (!isRoot) relend(column, parent, cells[at + LENDABLE]!, lendable)
     cells[at + VISIBLE] = visible
     cells[at + LENDABLE] = lendable
     cells[at + PRIVATE] = minus(visible, lendable)
@@ -330,13 +346,16 @@ export class Ledger {
 
   /** Derives every cell anew from settings and the use at the leaves: what the incremental numbers must equal. */
   rebuild(resource: number, roots: readonly number[], useAt: (leaf: number) => number): void {
-    const { cells } = this.#columns[resource]!
+    const column = this.#columns[resource]!,
+      { cells } = column
     const visit = (node: number): void => {
       const at = node * STRIDE,
         children = this.children[node]!
+      cells[at + LENDABLE] = column.lent[node] = column.lentWithoutLimit[node] = 0
       for (const child of children) visit(child)
       this.#derive(node, resource)
-      cells[at + COUNTED] = children.length === 0 ? useAt(node) : sum(children, (child) => this.spill(child, resource))
+      cells[at + COUNTED] =
+        children.length === 0 ? useAt(node) : sum(children, (child) => this.spill(child, resource))
       cells[at + SUBTREE] =
         children.length === 0 ? useAt(node) : sum(children, (child) => this.subtree(child, resource))
     }
@@ -354,6 +373,14 @@ const spillChange = (counted: number, delta: number, kept: number): number => {
   const before = counted - kept,
     after = before + delta
   return (after > 0 ? after : 0) - (before > 0 ? before : 0)
+}
+
+/** A child of `node` lends `after` and no longer `before`. */
+const relend = ({ lent, lentWithoutLimit }: Column, node: number, before: number, after: number): void => {
+  if (before === UNLIMITED) lentWithoutLimit[node]!--
+  else lent[node]! -= before
+  if (after === UNLIMITED) lentWithoutLimit[node]!++
+  else lent[node]! += after
 }
 
 const enlarged = (array: Float64Array, size: number): Float64Array => {

@@ -47,7 +47,11 @@ class Matching {
     const needs = below.flatMap((part) => part.needs),
       offers = below.flatMap((part) => part.offers)
     const pool = [
-      { project: this.#tree.projectAt(node).id, amount: this.#tree.ledger.base(node, this.#resource), fromPool: true },
+      {
+        project: this.#tree.projectAt(node).id,
+        amount: this.#tree.ledger.base(node, this.#resource),
+        fromPool: true,
+      },
     ]
     this.#match(needs, pool)
     this.#match(needs, offers)

@@ -51,7 +51,8 @@ for (const sizes of [[1], [1, 2, 3, 5], [2, 7], [1, 4, 9]]) {
     fc.assert(
       fc.property(systems(sizes), (system) => {
         const { engine, pending } = playUntilRest(system.plots, system.jobs)
-        for (const job of pending) assert.ok(!fitsOwn(engine, job), `${job.name} of ${job.project} is owed ${job.size}`)
+        for (const job of pending)
+          assert.ok(!fitsOwn(engine, job), `${job.name} of ${job.project} is owed ${job.size}`)
       }),
       propertyRuns(0.25),
     )
@@ -86,7 +87,10 @@ test('at rest with unit containers everybody is within two units of what they de
       const deserved = engine.deserved(0, waiting)
       for (const { leaf, id } of engine.tree.projects) {
         const distance = Math.abs(engine.tree.ledger.counted(leaf, 0) - deserved.at(leaf))
-        assert.ok(distance <= 2, `${id} uses ${engine.tree.ledger.counted(leaf, 0)} and deserves ${deserved.at(leaf)}`)
+        assert.ok(
+          distance <= 2,
+          `${id} uses ${engine.tree.ledger.counted(leaf, 0)} and deserves ${deserved.at(leaf)}`,
+        )
       }
     }),
     propertyRuns(0.25),
@@ -147,7 +151,9 @@ test('share reclaim leaves the victim’s side at least its own; owner reclaim t
               )
             if (notice.right !== 'share') continue
             const taken =
-              outcome.state === 'reclaiming' ? outcome.notices.filter((other) => other.project === notice.project) : []
+              outcome.state === 'reclaiming'
+                ? outcome.notices.filter((other) => other.project === notice.project)
+                : []
             const units = taken.reduce((sum, other) => sum + book.find(other.claim)!.vector.amounts[0]!, 0)
             const left = (before.get(victim.project.leaf) ?? 0) - units
             assert.ok(left >= ledger.visible(victim.project.leaf, 0), 'a share reclaim went below own')

@@ -1,5 +1,5 @@
 /** Why a request is not served: a stable code, the place in the tree, the numbers there, and what would help. */
-import { toWire } from './amounts.ts'
+import { ceilingToWire } from './amounts.ts'
 import type { Block, Ledger } from './ledger.ts'
 import type { QuotaTree } from './tree.ts'
 
@@ -78,7 +78,7 @@ export const explainBlock = (
     resource: tree.resources[resource]!,
     node: tree.projectAt(node).id,
     asked,
-    limit: toWire(limitAt(ledger, block)),
+    limit: ceilingToWire(limitAt(ledger, block)),
     used: ledger.subtree(node, resource) - reserved,
     reserved,
     available,

@@ -61,13 +61,16 @@ export const mayTakeByShare = (
   if (claimant.ownOnly || !staysAtOwn(tree.ledger, victim, sides.victim, resource)) return false
   const mine = rankOf(tree, sides.claimant, resource),
     theirs = rankOf(tree, sides.victim, resource)
-  return mine !== theirs ? mine < theirs : compareShares(tree, claimant, sides, victim.vector, victim.project.leaf) <= 0
+  return mine !== theirs
+    ? mine < theirs
+    : compareShares(tree, claimant, sides, victim.vector, victim.project.leaf) <= 0
 }
 
 const staysAtOwn = (ledger: Ledger, victim: Claim, top: number, resource: number): boolean => {
   const amount = amountOf(victim.vector, resource)
   for (let node = victim.project.leaf; ; node = ledger.parents[node]!) {
-    if (ledger.countedWith(victim.project.leaf, node, resource, -amount) < ledger.visible(node, resource)) return false
+    if (ledger.countedWith(victim.project.leaf, node, resource, -amount) < ledger.visible(node, resource))
+      return false
     if (node === top) return true
   }
 }
@@ -116,7 +119,12 @@ interface WeighedExcess extends Excess {
   weight: number
 }
 
-const compareDominant = (tree: QuotaTree, mine: WeighedExcess[], theirs: WeighedExcess[], meeting: number): number => {
+const compareDominant = (
+  tree: QuotaTree,
+  mine: WeighedExcess[],
+  theirs: WeighedExcess[],
+  meeting: number,
+): number => {
   if (mine.length === 1) return compareRatios(mine[0]!.over, mine[0]!.weight, theirs[0]!.over, theirs[0]!.weight)
   const capacity = (resource: number) => reachable(tree.ledger, meeting, resource)
   return compareFractions(dominant(mine, capacity), dominant(theirs, capacity))

@@ -87,7 +87,8 @@ export class TicketRack {
     const others = this.all().filter((ticket) => ticket !== except)
     const leaving = new Set(this.all().flatMap((ticket) => [...ticket.victims]))
     const shift = (sign: 1 | -1) => {
-      for (const claim of leaving) this.#apply(claim.project.leaf, claim.vector.resources, claim.vector.amounts, -sign)
+      for (const claim of leaving)
+        this.#apply(claim.project.leaf, claim.vector.resources, claim.vector.amounts, -sign)
       for (const { project, vector, held } of others) {
         this.#apply(
           project.leaf,

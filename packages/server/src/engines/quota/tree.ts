@@ -1,5 +1,5 @@
 /** The tree of projects and what each holds of each resource; keeps own = self + pool + allocated at every project. */
-import { positive, UNLIMITED } from './amounts.ts'
+import { AMOUNT_MAX, positive, UNLIMITED } from './amounts.ts'
 import { Ledger, NO_NODE } from './ledger.ts'
 import { capOf, exclusive, policyDefault, selfDefault, wrongField } from './settings.ts'
 import type { Holding, Policy, SelfHolding } from './settings.ts'
@@ -185,7 +185,9 @@ export class QuotaTree {
 
   /** What the project could give to a child: its unallocated own part, less what its own containers use of it. */
   grantable(project: Project, resource: number, force = false): number {
-    const { selfOwn, used, reserved } = this.numbers(project, resource)
+    const { selfOwn, allocated, used, reserved } = this.numbers(project, resource)
+    // Without a limit too, what is given away stays countable.
+    if (selfOwn === UNLIMITED) return AMOUNT_MAX - allocated
     return force ? selfOwn : positive(selfOwn - used - reserved)
   }
 
@@ -241,7 +243,9 @@ export class QuotaTree {
     const holding = project.holdings[resource]!
     const { own, pool, lend } = holding
     const borrow = project.parent ? holding.borrow : 0
-    const cell = { lend, borrow, ceiling: capOf({ own, borrow, ceiling: holding.ceiling }) }
+    const cap = capOf({ own, borrow, ceiling: holding.ceiling })
+    // All that is counted below a root is counted there as well: no sum anywhere leaves the whole numbers.
+    const cell = { lend, borrow, ceiling: project.parent ? cap : Math.min(cap, AMOUNT_MAX) }
     if (project.leaf === project.node) return this.ledger.configure(project.node, resource, { ...cell, base: own })
     const self = project.selfHoldings[resource]!,
       selfOwn = positive(own - pool - project.allocated[resource]!)

@@ -97,14 +97,23 @@ test('H1: two levels with limits: who may take from whom is decided where the tw
     R: {
       own: 40,
       children: {
-        D1: { own: 20, lend: 0, borrow: 5, children: { D1a: { own: 10, borrow: inf }, D1b: { own: 10, borrow: inf } } },
+        D1: {
+          own: 20,
+          lend: 0,
+          borrow: 5,
+          children: { D1a: { own: 10, borrow: inf }, D1b: { own: 10, borrow: inf } },
+        },
         D2: { own: 20, lend: 10, borrow: 0, children: { D2a: { own: 20, lend: 15, borrow: inf } } },
       },
     },
   })
   const { ledger } = lab.engine.tree,
     node = (id: string) => lab.engine.tree.project(id).node
-  const shape = (id: string) => [ledger.visible(node(id), 0), ledger.lendable(node(id), 0), ledger.private(node(id), 0)]
+  const shape = (id: string) => [
+    ledger.visible(node(id), 0),
+    ledger.lendable(node(id), 0),
+    ledger.private(node(id), 0),
+  ]
   assert.deepEqual(['D1a', 'D1', 'D2a', 'D2'].map(shape), [
     [10, 10, 0],
     [20, 0, 20],

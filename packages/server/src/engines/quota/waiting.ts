@@ -79,7 +79,9 @@ const standing = (tree: QuotaTree, { leaf, vector }: Waiter, node: number) => {
       ledger.countedWith(leaf, node, resource, vector.amounts[index]!) - ledger.visible(node, resource),
     ),
   }))
-  return each.reduce((worst, one) => (compareRatios(one.over, one.weight, worst.over, worst.weight) > 0 ? one : worst))
+  return each.reduce((worst, one) =>
+    compareRatios(one.over, one.weight, worst.over, worst.weight) > 0 ? one : worst,
+  )
 }
 
 const compareEqualRights = (a: Waiter, b: Waiter): number =>
