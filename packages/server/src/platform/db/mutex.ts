@@ -4,6 +4,9 @@ export class Mutex {
   #held = false
   readonly #waiting: (() => void)[] = []
 
+  /** How many stand in line for it. */
+  get waiting(): number { return this.#waiting.length }
+
   /** Resolves when the caller holds the lock; it must call `release` exactly once. */
   acquire(): Promise<void> {
     if (!this.#held) {

@@ -51,8 +51,8 @@ function sqliteBackend(path: string, synchronous: Synchronous, assertOutside: ()
     dialect: 'sqlite',
     plain: new Kysely<unknown>({ dialect: plainDialect(file, assertOutside) }),
     begin: (work) => transactions.transaction().execute(work),
-    // The lock is awaited, so that a running transaction ends first, and never released: later ones wait in vain.
-    close: async () => { await file.lock.acquire(); file.close() },
+    // A running transaction ends first; later ones wait in vain.
+    close: async () => { await file.groups.close(); file.close() },
   }
 }
 

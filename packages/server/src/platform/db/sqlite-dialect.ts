@@ -1,32 +1,27 @@
-/** Kysely on `node:sqlite`: one write connection behind a lock, and one read connection that never waits for it. */
-import { randomInt } from 'node:crypto'
+/** Kysely on `node:sqlite`: one write connection with a line at it, and one read connection that never waits for it. */
 import { SelectQueryNode, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
 import type { CompiledQuery, DatabaseConnection, Dialect, Driver, Kysely, QueryResult } from 'kysely'
-import { systemClock } from '#platform/clock/clock.ts'
-import { isSqliteBusy } from './db-errors.ts'
-import { Mutex } from './mutex.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
 import type { Synchronous } from './sqlite-connection.ts'
-
-/** Waiting for another process's lock ends after about ten seconds. */
-const busyTriesMax = 80
-const busyPauseMsMax = 150
+import { SqliteGroups, whenFree } from './sqlite-group.ts'
+import type { SqliteMember } from './sqlite-group.ts'
 
 /** The two connections to one database file. */
 export class SqliteFile {
   readonly writer: SqliteConnection
   readonly reader: SqliteConnection
-  readonly lock = new Mutex()
+  readonly groups: SqliteGroups
   #schemaChanged = false
 
   constructor(path: string, synchronous: Synchronous) {
     const changed = () => { this.#schemaChanged = true }
     this.writer = new SqliteConnection({ path, readOnly: false, synchronous }, changed)
     this.reader = new SqliteConnection({ path, readOnly: true, synchronous }, changed)
+    this.groups = new SqliteGroups(this.writer, { ended: () => this.#ended(), mustEnd: () => this.#schemaChanged })
   }
 
   /** Called after each commit and rollback: a reader that kept its view of the tables would name columns wrongly. */
-  committed(): void {
+  #ended(): void {
     if (!this.#schemaChanged) return
     this.#schemaChanged = false
     this.writer.reload()
@@ -39,45 +34,16 @@ export class SqliteFile {
   }
 }
 
-/** Runs `work` again while another process holds the write lock; within the process the mutex decides. */
-export async function whenFree<T>(work: () => T): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return work()
-    } catch (error) {
-      if (!isSqliteBusy(error) || tries >= busyTriesMax) throw error
-      await systemClock.sleep(randomInt(5, busyPauseMsMax))
-    }
-  }
-}
-
-/** Statements of an open transaction: all on the write connection, which is held until the end. */
+/** Statements of an open transaction: all on the write connection, in its turn. */
 class TransactionDriver implements Driver {
-  readonly #file: SqliteFile
-  readonly #connection: DatabaseConnection
-  constructor(file: SqliteFile) {
-    this.#file = file
-    this.#connection = {
-      executeQuery: async <Row>(query: CompiledQuery) => file.writer.query<Row>(query),
-      streamQuery: noStreams,
-    }
-  }
+  readonly #groups: SqliteGroups
+  constructor({ groups }: SqliteFile) { this.#groups = groups }
   async init(): Promise<void> { /* The file is open already. */ }
-  async acquireConnection(): Promise<DatabaseConnection> {
-    await this.#file.lock.acquire()
-    return this.#connection
-  }
-  async beginTransaction(): Promise<void> { await whenFree(() => this.#file.writer.exec('begin immediate')) }
-  async commitTransaction(): Promise<void> {
-    this.#file.writer.exec('commit')
-    this.#file.committed()
-  }
-  async rollbackTransaction(): Promise<void> {
-    // SQLite itself has rolled back already after a full disk or an I/O error.
-    if (this.#file.writer.inTransaction) this.#file.writer.exec('rollback')
-    this.#file.committed()
-  }
-  async releaseConnection(): Promise<void> { this.#file.lock.release() }
+  acquireConnection(): Promise<DatabaseConnection> { return this.#groups.enter() }
+  beginTransaction(member: DatabaseConnection): Promise<void> { return (member as SqliteMember).begin() }
+  commitTransaction(member: DatabaseConnection): Promise<void> { return (member as SqliteMember).commit() }
+  rollbackTransaction(member: DatabaseConnection): Promise<void> { return (member as SqliteMember).rollback() }
+  async releaseConnection(member: DatabaseConnection): Promise<void> { (member as SqliteMember).leave() }
   async destroy(): Promise<void> { /* The owner closes the file. */ }
 }
 
@@ -87,11 +53,7 @@ class PlainDriver implements Driver {
   constructor(file: SqliteFile, assertOutside: () => void) {
     const write = <Row>(query: CompiledQuery) => {
       assertOutside()
-      return file.lock.run(async () => {
-        const result = await whenFree(() => file.writer.query<Row>(query))
-        file.committed()
-        return result
-      })
+      return file.groups.alone(() => file.writer.query<Row>(query))
     }
     this.#connection = {
       executeQuery: <Row>(query: CompiledQuery): Promise<QueryResult<Row>> =>
