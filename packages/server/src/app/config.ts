@@ -84,6 +84,8 @@ export const configSchema = T.Object({
         description: 'Default limit of a resource',
         default: {},
       }),
+      historyRowsMax: count('Happenings remembered at most', 100_000, 1),
+      historyDays: count('Days that a happening is remembered', 90, 1),
     },
     { default: {} },
   ),

@@ -4,6 +4,7 @@ import type { PolicyRule } from '#platform/api-kit/service.ts'
 const rules: Record<string, string> = {
   context_is_admin: 'role:admin',
   'quota:show': 'role:admin or role:manager or role:member or role:reader',
+  'quota:show_unified': 'role:admin',
   'quota:set': 'role:admin or role:manager',
 }
 

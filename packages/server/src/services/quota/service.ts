@@ -1,19 +1,23 @@
 /** Quota: a tree of projects that own, lend, borrow and share every counted resource. */
 import { defineService } from '#platform/api-kit/service.ts'
 import type { ServiceDeps } from '#services/deps.ts'
+import type { QuotaApi } from './api/quota-api.ts'
 import { routes } from './api/routes.ts'
 import type { Subscription } from '#platform/bus/bus.ts'
 import { endTickets } from './controllers/end-tickets.ts'
 import { expireReservations } from './controllers/expire-reservations.ts'
 import { followUnifiedLimits } from './controllers/follow-unified-limits.ts'
 import { forgetProjects } from './controllers/forget-projects.ts'
+import { pruneHistory } from './controllers/prune-history.ts'
+import type { HistoryBounds } from './controllers/prune-history.ts'
 import { repairNumbers } from './controllers/repair-numbers.ts'
 import type { QuotaFacade } from './facade.ts'
 import { Board } from './manager/board.ts'
+import { HistoryBoard } from './manager/history-board.ts'
 import { QuotaFront } from './manager/front.ts'
 import { History } from './manager/history.ts'
 import { Limits } from './manager/limits.ts'
-import { witness } from './manager/metrics.ts'
+import { gauges, witness } from './manager/metrics.ts'
 import type { QuotaParts } from './manager/parts.ts'
 import { KnownProjects } from './manager/projects.ts'
 import type { Wish } from './manager/reclaim.ts'
@@ -21,7 +25,7 @@ import { UnifiedLimits } from './manager/unified-limits.ts'
 import { policies } from './policies.ts'
 import { migrations } from './store/migrations.ts'
 
-export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
+export const quota = defineService<QuotaApi, QuotaFacade, ServiceDeps>({
   name: 'quota',
   about: 'A tree of projects that own, lend, borrow and share every counted resource',
   level: 1,
@@ -49,6 +53,8 @@ export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
       limits = new Limits(parts, projects)
     const front = new QuotaFront(parts, projects, limits),
       unified = new UnifiedLimits(parts, limits)
+    const board = new Board(parts, projects, limits)
+    gauges(metrics, parts, limits)
     let listening: Subscription | undefined
     return {
       start: async () => {
@@ -58,7 +64,7 @@ export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
         listening?.unsubscribe()
         await history.close()
       },
-      api: new Board(parts, projects, limits),
+      api: { board, past: new HistoryBoard(parts, board), unified },
       facade: front,
       controllers: [
         expireReservations(parts, front),
@@ -66,6 +72,7 @@ export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
         repairNumbers(parts),
         forgetProjects(parts, projects),
         followUnifiedLimits(unified),
+        pruneHistory(parts, boundsOf(config)),
       ],
     }
   },
@@ -73,3 +80,10 @@ export const quota = defineService<Board, QuotaFacade, ServiceDeps>({
 
 /** A doorbell between the refusal, whose transaction is undone, and the notices, which need one of their own. */
 const wished = 'quota.reclaim.wanted'
+
+const dayMs = 86_400_000
+
+const boundsOf = ({ historyRowsMax = 100_000, historyDays = 90 }: Record<string, unknown>): HistoryBounds => ({
+  rowsMax: Number(historyRowsMax),
+  ageMaxMs: Number(historyDays) * dayMs,
+})

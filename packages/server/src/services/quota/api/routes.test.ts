@@ -1,6 +1,7 @@
 /** Quota's API in a whole cloud: who may see and set what, and what the answers say. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { systemClock } from '#platform/clock/clock.ts'
 import { startTestCloud, type TestCloud } from '#app/testing.ts'
 
 let cloud: TestCloud
@@ -103,4 +104,112 @@ test('reset returns what was granted, unless children still hold a part of it', 
   assert.equal((await ask('DELETE', `/projects/${org}`)).status, 400)
   assert.equal((await ask('DELETE', `/projects/${children.t1}`)).status, 204)
   assert.equal((await ask('GET', `/projects/${children.t1}`)).body.quota.instances.owned, 0)
+})
+
+interface Row {
+  kind: string
+  project_id: string
+  subject: string | null
+  amounts: Record<string, number>
+  times: number
+  details: Record<string, unknown>
+}
+/** Asks until there is an answer, for a minute at most. */
+const until = async <A>(look: () => Promise<A | undefined>): Promise<A> => {
+  for (let round = 0; round < 600; round++) {
+    const answer = await look()
+    if (answer !== undefined) return answer
+    await systemClock.sleep(100)
+  }
+  return assert.fail('it did not happen within a minute')
+}
+const history = async (query: string, token = admin): Promise<Row[]> => {
+  const answer = await ask('GET', `/history?${query}`, undefined, token)
+  assert.equal(answer.status, 200, answer.text)
+  return answer.body.history
+}
+
+test('what happened is told, the newest first, and found by project, kind, resource and subject', async () => {
+  const twelve = await history('subject=test:twelve')
+  assert.deepEqual(
+    twelve.map(({ kind, amounts }) => [kind, amounts]),
+    [
+      ['lent', { instances: 4 }],
+      ['granted', { instances: 12 }],
+    ],
+  )
+  const [reset] = await history(`kind=settings&project_id=${children.t1}&limit=1`)
+  assert.deepEqual((reset!.details.instances as Record<string, unknown>).own, [8, 0])
+  assert.deepEqual(await history('resource=cakes'), [])
+  assert.deepEqual(await history(`kind=lent&since=2100-01-01T00:00:00Z`), [])
+  assert.equal((await ask('GET', '/history?kind=sold')).status, 400)
+  assert.equal((await ask('GET', '/history?since=yesterday')).status, 400)
+})
+
+test('a refusal is told once however often it is made, and others see nothing of it', async () => {
+  const { facades, db } = cloud
+  const beyond = () =>
+    db.transaction((tx) =>
+      facades.quota.reserve(tx, { projectId: children.t1!, deltas: { instances: 99 }, subject: 'test:beyond' }),
+    )
+  for (let times = 0; times < 3; times++) await assert.rejects(beyond())
+  const refused = await until(async () => {
+    const rows = await history(`kind=refused&project_id=${children.t1}`)
+    const times = rows.reduce((sum, row) => sum + row.times, 0)
+    return times === 3 ? rows : undefined
+  })
+  assert.equal(refused[0]!.details.resource, 'instances')
+  assert.deepEqual(await history('kind=refused', demo), [])
+  assert.equal((await ask('GET', `/history?project_id=${org}`, undefined, demo)).status, 404)
+})
+
+test('a policy is set by field and shown with what it inherits', async () => {
+  const policy = { graceMs: 5000, onReclaim: 'stop' }
+  assert.equal((await ask('PUT', `/projects/${org}/policy`, { policy })).status, 200)
+  const shown = (await ask('GET', `/projects/${children.t2}/policy`)).body.policy
+  assert.deepEqual(shown.own, {})
+  assert.deepEqual(
+    [shown.effective.graceMs, shown.effective.onReclaim, shown.effective.reclaim],
+    [5000, 'stop', 'onDemand'],
+  )
+  assert.equal((await ask('PUT', `/projects/${org}/policy`, { policy: { onReclaim: 'explode' } })).status, 400)
+})
+
+test('Keystone’s limits are listed with what they limit, and limit it', async () => {
+  const services = (await cloud.ask('GET', '/identity/v3/services?type=compute', { token: admin })).body.services
+  const made = await cloud.ask('POST', '/identity/v3/registered_limits', {
+    token: admin,
+    body: {
+      registered_limits: ['servers', 'class:CUSTOM_GPU'].map((resource_name) => ({
+        service_id: services[0].id,
+        resource_name,
+        default_limit: 7,
+      })),
+    },
+  })
+  assert.equal(made.status, 201, made.text)
+  await until(async () => {
+    const { quota } = (await ask('GET', `/projects/${children.t1}`)).body
+    return quota.instances.limit === 7 ? quota : undefined
+  })
+  const { unified_limits: listed } = (await ask('GET', '/unified-limits')).body
+  const byName = Object.fromEntries(
+    listed.map((one: { resource_name: string; resource: string | null }) => [one.resource_name, one.resource]),
+  )
+  assert.deepEqual(byName, { servers: 'instances', 'class:CUSTOM_GPU': null })
+  assert.equal((await ask('GET', '/unified-limits', undefined, demo)).status, 403)
+})
+
+test('the metrics count decisions and say what trees may use and use', async () => {
+  const { text } = await cloud.ask('GET', '/metrics', {})
+  const samples = text.split('\n')
+  for (const sample of [
+    'quaystone_quota_decisions_total{decision="lent"} 1',
+    'quaystone_quota_refusals_total{reason="CEILING",resource="instances"} 3',
+    `quaystone_quota_limit{tree="${org}",resource="instances"} 16`,
+    `quaystone_quota_used{tree="${org}",resource="instances"} 0`,
+    `quaystone_quota_reserved{tree="${org}",resource="instances"} 12`,
+    'quaystone_quota_waiting{who="owner"} 0',
+  ])
+    assert.ok(samples.includes(sample), sample)
 })

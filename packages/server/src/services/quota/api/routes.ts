@@ -2,7 +2,10 @@
 import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import { Nullable, Strict, T } from '#platform/api-kit/schema.ts'
 import type { ResourceLimit } from '../facade.ts'
-import type { Board, Step } from '../manager/board.ts'
+import { happeningKinds } from '../manager/history.ts'
+import type { Step } from '../manager/board.ts'
+import { happeningView, moment } from './history-view.ts'
+import type { QuotaApi } from './quota-api.ts'
 
 const limit = T.Integer({ minimum: -1, maximum: Number.MAX_SAFE_INTEGER })
 const amount = T.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
@@ -26,6 +29,7 @@ const policy = Strict({
   minRuntimeMs: opt(amount),
   waitsForMinRuntime: opt(T.Boolean()),
   reclaimsMax: opt(T.Integer({ minimum: 1 })),
+  onReclaim: opt(T.Enum(['delete', 'stop'])),
 })
 const step = T.Union([
   Strict({ set: Strict({ project_id: name, resource: name, holding, force: opt(T.Boolean()) }) }),
@@ -33,11 +37,22 @@ const step = T.Union([
   Strict({ release: Strict({ subject: name }) }),
 ])
 
+const HistoryQuery = T.Object({
+  project_id: opt(name),
+  kind: opt(T.Array(T.Enum([...happeningKinds]))),
+  resource: opt(name),
+  subject: opt(name),
+  since: opt(name),
+  until: opt(name),
+  before: opt(T.Integer({ minimum: 1 })),
+  limit: opt(T.Integer({ minimum: 1, maximum: 1000 })),
+})
+
 const one = '/projects/{project_id}'
 const errors = [403, 404]
 
-export const routes: Route<Board>[] = [
-  defineRoute<Board>({
+export const routes: Route<QuotaApi>[] = [
+  defineRoute<QuotaApi>({
     id: 'versions.list',
     method: 'GET',
     path: '/',
@@ -45,18 +60,18 @@ export const routes: Route<Board>[] = [
     summary: 'List API versions',
     policy: 'open',
     reply: { status: 200 },
-    handler: (_board, ctx) => ({
+    handler: (_api, ctx) => ({
       versions: [{ id: 'v1', status: 'CURRENT', links: [{ rel: 'self', href: `${ctx.baseUrl}/` }] }],
     }),
   }),
-  defineRoute<Board>({
+  defineRoute<QuotaApi>({
     id: 'resources.list',
     method: 'GET',
     path: '/resources',
     summary: 'List what is counted',
     policy: 'quota:show',
     reply: { status: 200 },
-    handler: async (board) => ({ resources: await board.resources() }),
+    handler: async ({ board }) => ({ resources: await board.resources() }),
   }),
   defineRoute({
     id: 'tree.show',
@@ -67,9 +82,9 @@ export const routes: Route<Board>[] = [
     query: T.Object({ project_id: opt(name) }),
     reply: { status: 200 },
     errors,
-    handler: async (board: Board, ctx, { query }) => ({ tree: await board.tree(ctx, query.project_id) }),
+    handler: async ({ board }: QuotaApi, ctx, { query }) => ({ tree: await board.tree(ctx, query.project_id) }),
   }),
-  defineRoute<Board>({
+  defineRoute<QuotaApi>({
     id: 'projects.show',
     method: 'GET',
     path: one,
@@ -77,7 +92,7 @@ export const routes: Route<Board>[] = [
     policy: 'quota:show',
     reply: { status: 200 },
     errors,
-    handler: async (board, ctx, { params }) => ({ quota: await board.show(ctx, params.project_id!) }),
+    handler: async ({ board }, ctx, { params }) => ({ quota: await board.show(ctx, params.project_id!) }),
   }),
   defineRoute({
     id: 'projects.update',
@@ -88,7 +103,7 @@ export const routes: Route<Board>[] = [
     reply: { status: 200 },
     errors,
     body: Strict({ limits: T.Record(name, T.Union([limit, holding])), force: opt(T.Boolean()) }),
-    handler: async (board: Board, ctx, { params, body }) => ({
+    handler: async ({ board }: QuotaApi, ctx, { params, body }) => ({
       quota: await board.set(
         ctx,
         params.project_id!,
@@ -97,7 +112,7 @@ export const routes: Route<Board>[] = [
       ),
     }),
   }),
-  defineRoute<Board>({
+  defineRoute<QuotaApi>({
     id: 'projects.delete',
     method: 'DELETE',
     path: one,
@@ -105,7 +120,7 @@ export const routes: Route<Board>[] = [
     policy: 'quota:set',
     reply: { status: 204 },
     errors,
-    handler: (board, ctx, { params }) => board.reset(ctx, params.project_id!),
+    handler: ({ board }, ctx, { params }) => board.reset(ctx, params.project_id!),
   }),
   defineRoute({
     id: 'projects.policy',
@@ -116,11 +131,11 @@ export const routes: Route<Board>[] = [
     body: Strict({ policy }),
     reply: { status: 200 },
     errors,
-    handler: async (board: Board, ctx, { params, body }) => ({
+    handler: async ({ board }: QuotaApi, ctx, { params, body }) => ({
       policy: await board.setPolicy(ctx, params.project_id!, body.policy),
     }),
   }),
-  defineRoute<Board>({
+  defineRoute<QuotaApi>({
     id: 'projects.loans',
     method: 'GET',
     path: `${one}/loans`,
@@ -128,7 +143,7 @@ export const routes: Route<Board>[] = [
     policy: 'quota:show',
     reply: { status: 200 },
     errors,
-    handler: async (board, ctx, { params }) => ({ loans: await board.loans(ctx, params.project_id!) }),
+    handler: async ({ board }, ctx, { params }) => ({ loans: await board.loans(ctx, params.project_id!) }),
   }),
   defineRoute({
     id: 'projects.explain',
@@ -139,7 +154,7 @@ export const routes: Route<Board>[] = [
     body: Strict({ amounts, priority: opt(T.Integer()) }),
     reply: { status: 200 },
     errors,
-    handler: async (board: Board, ctx, { params, body }) => ({
+    handler: async ({ board }: QuotaApi, ctx, { params, body }) => ({
       explanation: await board.explain(ctx, params.project_id!, body),
     }),
   }),
@@ -152,9 +167,46 @@ export const routes: Route<Board>[] = [
     body: Strict({ steps: T.Array(step, { maxItems: 1000 }) }),
     reply: { status: 200 },
     errors,
-    handler: async (board: Board, ctx, { params, body }) => {
+    handler: async ({ board }: QuotaApi, ctx, { params, body }) => {
       const { results, rows } = await board.simulate(ctx, params.project_id!, body.steps as Step[])
       return { results, tree: rows }
     },
+  }),
+  defineRoute<QuotaApi>({
+    id: 'projects.policy.show',
+    method: 'GET',
+    path: `${one}/policy`,
+    summary: "Show how a project's loans come back",
+    policy: 'quota:show',
+    reply: { status: 200 },
+    errors,
+    handler: async ({ board }, ctx, { params }) => ({ policy: await board.policy(ctx, params.project_id!) }),
+  }),
+  defineRoute({
+    id: 'history.list',
+    method: 'GET',
+    path: '/history',
+    summary: 'List what happened to quota, the newest first',
+    policy: 'quota:show',
+    query: HistoryQuery,
+    reply: { status: 200 },
+    errors,
+    handler: async ({ past }: QuotaApi, ctx, { query }) => {
+      const { project_id, kind, resource, subject, since, until, limit = 100, before } = query
+      const found = await past.list(ctx, {
+        ...{ projectId: project_id, resource, subject, before, limit },
+        ...{ kinds: kind, sinceMs: moment('since', since), untilMs: moment('until', until) },
+      })
+      return { history: found.map(happeningView) }
+    },
+  }),
+  defineRoute<QuotaApi>({
+    id: 'unified.list',
+    method: 'GET',
+    path: '/unified-limits',
+    summary: "List Keystone's limits and what each of them limits here",
+    policy: 'quota:show_unified',
+    reply: { status: 200 },
+    handler: async ({ unified }) => ({ unified_limits: await unified.list() }),
   }),
 ]

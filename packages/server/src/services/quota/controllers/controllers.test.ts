@@ -3,15 +3,18 @@ import assert from 'node:assert/strict'
 import { controllerSuite, type ControllerBench } from '#platform/controllers/testing.ts'
 import type { AnyController } from '#platform/controllers/controller.ts'
 import { testDatabases } from '#platform/db/testing.ts'
+import { historyList } from '../store/history.ts'
 import { openQuota, type QuotaBench } from '../testing.ts'
 import { driftOf } from '../manager/audit.ts'
 import { endTickets } from './end-tickets.ts'
 import { expireReservations } from './expire-reservations.ts'
 import { followUnifiedLimits } from './follow-unified-limits.ts'
 import { forgetProjects } from './forget-projects.ts'
+import { pruneHistory } from './prune-history.ts'
 import { repairNumbers } from './repair-numbers.ts'
 
 const [database] = testDatabases()
+const dayMs = 86_400_000
 
 interface Case {
   /** Makes work, in a tree of org 16 with t1 and t2 of 8 each, lending all. */
@@ -94,6 +97,18 @@ const cases: Record<string, Case> = {
     assertDone: async (bench) => {
       assert.deepEqual(await bench.followed.differences(), [])
       assert.equal((await bench.front.limits('t1')).instances, 3)
+    },
+  },
+  'quota.prune-history': {
+    prepare: async (bench) => {
+      await take(bench, 'old', 't1', 1, true)
+      bench.clock.advance(3 * dayMs)
+      for (let index = 0; index < 6; index++) await take(bench, `new ${index}`, 't1', 1, true)
+    },
+    controller: (bench) => pruneHistory(bench.parts, { rowsMax: 4, ageMaxMs: 2 * dayMs }),
+    assertDone: async (bench) => {
+      const left = (await historyList(bench.db, {}, 100)).map(({ subject }) => subject)
+      assert.deepEqual(left, ['new 5', 'new 4', 'new 3', 'new 2'])
     },
   },
   'quota.repair-numbers': {

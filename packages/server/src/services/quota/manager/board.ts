@@ -9,7 +9,7 @@ import type { Explanation, Supposition, SuppositionResult } from '#engines/quota
 import { mayChange, maySee } from '#engines/quota/kilo.ts'
 import { loansOf } from '#engines/quota/loans.ts'
 import type { Loan } from '#engines/quota/loans.ts'
-import type { Holding, Policy } from '#engines/quota/settings.ts'
+import type { Holding } from '#engines/quota/settings.ts'
 import type { Project } from '#engines/quota/tree.ts'
 import type { ResourceLimit, ResourceUsage } from '../facade.ts'
 import { projectFetch, projectUpdate, rootsList } from '../store/projects.ts'
@@ -17,6 +17,8 @@ import { resourcesList } from '../store/resources.ts'
 import { growTree } from './grown-tree.ts'
 import type { Limits } from './limits.ts'
 import { usageOf } from './limits.ts'
+import { policyOf } from './owners-policy.ts'
+import type { ProjectPolicy } from './owners-policy.ts'
 import type { QuotaParts } from './parts.ts'
 import type { KnownProjects } from './projects.ts'
 import { inWords } from './refusing.ts'
@@ -142,14 +144,24 @@ export class Board {
     await this.#limits.reset(projectId, ctx.userId)
   }
 
-  async setPolicy(ctx: RequestContext, projectId: string, policy: Partial<Policy>): Promise<Partial<Policy>> {
+  /** What the project itself sets (`own`), and what holds for it with what it inherits. */
+  async policy(ctx: RequestContext, projectId: string): Promise<{ own: object; effective: ProjectPolicy }> {
+    const { project } = await this.#seen(ctx, projectId)
+    return { own: project.policy, effective: policyOf(project) }
+  }
+
+  async setPolicy(
+    ctx: RequestContext,
+    projectId: string,
+    policy: Partial<ProjectPolicy>,
+  ): Promise<Partial<ProjectPolicy>> {
     await this.#assertMayChange(ctx, projectId)
     return this.#parts.db.transaction(async (tx) => {
       const project = await this.#projects.ensure(tx, projectId)
       const merged = { ...project.policy, ...policy }
       await projectUpdate(tx, projectId, { policy: merged })
       await this.#parts.history.tell(tx, { kind: 'policy', projectId, actor: ctx.userId, details: { ...policy } })
-      return merged as Partial<Policy>
+      return merged as Partial<ProjectPolicy>
     })
   }
 
@@ -160,6 +172,13 @@ export class Board {
     throw forbidden(
       "A project's quota is changed by a manager of its immediate parent, or by an administrator of the cloud.",
     )
+  }
+
+  /** A project that the caller may see, and everything below it. */
+  async idsBelow(ctx: RequestContext, projectId: string): Promise<string[]> {
+    const { project } = await this.#seen(ctx, projectId)
+    const below = (one: Project): string[] => [one.id, ...[...one.children].flatMap(below)]
+    return below(project)
   }
 
   /** What a caller may not see does not exist for them. */

@@ -1,6 +1,14 @@
 /** Quota in numbers for Prometheus: decisions as they happen, holdings when somebody looks. Few series, whatever grows. */
+import { loansOf } from '#engines/quota/loans.ts'
+import type { Database } from '#platform/db/database.ts'
 import type { Metrics } from '#platform/metrics/metrics.ts'
+import { claimsNoticed } from '../store/claims.ts'
+import { treeSums } from '../store/sums.ts'
+import { ticketsList } from '../store/tickets.ts'
+import { growTree } from './grown-tree.ts'
 import type { Witness } from './history.ts'
+import type { Limits } from './limits.ts'
+import type { QuotaParts } from './parts.ts'
 
 const reclaimSeconds = [1, 5, 15, 30, 60, 120, 300, 600]
 
@@ -27,4 +35,100 @@ export const witness = (metrics: Metrics): Witness => {
       refusals.inc({ reason: String(details.reason), resource: String(details.resource) }, times)
     if (typeof details.recalledForMs === 'number') reclaims.observe(details.recalledForMs / 1000)
   }
+}
+
+/** Trees with series of their own: those that use most. All others are one, called `others`. */
+const treesMax = 50
+const others = 'others'
+
+const helpOf = {
+  limit: 'What a tree of projects may use; +Inf for no limit',
+  used: 'What is in use in a tree of projects',
+  reserved: 'What is promised in a tree and has not started',
+  borrowed: 'What projects of a tree use beyond what they have for themselves',
+  lent: 'What projects of a tree lend of their own, without what comes from pools',
+}
+
+/** Limits and use of whole trees, looked up when Prometheus asks: once for all series. */
+export const gauges = (metrics: Metrics, { db }: Pick<QuotaParts, 'db'>, limits: Limits): void => {
+  let looking: Promise<GaugeRow[]> | undefined
+  const look = (): Promise<GaugeRow[]> =>
+    (looking ??= rowsOf(db, limits).finally(() => {
+      looking = undefined
+    }))
+  for (const [kind, help] of Object.entries(helpOf)) {
+    metrics.gauge({
+      name: `quaystone_quota_${kind}`,
+      help,
+      labels: ['tree', 'resource'] as const,
+      collect: async (gauge) => {
+        const rows = await look()
+        gauge.reset()
+        for (const row of rows)
+          gauge.inc({ tree: row.tree, resource: row.resource }, row[kind as keyof typeof helpOf])
+      },
+    })
+  }
+  metrics.gauge({
+    name: 'quaystone_quota_waiting',
+    help: 'Projects for which something is being taken back, and borrowers that were told to give back',
+    labels: ['who'] as const,
+    collect: async (gauge) => {
+      gauge.set({ who: 'owner' }, (await ticketsList(db)).length)
+      gauge.set({ who: 'borrower' }, (await claimsNoticed(db)).length)
+    },
+  })
+}
+
+interface GaugeRow {
+  tree: string
+  resource: string
+  limit: number
+  used: number
+  reserved: number
+  borrowed: number
+  lent: number
+}
+
+const rowsOf = async (db: Database, limits: Limits): Promise<GaugeRow[]> => {
+  const sums = await treeSums(db)
+  const weight = new Map<string, number>()
+  for (const { root, used } of sums) weight.set(root, (weight.get(root) ?? 0) + used)
+  const shown = new Set(
+    [...weight]
+      .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
+      .slice(0, treesMax)
+      .map(first),
+  )
+  const limitsOf = new Map<string, Record<string, number>>()
+  for (const root of weight.keys()) limitsOf.set(root, await limits.limits(root))
+  const lent = await lentBy(db, new Set(sums.filter(({ borrowed }) => borrowed > 0).map(({ root }) => root)))
+  return sums.map(({ root, resource, used, reserved, borrowed }) => ({
+    tree: shown.has(root) ? root : others,
+    resource,
+    limit: infinite(limitsOf.get(root)![resource] ?? 0),
+    used: used - reserved,
+    reserved,
+    borrowed,
+    lent: lent.get(`${root} ${resource}`) ?? 0,
+  }))
+}
+
+const first = ([key]: readonly [string, number]): string => key
+const infinite = (limit: number): number => (limit === -1 ? Infinity : limit)
+
+/** Who lends to whom takes the whole tree: only trees in which somebody borrows are grown. */
+const lentBy = async (db: Database, roots: ReadonlySet<string>): Promise<Map<string, number>> => {
+  const lent = new Map<string, number>()
+  for (const root of roots) {
+    const { tree } = await growTree(db, root)
+    tree.resources.forEach((name, resource) => {
+      const own = loansOf(tree, resource).filter(({ fromPool }) => !fromPool)
+      lent.set(
+        `${root} ${name}`,
+        own.reduce((sum, { amount }) => sum + amount, 0),
+      )
+    })
+  }
+  return lent
 }

@@ -40,6 +40,11 @@ export async function ticketsOfRoot(executor: Executor, rootId: string): Promise
   return rows.map(toTicket)
 }
 
+export async function ticketsList(executor: Executor): Promise<StoredTicket[]> {
+  const rows = await executor.as<QuotaTables>().selectFrom('quota_ticket').selectAll().orderBy('project_id').execute()
+  return rows.map(toTicket)
+}
+
 export async function ticketsExpired(executor: Executor, now: number, limit: number): Promise<string[]> {
   const rows = await executor
     .as<QuotaTables>()

@@ -1,0 +1,20 @@
+/** How a project's loans come back, with what happens to the servers that must go: what it sets, else its parent's. */
+import { policyDefault } from '#engines/quota/settings.ts'
+import type { Policy } from '#engines/quota/settings.ts'
+import type { Project } from '#engines/quota/tree.ts'
+
+/** `stop`: a server that must give back is stopped and stays, without what it held. */
+export type OnReclaim = 'delete' | 'stop'
+
+export interface ProjectPolicy extends Policy {
+  /** Of this project as a borrower. */
+  onReclaim: OnReclaim
+}
+
+const standard: Readonly<ProjectPolicy> = { ...policyDefault, onReclaim: 'delete' }
+
+export const policyOf = (project: Project): ProjectPolicy => {
+  const line: Partial<ProjectPolicy>[] = []
+  for (let at: Project | null = project; at; at = at.parent) line.unshift(at.policy as Partial<ProjectPolicy>)
+  return Object.assign({}, standard, ...line)
+}
