@@ -54,6 +54,10 @@ export interface GlanceFacade {
   }): Promise<void>
   /** Stores the snapshot's bytes and makes it `active`. Idempotent: an active image is left alone. */
   snapshotUpload(id: string, data: Readable): Promise<void>
+  /** A project's images that have all these properties, the newest first. */
+  imagesWith(ownerId: string, properties: Record<string, string>): Promise<ImageInfo[]>
+  /** Deletes an image, unless it is protected. Idempotent; tells whether it is gone. */
+  imageDelete(id: string): Promise<boolean>
   /** Marks a snapshot that cannot be made as failed (it disappears from lists). */
   snapshotFail(id: string): Promise<void>
 }

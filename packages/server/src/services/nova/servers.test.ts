@@ -298,6 +298,27 @@ describe('orders', () => {
     assert.equal(await cloud.pass('nova.snapshot'), 0)
   })
 
+  test('a backup keeps the newest of its type and leaves the others alone', async (t) => {
+    t.after(finish)
+    const id = await bootServer(cloud, 'web')
+    const back = async (backup_type: string, rotation: number) => {
+      const body = { createBackup: { name: `${backup_type} copy`, backup_type, rotation } }
+      const answer = await act(cloud, id, body, { version: '2.45' })
+      assert.equal(answer.status, 202)
+      assert.equal((await show(cloud, id))['OS-EXT-STS:task_state'], 'image_backup')
+      await cloud.pass('nova.snapshot')
+      assert.equal((await show(cloud, id))['OS-EXT-STS:task_state'], null)
+      return answer.body?.image_id as string
+    }
+    const weekly = await back('weekly', 1)
+    const daily = [await back('daily', 2), await back('daily', 2), await back('daily', 2)]
+    assert.deepEqual([weekly, ...daily].filter((one) => cloud.glance.images.has(one)), [weekly, daily[1], daily[2]])
+    assert.equal(cloud.glance.images.get(weekly)!.properties.image_type, 'backup')
+    assert.equal(await back('daily', 0), undefined)
+    assert.deepEqual(daily.filter((one) => cloud.glance.images.has(one)), [])
+  })
+
+
   test('createImage before 2.45 tells the image by its location', async (t) => {
     t.after(finish)
     const id = await bootServer(cloud, 'web')

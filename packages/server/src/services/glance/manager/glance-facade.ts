@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream'
 import type { GlanceFacade, ImageInfo } from '../facade.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
-import { imageFetch, imageInsert, imageTryMove } from '../store/images.ts'
+import { imageFetch, imageInsert, imagesOwnedWith, imageTryMove } from '../store/images.ts'
 import type { Image } from '../store/tables.ts'
 import { imageSeen } from './access.ts'
 import type { ImageData } from './data.ts'
@@ -80,6 +80,22 @@ export class GlanceFront implements GlanceFacade {
     // A process died over the first try.
     if (image.status === 'saving') await imageTryMove(this.#parts.db, id, 'failed', {})
     await this.#data.store({ ...image, status: 'queued' }, data)
+  }
+
+  async imagesWith(ownerId: string, properties: Record<string, string>): Promise<ImageInfo[]> {
+    return (await imagesOwnedWith(this.#parts.db, ownerId, properties)).map(infoOf)
+  }
+
+  async imageDelete(id: string): Promise<boolean> {
+    const image = await imageFetch(this.#parts.db, id)
+    if (!image) return true
+    if (image.protected) return false
+    const now = this.#parts.clock.now()
+    return this.#parts.db.transaction(async (tx) => {
+      const moved = await imageTryMove(tx, id, 'deleted', { deleted_at: now, updated_at: now })
+      if (moved) tx.emit('glance.image.deleted', { id, projectId: image.ownerId })
+      return moved
+    })
   }
 
   async snapshotFail(id: string): Promise<void> {

@@ -199,6 +199,24 @@ export const imagesList = async (
 }
 
 /** Images that a dead process left half-done, and keys that blobs may have. */
+/** The newest first; properties are compared here, because the databases have different words for it. */
+export const imagesOwnedWith = async (
+  executor: Executor,
+  ownerId: string,
+  properties: Record<string, string>,
+): Promise<Image[]> => {
+  const rows = await db(executor)
+    .selectFrom('glance_image')
+    .selectAll()
+    .where('owner_id', '=', ownerId)
+    .where('deleted_at', 'is', null)
+    .orderBy('created_at', 'desc')
+    .orderBy('id')
+    .execute()
+  const wanted = Object.entries(properties)
+  return rows.map(toImage).filter((image) => wanted.every(([key, value]) => image.properties[key] === value))
+}
+
 export const imagesInStatus = async (executor: Executor, status: string): Promise<Image[]> =>
   (await db(executor).selectFrom('glance_image').selectAll().where('status', '=', status).execute()).map(toImage)
 

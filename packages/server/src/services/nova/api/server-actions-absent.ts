@@ -29,7 +29,6 @@ const absences: Absence[] = [
     why: 'no server can be shelved',
   },
   { key: 'unshelve', rule: 'os_compute_api:os-shelve:unshelve', what: 'unshelve', why: 'no server can be shelved' },
-  { key: 'createBackup', rule: 'os_compute_api:os-create-backup', what: 'createBackup', why: 'use createImage' },
   {
     key: 'trigger_crash_dump', rule: 'os_compute_api:servers:trigger_crash_dump', what: 'trigger_crash_dump',
     why: 'a container has no kernel of its own', since: '2.17',

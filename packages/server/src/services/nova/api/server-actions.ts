@@ -13,7 +13,7 @@ import { FlavorRef, RebuildBody } from './server-bodies.ts'
 import { flavorIdOf, rebuildRequest } from './server-request.ts'
 import { newPassword, oneView } from './servers.ts'
 import { changedView } from './server-view.ts'
-import { Anything, DiskConfig, Ip, Metadata, Name, Uuid, wholeOf } from './shapes.ts'
+import { Anything, DiskConfig, Ip, Metadata, Name, Uuid, Whole, wholeOf } from './shapes.ts'
 import { absentActions } from './server-actions-absent.ts'
 
 const opt = T.Optional
@@ -53,6 +53,17 @@ const notDeleted: Work = (_, __, server) => {
 
 const createImage: Work = async (api, ctx, server, { body }) => {
   const imageId = await api.changes.createImage(ctx, server, { name: body.name.trim(), metadata: body.metadata ?? {} })
+  if (atLeast(ctx, '2.45')) return reply({ status: 202, body: { image_id: imageId } })
+  return reply({ status: 202, headers: { Location: `${ctx.hostUrl}/image/v2/images/${imageId}` } })
+}
+
+/** A rotation of zero keeps no backup, not even the new one: then there is nothing to point at. */
+const createBackup: Work = async (api, ctx, server, { body }) => {
+  const rotation = wholeOf(body.rotation)
+  const imageId = await api.changes.createBackup(ctx, server, {
+    name: body.name.trim(), metadata: body.metadata ?? {}, backupType: body.backup_type, rotation,
+  })
+  if (rotation === 0) return reply({ status: 202 })
   if (atLeast(ctx, '2.45')) return reply({ status: 202, body: { image_id: imageId } })
   return reply({ status: 202, headers: { Location: `${ctx.hostUrl}/image/v2/images/${imageId}` } })
 }
@@ -106,6 +117,9 @@ const shape: Action<NovaApi>[] = [
     (api, ctx, server) => api.changes.revertResize(ctx, server)),
   serverAction('createImage', 'os_compute_api:servers:create_image', 'Make an image of a server', createImage,
     { body: Strict({ name: Name(), metadata: opt(Metadata()) }) }),
+  serverAction('createBackup', 'os_compute_api:os-create-backup', 'Make an image and keep only the newest of its kind',
+    createBackup,
+    { body: Strict({ name: Name(), backup_type: T.String(), rotation: Whole(0), metadata: opt(Metadata()) }) }),
   serverAction('changePassword', 'os_compute_api:os-admin-password', "Set the root user's password",
     (api, ctx, server, { body }) => api.changes.changePassword(ctx, server, body.adminPass),
     { body: Strict({ adminPass: T.String() }) }),

@@ -8,9 +8,14 @@ import type { NovaParts } from '../manager/parts.ts'
 import { actionFinish } from '../store/actions.ts'
 import { serverFetch, serverUpdate } from '../store/servers.ts'
 import { snapshotDelete, snapshotsPending, snapshotTried } from '../store/snapshots.ts'
+import type { TaskState } from '../states/server-state.ts'
 import type { SnapshotRow } from '../store/tables.ts'
 
 const triesMax = 5
+const takingTasks: ReadonlySet<TaskState | null> = new Set(['image_snapshot_pending', 'image_backup', 'image_uploading'])
+
+/** What was ordered: the image to make and, for a backup, how many of its type are kept. */
+type SnapshotOrder = Parameters<GlanceFacade['snapshotEnsure']>[0] & { rotation?: number }
 
 export class Snapshotter {
   readonly #parts: NovaParts
@@ -23,15 +28,25 @@ export class Snapshotter {
     const { db, facades } = this.#parts
     await db.transaction((tx) => snapshotTried(tx, snapshot.image_id))
     try {
-      await facades.glance.snapshotEnsure(fromJson<Parameters<GlanceFacade['snapshotEnsure']>[0]>(snapshot.image))
+      const { rotation, ...image } = fromJson<SnapshotOrder>(snapshot.image)
+      await facades.glance.snapshotEnsure(image)
       await this.#showUploading(snapshot.server_id)
       await facades.workloads.snapshot(snapshot.server_id, snapshot.image_id)
+      if (rotation !== undefined) await this.#rotate(image, rotation)
       await this.#end(snapshot, undefined)
     } catch (error) {
       if (!this.#isFinal(error, snapshot)) throw error
       await facades.glance.snapshotFail(snapshot.image_id)
       await this.#end(snapshot, error instanceof Error ? error.message : String(error))
     }
+  }
+
+  /** As upstream: of a server's backups of one type the newest stay. A protected one stays too. */
+  async #rotate({ ownerId, properties }: SnapshotOrder, rotation: number): Promise<void> {
+    const { glance } = this.#parts.facades
+    const { image_type, backup_type, instance_uuid } = properties as Record<string, string>
+    const backups = await glance.imagesWith(ownerId, { image_type, backup_type, instance_uuid } as Record<string, string>)
+    for (const old of backups.slice(rotation)) await glance.imageDelete(old.id)
   }
 
   #isFinal(error: unknown, { tries }: SnapshotRow): boolean {
@@ -41,7 +56,7 @@ export class Snapshotter {
   async #showUploading(serverId: string): Promise<void> {
     await this.#parts.db.transaction(async (tx) => {
       const server = await serverFetch(tx, serverId)
-      if (server?.taskState === 'image_snapshot_pending') await serverUpdate(tx, serverId, {
+      if (takingTasks.has(server?.taskState ?? null)) await serverUpdate(tx, serverId, {
         taskState: 'image_uploading',
       })
     })
@@ -51,8 +66,7 @@ export class Snapshotter {
     const at = this.#parts.clock.now()
     await this.#parts.db.transaction(async (tx) => {
       const server = await serverFetch(tx, snapshot.server_id)
-      const own = server?.taskState === 'image_snapshot_pending' || server?.taskState === 'image_uploading'
-      if (own) await serverUpdate(tx, snapshot.server_id, { taskState: null, updatedAt: at })
+      if (takingTasks.has(server?.taskState ?? null)) await serverUpdate(tx, snapshot.server_id, { taskState: null, updatedAt: at })
       await actionFinish(tx, snapshot.action_id, {
         result: failure === undefined ? 'Success' : 'Error', at, host: server?.host ?? null, details: failure ?? null,
       })

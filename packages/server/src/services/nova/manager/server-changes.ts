@@ -41,6 +41,15 @@ export interface ResizeRequest { flavorId: string; diskConfig?: 'AUTO' | 'MANUAL
 const given = <T extends object>(change: T): T =>
   Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as T
 
+interface ImageWish { name: string; metadata: Record<string, string> }
+/** `rotation`: how many backups of this type are kept. */
+interface BackupWish extends ImageWish { backupType: string; rotation: number }
+interface SnapshotWish extends ImageWish {
+  order: 'createImage' | 'createBackup'
+  imageType: 'snapshot' | 'backup'
+  rotation?: number
+}
+
 export class ServerChanges {
   readonly #parts: NovaParts
   readonly #flavors: Flavors
@@ -175,19 +184,30 @@ export class ServerChanges {
   }
 
   /** Returns the id of the image, which is `queued` until the controller has stored it. */
-  async createImage(
-    caller: RequestContext, server: Server, asked: { name: string; metadata: Record<string, string> },
+  createImage(caller: RequestContext, server: Server, asked: ImageWish): Promise<string> {
+    return this.#snapshot(caller, server, { ...asked, order: 'createImage', imageType: 'snapshot' })
+  }
+
+  /** The same, and of all backups of this type only the `rotation` newest are kept once it is stored. */
+  createBackup(
+    caller: RequestContext, server: Server, { backupType, rotation, ...asked }: BackupWish,
   ): Promise<string> {
+    const metadata = { ...asked.metadata, backup_type: backupType }
+    return this.#snapshot(caller, server, { ...asked, metadata, order: 'createBackup', imageType: 'backup', rotation })
+  }
+
+  async #snapshot(caller: RequestContext, server: Server, asked: SnapshotWish): Promise<string> {
     await this.#checks.amounts(server, { metadata: asked.metadata, personality: [] })
     const image = {
       id: uuid(), name: asked.name, ownerId: caller.projectId, containerFormat: 'docker', diskFormat: 'raw',
       minDiskGiB: 0, minRamMiB: 0,
-      properties: await this.#imageProperties(caller, server, asked.metadata),
+      properties: await this.#imageProperties(caller, server, asked),
     }
     await this.#parts.db.transaction(async (tx) => {
-      const { actionId } = await this.#orders.give(tx, caller, server.id, () => ({ name: 'createImage' }))
+      const { actionId } = await this.#orders.give(tx, caller, server.id, () => ({ name: asked.order }))
       await snapshotInsert(tx, {
-        image_id: image.id, server_id: server.id, action_id: actionId, image: toJson(image), tries: 0,
+        image_id: image.id, server_id: server.id, action_id: actionId, tries: 0,
+        image: toJson({ ...image, rotation: asked.rotation }),
         created_at: this.#parts.clock.now(),
       })
       tx.emit('nova.snapshot.ordered', { id: server.id })
@@ -198,14 +218,14 @@ export class ServerChanges {
   }
 
   async #imageProperties(
-    caller: RequestContext, server: Server, metadata: Record<string, string>,
+    caller: RequestContext, server: Server, { imageType, metadata }: SnapshotWish,
   ): Promise<Record<string, string>> {
     const base = server.imageId
       ? await this.#parts.facades.glance.imageFetch(server.imageId, { projectId: caller.projectId, isAdmin: true })
       : undefined
     const command = base?.properties.os_command_line
     return {
-      image_type: 'snapshot', instance_uuid: server.id, user_id: caller.userId, base_image_ref: server.imageId ?? '',
+      image_type: imageType, instance_uuid: server.id, user_id: caller.userId, base_image_ref: server.imageId ?? '',
       ...(command && { os_command_line: command }), ...metadata,
     }
   }

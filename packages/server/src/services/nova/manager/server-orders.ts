@@ -31,6 +31,7 @@ export const actionWords = {
   confirmResize: words('confirmResize', 'compute_confirm_resize'),
   revertResize: words('revertResize', 'compute_revert_resize'),
   createImage: words('createImage', 'compute_snapshot_instance'),
+  createBackup: words('createBackup', 'compute_backup_instance'),
   changePassword: words('changePassword', 'compute_set_admin_password'),
   attachInterface: words('attach_interface', 'compute_attach_interface'),
   detachInterface: words('detach_interface', 'compute_detach_interface'),

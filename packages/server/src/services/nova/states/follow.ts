@@ -16,7 +16,7 @@ export interface Following {
 }
 
 /** Tasks with a controller of their own, which ends them. */
-const ownTasks: ReadonlySet<TaskState> = new Set(['image_snapshot_pending', 'image_uploading'])
+const ownTasks: ReadonlySet<TaskState> = new Set(['image_snapshot_pending', 'image_backup', 'image_uploading'])
 const resizeTasks: ReadonlySet<TaskState> = new Set(['resize_prep', 'resize_finish'])
 
 const buildTasks: Readonly<Record<string, TaskState>> = {

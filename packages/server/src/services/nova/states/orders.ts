@@ -34,6 +34,7 @@ export const orderRules = {
   confirmResize: { verb: 'confirmResize', from: ['resized'], when: 'idle', lockable: true },
   revertResize: { verb: 'revertResize', from: ['resized'], when: 'idle', task: 'resize_reverting', lockable: true },
   createImage: { verb: 'createImage', from: settled, when: 'idle', task: 'image_snapshot_pending', lockable: false },
+  createBackup: { verb: 'createBackup', from: settled, when: 'idle', task: 'image_backup', lockable: false },
   changePassword: { verb: 'changePassword', from: ['active'], when: 'idle', task: 'updating_password', lockable: true },
   attachInterface: { verb: 'attach_interface', from: ['active', 'paused', 'stopped'], when: 'idle', lockable: true },
   detachInterface: { verb: 'detach_interface', from: ['active', 'paused', 'stopped'], when: 'idle', lockable: true },

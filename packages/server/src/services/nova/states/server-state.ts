@@ -9,7 +9,7 @@ export type VmState = (typeof vmStates)[number]
 export const taskStates = [
   'scheduling', 'networking', 'block_device_mapping', 'spawning', 'powering-off', 'powering-on', 'pausing', 'unpausing',
   'suspending', 'resuming', 'rebooting', 'rebooting_hard', 'rebuilding', 'resize_prep', 'resize_finish',
-  'resize_reverting', 'image_snapshot_pending', 'image_uploading', 'updating_password', 'deleting',
+  'resize_reverting', 'image_snapshot_pending', 'image_backup', 'image_uploading', 'updating_password', 'deleting',
 ] as const
 export type TaskState = (typeof taskStates)[number]
 

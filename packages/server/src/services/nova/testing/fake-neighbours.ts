@@ -17,14 +17,25 @@ const image = (id: string, name: string): ImageInfo => ({
   createdAt: 0, updatedAt: 0,
 })
 
-export class FakeGlance implements Pick<GlanceFacade, 'imageFetch' | 'snapshotEnsure' | 'snapshotFail'> {
+type Glance = Pick<GlanceFacade, 'imageFetch' | 'imagesWith' | 'imageDelete' | 'snapshotEnsure' | 'snapshotFail'>
+
+export class FakeGlance implements Glance {
   readonly images = new Map([image(imageId, 'web'), image(otherImageId, 'other')].map((one) => [one.id, one]))
   readonly failed: string[] = []
   async imageFetch(id: string) { return this.images.get(id) }
   async snapshotEnsure(asked: Parameters<GlanceFacade['snapshotEnsure']>[0]): Promise<void> {
     if (this.images.has(asked.id)) return
-    this.images.set(asked.id, { ...image(asked.id, asked.name), status: 'queued', properties: asked.properties })
+    const createdAt = this.images.size
+    this.images.set(asked.id, {
+      ...image(asked.id, asked.name), status: 'queued', properties: asked.properties, ownerId: asked.ownerId, createdAt,
+    })
   }
+  async imagesWith(ownerId: string, properties: Record<string, string>): Promise<ImageInfo[]> {
+    const has = (one: ImageInfo) => Object.entries(properties).every(([key, value]) => one.properties[key] === value)
+    return [...this.images.values()].filter((one) => one.ownerId === ownerId && has(one))
+      .sort((one, other) => other.createdAt - one.createdAt)
+  }
+  async imageDelete(id: string): Promise<boolean> { return this.images.delete(id) }
   async snapshotFail(id: string): Promise<void> { this.failed.push(id) }
 }
 
