@@ -3,7 +3,6 @@ import { canonicalAddress } from '#engines/cidr/address.ts'
 
 export interface FoundLink {
   name: string
-  kind: string
   alias: string
   master: string
   mac: string
@@ -22,7 +21,6 @@ interface RawLink {
   address?: string
   mtu?: number
   flags?: string[]
-  linkinfo?: { info_kind?: string }
   addr_info?: { local?: string; prefixlen?: number; scope?: string; protocol?: string }[]
 }
 
@@ -35,7 +33,6 @@ export function foundLinks(listing: unknown): Map<string, FoundLink> {
 function readLink(link: RawLink): FoundLink {
   return {
     name: link.ifname ?? '',
-    kind: link.linkinfo?.info_kind ?? '',
     alias: link.ifalias ?? '',
     master: link.master ?? '',
     mac: link.address ?? '',

@@ -40,7 +40,8 @@ export class HostKeeper {
     const found: FoundHostSide = { links: new Map(), routes: [], filter: emptyFound(), iptables: [], forwards: false }
     for (const [title, text] of sectionsOf(await this.#shell.look(reader(this.#names)))) {
       if (title === 'links') found.links = foundLinks(JSON.parse(text))
-      if (title === 'routes') found.routes.push(...readRoutes(text).filter((route) => route.destination !== 'default'))
+      if (title === 'routes')
+        found.routes.push(...readRoutes(text).filter((route) => route.destination !== 'default'))
       if (title === 'filter' && text.trim() !== '') found.filter = foundFilter(JSON.parse(text), this.#names.table)
       if (title === 'iptables') found.iptables = text.split('\n').map((line) => line.replaceAll('"', '').trim())
       if (title === 'forwards') found.forwards = text.trim() === '1'

@@ -34,6 +34,25 @@ export class KeptShells {
   }
 }
 
+/** What a pipe brought. Only its end is looked at while it grows: a listing comes in hundreds of pieces. */
+class Gathered {
+  #pieces: string[] = []
+  tail = ''
+
+  add(text: string): void {
+    this.#pieces.push(text)
+    this.tail = (this.tail + text).slice(-markTailMax)
+  }
+
+  /** Everything but the last characters; begins anew. */
+  take(withoutLast: number): string {
+    const all = this.#pieces.join('')
+    this.#pieces = []
+    this.tail = ''
+    return all.slice(0, all.length - withoutLast)
+  }
+}
+
 interface Job {
   mark: string
   resolve(end: ScriptEnd): void
@@ -44,8 +63,8 @@ interface Job {
 class KeptShell {
   readonly #child: ChildProcess
   readonly #pipes: Socket[]
-  #output = ''
-  #complaints = ''
+  readonly #output = new Gathered()
+  readonly #complaints = new Gathered()
   #job: Job | undefined
   isAlive = true
 
@@ -54,11 +73,11 @@ class KeptShell {
     const { stdin, stdout, stderr } = this.#child
     this.#pipes = [stdin, stdout, stderr] as Socket[]
     stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.#output += text
+      this.#output.add(text)
       this.#settle()
     })
     stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#complaints += text
+      this.#complaints.add(text)
       this.#settle()
     })
     // A shell that dies closes the pipe; its end, not EPIPE, is the news.
@@ -69,7 +88,8 @@ class KeptShell {
 
   run(script: string): Promise<ScriptEnd> {
     const mark = `@@end-${uuid()}`
-    this.#output = this.#complaints = ''
+    this.#output.take(0)
+    this.#complaints.take(0)
     this.#hold(true)
     return new Promise((resolve, reject) => {
       this.#job = { mark, resolve, reject }
@@ -86,13 +106,16 @@ class KeptShell {
   #settle(): void {
     const job = this.#job
     if (job === undefined) return
-    const code = new RegExp(`\\n${job.mark} (\\d+)\\n$`).exec(this.#output.slice(-markTailMax))
+    const code = new RegExp(`\\n${job.mark} (\\d+)\\n$`).exec(this.#output.tail)
     const complaintsEnd = `\n${job.mark}\n`
-    if (code === null || !this.#complaints.endsWith(complaintsEnd)) return
+    if (code === null || !this.#complaints.tail.endsWith(complaintsEnd)) return
     this.#job = undefined
     this.#hold(false)
-    const output = this.#output.slice(0, -code[0].length)
-    job.resolve({ code: Number(code[1]), output, complaints: this.#complaints.slice(0, -complaintsEnd.length) })
+    job.resolve({
+      code: Number(code[1]),
+      output: this.#output.take(code[0].length),
+      complaints: this.#complaints.take(complaintsEnd.length),
+    })
   }
 
   #die(how: string): void {

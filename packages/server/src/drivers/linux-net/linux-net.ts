@@ -11,14 +11,15 @@ import type {
   WantedRouter,
   WantedSecurityGroup,
 } from '#services/neutron/ports.ts'
+import { crew } from './crew.ts'
 import { HostKeeper } from './host-keeper.ts'
 import { leaksOf } from './leaks.ts'
 import { Locks } from './locks.ts'
 import { legDevice, namesOf, namespacePath, type Names } from './names.ts'
 import { watchHost } from './monitor.ts'
-import { NetworkKeeper } from './network-keeper.ts'
+import { NetworkKeeper, type Sight } from './network-keeper.ts'
 import type { FoundNamespace } from './namespace.ts'
-import { observeNamespaces } from './observe.ts'
+import { Sights } from './observe.ts'
 import { checkPort, type PlacedPort } from './port-plan.ts'
 import { RecentPorts } from './recent-ports.ts'
 import { checkRights } from './rights.ts'
@@ -42,6 +43,11 @@ export interface LinuxNetOptions {
 
 type Found = Map<string, FoundNamespace>
 
+interface Seen {
+  at: number
+  found: Found
+}
+
 export function createLinuxNet(options: LinuxNetOptions): HostNetwork {
   return new LinuxNet(options)
 }
@@ -57,6 +63,7 @@ class LinuxNet implements HostNetwork {
   readonly #reached = new Set<string>()
   readonly #syncs = new Locks()
   readonly #recent = new RecentPorts()
+  readonly #sights = new Sights()
   #ready: Promise<void> | undefined
 
   constructor(options: LinuxNetOptions) {
@@ -102,7 +109,7 @@ class LinuxNet implements HostNetwork {
 
   async leaks(wanted: HostNetworkState): Promise<HostLeak[]> {
     await this.#prepare()
-    const [namespaces, hostSide] = [await observeNamespaces(this.#shell, this.#names), await this.#hostSide.observe()]
+    const [namespaces, hostSide] = [await new Sights().all(this.#shell, this.#names), await this.#hostSide.observe()]
     return leaksOf(this.#names, { namespaces, hostSide }, wanted)
   }
 
@@ -119,11 +126,12 @@ class LinuxNet implements HostNetwork {
 
   async #syncAll(wanted: HostNetworkState, report: HostNetworkReport): Promise<void> {
     this.#recent.syncStarts()
-    const found = await observeNamespaces(this.#shell, this.#names)
+    const seen: Seen = { at: this.#networks.now(), found: await this.#sights.all(this.#shell, this.#names) }
+    const { found } = seen
     const networks = new Map(
       [...this.#recent.networksBeside(wanted), ...wanted.networks].map((network) => [network.id, network]),
     )
-    const fresh = await this.#syncNetworks([...networks.values()], wanted, found, report)
+    const fresh = await this.#syncNetworks([...networks.values()], wanted, seen, report)
     await this.#syncRouters(wanted.routers, networks, found, fresh, report)
     await this.#removeOthers(found, [...networks.keys()], wanted.routers, report)
     await this.#syncHostSide([...networks.values()], this.#suspects([...networks.keys()], found, fresh), report)
@@ -133,19 +141,18 @@ class LinuxNet implements HostNetwork {
   async #syncNetworks(
     networks: WantedNetwork[],
     wanted: HostNetworkState,
-    found: Found,
+    { at, found }: Seen,
     report: HostNetworkReport,
   ): Promise<Set<string>> {
     const placed = await this.#placeAll(wanted, report)
     const byNetwork = Map.groupBy(placed, (each) => each.port.networkId)
     const groups = new Map([...this.#recent.groups(), ...wanted.securityGroups].map((group) => [group.id, group]))
     const fresh = new Set<string>()
-    for (const network of networks) {
+    await crew(networks, networksAtATime, async (network) => {
       const ports = this.#recent.correct(network.id, byNetwork.get(network.id) ?? [])
-      const goal = { network, ports, groups }
-      if (await this.#syncNetwork(goal, found.get(this.#names.networkNamespace(network.id)), report))
-        fresh.add(network.id)
-    }
+      const sight = { at, found: found.get(this.#names.networkNamespace(network.id)) }
+      if (await this.#syncNetwork({ network, ports, groups }, sight, report)) fresh.add(network.id)
+    })
     return fresh
   }
 
@@ -182,12 +189,12 @@ class LinuxNet implements HostNetwork {
       ...networkIds.map((id) => this.#names.networkNamespace(id)),
       ...routers.map((router) => this.#names.routerNamespace(router.id)),
     ])
-    for (const name of [...found.keys()].filter((each) => !kept.has(each))) {
-      await (name.startsWith(this.#names.routerNamespacePrefix)
-        ? this.#routers.remove(name)
-        : this.#networks.remove(name))
+    const others = [...found.keys()].filter((each) => !kept.has(each))
+    await crew(others, networksAtATime, async (name) => {
+      const isRouter = name.startsWith(this.#names.routerNamespacePrefix)
+      await (isRouter ? this.#routers.remove(name) : this.#networks.remove(name))
       report.commands++
-    }
+    })
   }
 
   /** Networks whose end of the host's leg is not there: the host's end is about to follow. */
@@ -218,11 +225,11 @@ class LinuxNet implements HostNetwork {
   /** True: the namespace had to be made. One network's failure is its own. */
   async #syncNetwork(
     goal: Parameters<NetworkKeeper['sync']>[0],
-    found: FoundNamespace | undefined,
+    sight: Sight,
     report: HostNetworkReport,
   ): Promise<boolean> {
     try {
-      const outcome = await this.#networks.sync(goal, found)
+      const outcome = await this.#networks.sync(goal, sight)
       report.commands += outcome.commands
       for (const { port } of goal.ports) {
         const reason = outcome.failed.get(port.id)
@@ -262,6 +269,9 @@ class LinuxNet implements HostNetwork {
     return this.#ready
   }
 }
+
+/** Namespaces of their own: the kernel takes its time with each, and little of the machine's. */
+const networksAtATime = 4
 
 const reachKey = (network: WantedNetwork): string =>
   JSON.stringify([network.id, network.subnets.map((subnet) => subnet.cidr), network.hostAddresses])

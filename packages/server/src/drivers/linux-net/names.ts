@@ -30,7 +30,9 @@ export const bridgeDevice = 'br'
 /** The network's end of the host's leg. */
 export const legDevice = 'host'
 export const vxlanDevice = 'vx'
-export const namespacePath = (name: string): string => `/run/netns/${name}`
+/** Where `ip netns` keeps its names. */
+export const namespaceDir = '/run/netns'
+export const namespacePath = (name: string): string => `${namespaceDir}/${name}`
 
 export function namesOf(owner: Owner): Names {
   const tag = digest(`${owner.cloud}\0${owner.host ?? ''}`, 8)

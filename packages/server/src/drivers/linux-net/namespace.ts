@@ -68,8 +68,13 @@ export const routerSwitches: Switches = [
   ['ipv4/conf/all/arp_notify', 1],
 ]
 
+/**
+ * By the shell's own means, for a process costs more than the rest of a look. The kernel answers the first read of such a
+ * file only, and the shell reads a character at a time: enough for one digit, without the end of the line.
+ */
 const readerOf = (switches: Switches): string =>
-  `cat ${switches.map(([path]) => `/proc/sys/net/${path}`).join(' ')} 2>/dev/null`
+  `for key in ${switches.map(([path]) => path).join(' ')}
+do value=; read -r value < /proc/sys/net/$key; echo "$value"; done`
 /** Shell text that prints the switches of the kind of namespace whose path is in `$1`. */
 export const switchReader = `case "$1" in */qrt-*) ${readerOf(routerSwitches)};; *) ${readerOf(networkSwitches)};; esac`
 

@@ -3,11 +3,13 @@ import type { WantedNetwork, WantedSecurityGroup } from '#services/neutron/ports
 import { emptyFound, type FoundFilter } from './filter-model.ts'
 import { forget, merge, planAddition, planRemoval } from './filter-plan.ts'
 import { portFilter, wantedFilter, type Groups } from './filter-wanted.ts'
+import { Changes } from './changes.ts'
+import { crew } from './crew.ts'
 import { Locks } from './locks.ts'
 import { digest, namespacePath, portDevice, type Names } from './names.ts'
 import { removeNamespace, type FoundNamespace } from './namespace.ts'
 import { planNetwork, type NetworkGoal, type NetworkPlan } from './network-plan.ts'
-import { observeNamespaces } from './observe.ts'
+import { observeNamespace, Sights } from './observe.ts'
 import { hostSideLine, portAlias, sandboxSteps, type PlacedPort } from './port-plan.ts'
 import type { Underlay } from './vxlan-plan.ts'
 import { countLines, failedLines, ownFailures, runSteps, type Shell, type Step } from './shell.ts'
@@ -17,6 +19,12 @@ export interface NetworkOutcome {
   failed: Map<string, string>
   commands: number
   isNew: boolean
+}
+
+/** A network's namespace as it was seen; undefined: there was none. */
+export interface Sight {
+  at: number
+  found: FoundNamespace | undefined
 }
 
 /** What this process knows of a network without looking. `print` is empty once a command has failed: look again. */
@@ -30,6 +38,9 @@ interface Known {
 export class NetworkKeeper {
   readonly #known = new Map<string, Known>()
   readonly #locks = new Locks()
+  readonly #changes = new Changes()
+  /** The goals that these sights meet. */
+  readonly #settled = new WeakMap<FoundNamespace, string>()
   readonly #shell: Shell
   readonly #names: Names
 
@@ -44,7 +55,7 @@ export class NetworkKeeper {
   /** One port, without a look at the others when nothing was disturbed since. True: the namespace is new. */
   plug(placed: PlacedPort, groups: WantedSecurityGroup[]): Promise<boolean> {
     const byId = new Map(groups.map((group) => [group.id, group]))
-    return this.#locks.run(placed.network.id, async () => {
+    return this.#alone(placed.network.id, async () => {
       if (await this.#plugFast(placed, byId)) return false
       return await this.#plugCarefully(placed, byId)
     })
@@ -53,13 +64,18 @@ export class NetworkKeeper {
   async unplug(portId: string, networkId?: string): Promise<void> {
     const namespaces = networkId ? [this.#names.networkNamespace(networkId)] : await this.#namespacesOf(portId)
     for (const namespace of namespaces)
-      await this.#locks.run(this.#idOf(namespace), () => this.#unplugFrom(namespace, portId))
+      await this.#alone(this.#idOf(namespace), () => this.#unplugFrom(namespace, portId))
   }
 
-  /** The whole network. `found` was read without a lock: a difference is looked at again before anything is done. */
+  /** A moment: what is seen after it is no older. */
+  now(): number {
+    return this.#changes.now()
+  }
+
+  /** The whole network. It was seen without a lock: when we have changed it since, it is looked at again. */
   async sync(
     wanted: Omit<NetworkGoal, 'neighbours' | 'reap' | 'underlay'>,
-    found: FoundNamespace | undefined,
+    { at, found }: Sight,
   ): Promise<NetworkOutcome> {
     const goal: NetworkGoal = {
       ...wanted,
@@ -67,17 +83,33 @@ export class NetworkKeeper {
       reap: true,
       ...(this.#underlay ? { underlay: this.#underlay } : {}),
     }
-    if (found && isEmpty(planNetwork(this.#names, found, goal))) return { failed: new Map(), commands: 0, isNew: false }
-    return await this.#locks.run(
-      goal.network.id,
-      async () => await this.#repair(goal, await this.#look(goal.network.id)),
-    )
+    if (found && this.#isAsWanted(found, goal)) return { failed: new Map(), commands: 0, isNew: false }
+    const { id } = goal.network
+    return await this.#alone(id, async () => {
+      const isStale = this.#changes.since(id, at)
+      return await this.#repair(goal, isStale ? await this.#look(id) : found)
+    })
+  }
+
+  /** Changes to one network are made one after another. */
+  #alone<T>(networkId: string, work: () => Promise<T>): Promise<T> {
+    return this.#locks.run(networkId, () => this.#changes.around(networkId, work))
+  }
+
+  /** Planned once for the same sight and the same goal. */
+  #isAsWanted(found: FoundNamespace, goal: NetworkGoal): boolean {
+    const print = printOfGoal(goal)
+    if (this.#settled.get(found) === print) return true
+    if (!isEmpty(planNetwork(this.#names, found, goal))) return false
+    this.#settled.set(found, print)
+    return true
   }
 
   /** A network that nobody wants: its namespace and everything in it. */
   async remove(namespace: string): Promise<void> {
     await this.#locks.run(this.#idOf(namespace), async () => {
       this.#known.delete(this.#idOf(namespace))
+      this.#changes.forget(this.#idOf(namespace))
       await runSteps(this.#shell, [
         { about: `remove namespace ${namespace}`, tool: 'sh', lines: [removeNamespace(namespace)] },
       ])
@@ -154,11 +186,9 @@ export class NetworkKeeper {
         .flatMap(({ placed, steps }) => steps.map((step): Step => ({ ...step, ownFailure: placed.port.id }))),
     )
     const failed = new Map<string, string>()
-    const work = async (): Promise<void> => {
-      for (let steps = portions.shift(); steps; steps = portions.shift())
-        for (const [id, words] of ownFailures(await runSteps(this.#shell, steps))) failed.set(id, words)
-    }
-    await Promise.all(Array.from({ length: scriptsAtATime }, work))
+    await crew(portions, scriptsAtATime, async (steps) => {
+      for (const [id, words] of ownFailures(await runSteps(this.#shell, steps))) failed.set(id, words)
+    })
     for (const [id, words] of await this.#finish(goal, plan, failed)) failed.set(id, words)
     return failed
   }
@@ -237,16 +267,15 @@ export class NetworkKeeper {
       .filter(([, known]) => known.ports.has(portId))
       .map(([id]) => this.#names.networkNamespace(id))
     if (ids.length > 0) return ids
-    const all = await observeNamespaces(this.#shell, this.#names)
+    const all = await new Sights().all(this.#shell, this.#names)
     const device = portDevice(portId)
     const has = (found: FoundNamespace): boolean =>
       found.links.has(device) || [...found.filter.sets.values()].some((set) => set.has(`"${device}"`))
     return [...all].filter(([, found]) => has(found)).map(([name]) => name)
   }
 
-  async #look(networkId: string): Promise<FoundNamespace | undefined> {
-    const name = this.#names.networkNamespace(networkId)
-    return (await observeNamespaces(this.#shell, this.#names, [name])).get(name)
+  #look(networkId: string): Promise<FoundNamespace | undefined> {
+    return observeNamespace(this.#shell, this.#names, this.#names.networkNamespace(networkId))
   }
 
   #idOf(namespace: string): string {
@@ -262,6 +291,24 @@ export const isEmpty = (plan: NetworkPlan): boolean =>
   countLines(plan.base) === 0 && plan.plugs.length === 0 && plan.finish.length === 0
 
 const deviceOf = (line: string): string => line.split(' ')[3] ?? ''
+
+const groupPrints = new WeakMap<Groups, string>()
+/** One sync gives the same groups with each of its networks. */
+function printOfGroups(groups: Groups): string {
+  const print = groupPrints.get(groups) ?? digest(JSON.stringify([...groups.values()]))
+  groupPrints.set(groups, print)
+  return print
+}
+
+const printOfGoal = ({ network, ports, groups }: NetworkGoal): string =>
+  digest(
+    JSON.stringify([
+      network,
+      ports.map(({ port, sandboxPath, sandboxIdentity }) => [port, sandboxPath, sandboxIdentity]),
+      printOfGroups(groups),
+    ]),
+    40,
+  )
 
 /** What of a network decides its namespace, bridge and local addresses. */
 const printOfNetwork = (network: WantedNetwork): string =>

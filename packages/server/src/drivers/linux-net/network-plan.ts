@@ -41,6 +41,7 @@ export interface NetworkGoal {
 export function planNetwork(names: Names, found: FoundNamespace | undefined, goal: NetworkGoal): NetworkPlan {
   const is = found && !found.broken ? found : nothingFound()
   const lines = filterLines(names, is.filter, goal)
+  const remains = deletionLines(remainsOf(names, is.links, goal))
   const inside = namespacePath(names.networkNamespace(goal.network.id))
   const about = `prepare network ${goal.network.id}`
   return {
@@ -50,6 +51,13 @@ export function planNetwork(names: Names, found: FoundNamespace | undefined, goa
       { about: `filter network ${goal.network.id}`, tool: 'nft', netns: inside, lines },
       { about, tool: 'ip', netns: inside, lines: bridgeLines(names, is.links, goal.network) },
       ...vxlanSteps(names, is, goal.network, goal.underlay),
+      {
+        about: `unplug ports of network ${goal.network.id}`,
+        tool: 'ip',
+        netns: inside,
+        lines: remains,
+        goesOn: true,
+      },
     ],
     ...planPorts(names, is.links, goal),
   }
@@ -89,12 +97,9 @@ function planPorts(
   const wanted = new Set(ports.map((placed) => portDevice(placed.port.id)))
   const unwanted = [...links.values()].filter((link) => link.name.startsWith('qtp') && !wanted.has(link.name))
   return {
-    plugs: stale.map((placed) => ({
-      placed,
-      steps: [...deletion(names, links, placed), ...sandboxSteps(names, placed)],
-    })),
+    plugs: stale.map((placed) => ({ placed, steps: sandboxSteps(names, placed) })),
     finish: [
-      ...(reap ? unwanted : []).map((link) => `link del dev ${link.name}`),
+      ...deletionLines(reap ? unwanted.map((link) => link.name) : []),
       ...stale.map((placed) => hostSideLine(names, placed)),
       ...ports
         .filter((placed) => isPlugged(names, links, placed) && hasDrifted(links, placed))
@@ -111,20 +116,20 @@ function hasDrifted(links: FoundLinks, { port }: PlacedPort): boolean {
   return link?.master !== bridgeDevice || link.up !== port.adminUp
 }
 
-/** A half-made or moved veth goes first: both ends vanish together, wherever the other one is. */
-function deletion(names: Names, links: FoundLinks, { port, network }: PlacedPort): Step[] {
-  if (!links.has(portDevice(port.id))) return []
-  const netns = namespacePath(names.networkNamespace(network.id))
-  return [
-    {
-      about: `unplug port ${port.id}`,
-      tool: 'ip',
-      netns,
-      lines: [`link del dev ${portDevice(port.id)}`],
-      mayFail: true,
-    },
-  ]
-}
+/** Half-made or moved veths go before they are made anew: both ends vanish together, wherever the other one is. */
+const remainsOf = (names: Names, links: FoundLinks, { ports }: NetworkGoal): string[] =>
+  ports
+    .filter((placed) => links.has(portDevice(placed.port.id)) && !isPlugged(names, links, placed))
+    .map((placed) => portDevice(placed.port.id))
+
+/** The number of the group in which devices meet their end. */
+const doomed = 7461
+
+/** The kernel waits for its readers once for a group, and once for each device that is deleted by name. */
+const deletionLines = (devices: string[]): string[] =>
+  devices.length === 0
+    ? []
+    : [...devices.map((device) => `link set dev ${device} group ${doomed}`), `link del group ${doomed}`]
 
 function bridgeLines(names: Names, links: FoundLinks, network: WantedNetwork): string[] {
   const link = links.get(bridgeDevice)

@@ -80,7 +80,6 @@ test('a listing of ip is read without what the kernel adds itself', () => {
       flags: ['UP'],
       mtu: 1450,
       address: '02:00:00:00:00:01',
-      linkinfo: { info_kind: 'bridge' },
       addr_info: [
         { local: '10.0.0.2', prefixlen: 24 },
         { local: 'fe80::1', prefixlen: 64 },
@@ -171,7 +170,6 @@ test('a prefix that the host knows, or that another network claimed first, gets 
   )
   const standing: FoundLink = {
     name: names.hostLeg(second.id),
-    kind: 'veth',
     alias: names.alias('leg', second.id, 'x'),
     master: '',
     mac: '',
@@ -208,5 +206,9 @@ test('a FORWARD chain that drops is passed by a marked rule, once, and the rule 
     `iptables -w -D ${rule('-i')}`,
     `iptables -w -D ${rule('-o')}`,
   ])
-  assert.deepEqual(forwardLines(names, standing, [], false), [], 'a look at one network says nothing about the others')
+  assert.deepEqual(
+    forwardLines(names, standing, [], false),
+    [],
+    'a look at one network says nothing about the others',
+  )
 })
