@@ -7,7 +7,7 @@ import { foundFilter } from './filter-found.ts'
 import { emptyFound, type FoundFilter } from './filter-model.ts'
 import { forget, merge, planAddition, planFilter, planRemoval } from './filter-plan.ts'
 import { portFilter, wantedFilter } from './filter-wanted.ts'
-import { groupRules } from './group-rules.ts'
+import { answerRules, groupRules } from './group-rules.ts'
 import { labGroup, labNetwork, labPort, openGroup } from './lab.ts'
 import { portDevice } from './names.ts'
 
@@ -139,6 +139,16 @@ test('rules of a group in the words of nft', () => {
     'ip saddr { 10.0.0.0/8, 192.0.2.1 } accept',
   )
   assert.throws(() => text({ protocol: 'nonsense' }), /protocol nonsense is neither a known name nor 0 to 255/)
+})
+
+test('the same rules, asked about the request that a reply answers', () => {
+  const text = (rule: Partial<WantedRule>): string => answerRules(labGroup([rule]), 'ingress').join(' | ')
+  assert.equal(
+    text({ protocol: 'tcp', portMin: 80, portMax: 90, remoteCidr: '10.0.0.0/8' }),
+    'ct original ip saddr 10.0.0.0/8 meta l4proto 6 ct original proto-dst 80-90 accept',
+  )
+  assert.equal(text({ protocol: 'icmp', portMin: 8 }), 'meta nfproto ipv4 meta l4proto 1 icmp type 0 accept')
+  assert.equal(text({ protocol: 'icmp', portMin: 3 }), '', 'what has no answer needs no way for one')
 })
 
 function wantedName(id: string): string {

@@ -3,9 +3,11 @@ import { canonicalAddress, formatAddress, parseAddress } from '#engines/cidr/add
 import { canonicalMac, linkLocalAddress } from '#engines/cidr/mac.ts'
 import { formatPrefix } from '#engines/cidr/prefix.ts'
 import type { WantedNetwork, WantedPort, WantedSecurityGroup } from '#services/neutron/ports.ts'
-import { baseFilter, markOfUnfiltered, sets } from './filter-base.ts'
+import { baseFilter, hostLegAddress, markOfUnfiltered, sets } from './filter-base.ts'
 import { addChain, addElement, addSet, emptyFilter, type Filter } from './filter-model.ts'
 import {
+  answerChain,
+  answerRules,
   asPrefix,
   groupChain,
   groupRules,
@@ -103,15 +105,19 @@ function addGroupList(filter: Filter, port: WantedPort, groups: Groups): void {
     .filter((group) => group !== undefined)
   for (const group of listed) addGroup(filter, group, groups)
   const stateful = listed.length === 0 || listed.some((group) => group.stateful)
+  const list = digest(groupList(port).join(','), 16)
   for (const direction of ['egress', 'ingress'] as const) {
-    const name = `${direction}_${digest(groupList(port).join(','), 16)}`
     const jumps = listed.map((group) => `jump ${groupChain(group.id, direction)}`)
+    const replies = stateful ? repliesBy(`answers_${opposite[direction]}_${list}`) : []
+    const rules = [...always[direction], ...replies, ...jumps, 'drop']
+    addChain(filter, { family: 'inet', name: `${direction}_${list}`, rules })
+    const answers = listed.map((group) => `jump ${answerChain(group.id, direction)}`)
     addChain(filter, {
       family: 'inet',
-      name,
-      rules: [...always[direction], ...(stateful ? replies : []), ...jumps, 'drop'],
+      name: `answers_${direction}_${list}`,
+      rules: [...answeredAlways[direction], ...answers, 'drop'],
     })
-    addElement(filter, sets[direction], `${mark} : jump ${name}`)
+    addElement(filter, sets[direction], `${mark} : jump ${direction}_${list}`)
   }
 }
 
@@ -120,6 +126,7 @@ function addGroup(filter: Filter, group: WantedSecurityGroup, groups: Groups): v
   if (filter.chains.has(`inet/${groupChain(group.id, 'egress')}`)) return
   for (const direction of ['egress', 'ingress'] as const) {
     addChain(filter, { family: 'inet', name: groupChain(group.id, direction), rules: groupRules(group, direction) })
+    addChain(filter, { family: 'inet', name: answerChain(group.id, direction), rules: answerRules(group, direction) })
   }
   for (const id of remoteGroupIds(group)) addMembers(filter, id, groups.get(id))
 }
@@ -144,14 +151,22 @@ function addMembers(filter: Filter, id: string, group: WantedSecurityGroup | und
 }
 
 /**
- * Replies are let in by direction, not by state alone: the first direction of an established connection still has to
- * pass the rules, so a rule that is taken away ends the connections it had allowed, as in Neutron.
+ * A connection is not let pass because it is established: each packet of its first direction passes the rules, and each
+ * reply passes those of the other direction, asked about the request. What a rule had allowed ends with it, as in Neutron.
  */
-const replies = [
+const repliesBy = (answers: string): string[] => [
   'ct state invalid drop',
-  'ct direction reply ct state established,related accept',
   'ct state related accept',
+  `ct direction reply ct state established goto ${answers}`,
 ]
+
+const opposite: Record<Direction, Direction> = { egress: 'ingress', ingress: 'egress' }
+
+/** The host calls without asking the groups. */
+const answeredAlways: Record<Direction, string[]> = {
+  ingress: [`ct original ip saddr ${hostLegAddress} accept`],
+  egress: [],
+}
 
 const neighbours = 'nd-neighbor-solicit, nd-neighbor-advert'
 const listeners = 'mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report'

@@ -215,14 +215,77 @@ describe('the filter of a port', { skip: labIsMissing }, () => {
     await inServer('ip', 'link', 'set', 'dev', 'eth0', 'address', serverPort.mac)
     await apply([open], { allowedAddressPairs: [{ ip: '10.9.0.0/24', mac: '' }] })
     assert.equal(await lab.pings(client, '10.9.0.13'), true, 'an allowed prefix')
+    for (const address of ['10.9.0.13/24', `${v6}13/64`]) await inServer('ip', 'addr', 'del', address, 'dev', 'eth0')
   })
 
-  test('a rule that is taken away ends the connections it had allowed', async () => {
-    const group = labGroup([...allEgress, { protocol: 'tcp' }])
+  const rule = (protocol: string, port: number): Partial<WantedRule> => ({ protocol, portMin: port, portMax: port })
+
+  test('a rule that is taken away ends the connections it had allowed, and no other', async () => {
+    const group = labGroup([...allEgress, rule('tcp', 90), rule('udp', 90), rule('tcp', 91), rule('udp', 91)])
     await apply([group])
-    const stream = lab.stream(client, server, '10.9.0.12', 90)
+    const streams = (port: number) => [
+      lab.stream(client, server, '10.9.0.12', port, 'tcp'),
+      lab.stream(client, server, '10.9.0.12', port, 'udp'),
+    ]
+    const [ending, staying] = [streams(90), streams(91)]
+    for (const stream of [...ending, ...staying]) await stream.flowing()
+    await apply([{ ...group, rules: group.rules.filter(({ portMin }) => portMin !== 90) }])
+    // The server of UDP goes on speaking, and its client need not ask again.
+    for (const stream of ending) await stream.stalled()
+    for (const stream of staying) await stream.flowing()
+  })
+
+  test('connections outlive a resync, a new process, a rebuilt filter and rules of others', async () => {
+    const group = labGroup([...allEgress, rule('tcp', 92), rule('udp', 92)])
+    await apply([group])
+    const streams = [
+      lab.stream(client, server, '10.9.0.12', 92, 'tcp'),
+      lab.stream(client, server, '10.9.0.12', 92, 'udp'),
+    ]
+    const flowing = async () => {
+      for (const stream of streams) await stream.flowing()
+    }
+    await flowing()
+    await apply([{ ...group, rules: [...group.rules, ...labGroup([rule('tcp', 93)]).rules] }])
+    await flowing()
+    await apply([group, labGroup([{ protocol: 'icmp' }])])
+    await flowing()
+    const port = { ...serverPort, securityGroupIds: [group.id] }
+    const wanted = { ...noState(), networks: [network], ports: [clientPort, port], securityGroups: [open, group] }
+    await lab.open().sync(wanted)
+    await flowing()
+    await lab.in(lab.host.namespaceOf(network.id), 'nft', 'flush', 'ruleset')
+    assert.notEqual((await lab.open().sync(wanted)).commands, 0)
+    await flowing()
+  })
+
+  test('a member that leaves a remote group takes its connections along, in the direction out too', async () => {
+    const friends = labGroup([], ['10.9.0.11'])
+    const group = labGroup([{ direction: 'egress', remoteGroupId: friends.id }])
+    await apply([group], {}, [friends])
+    const stream = lab.stream(server, client, '10.9.0.11', 94, 'udp')
     await stream.flowing()
-    await apply([{ ...group, rules: group.rules.slice(0, 2) }])
+    await apply([group], {}, [{ ...friends, memberIps: [] }])
     await stream.stalled()
+  })
+
+  test('answers to every kind of request come back', async () => {
+    const group = labGroup([
+      { direction: 'egress', protocol: 'icmp', portMin: 8 },
+      { direction: 'egress', protocol: 'icmp', etherType: 'IPv6', portMin: 128 },
+      { direction: 'egress', protocol: 'tcp', portMin: 95, portMax: 96, remoteCidr: '10.9.0.0/28' },
+      { direction: 'egress', protocol: 'tcp', etherType: 'IPv6', remoteAddresses: [`${v6}11`] },
+    ])
+    await apply([group])
+    await lab.listen(client, 95, 'asked')
+    assert.deepEqual(
+      await Promise.all([
+        lab.pings(server, '10.9.0.11'),
+        lab.pings(server, `${v6}11`),
+        lab.asks(server, '10.9.0.11', 95),
+        lab.asks(server, `${v6}11`, 95),
+      ]),
+      [true, true, 'asked', 'asked'],
+    )
   })
 })

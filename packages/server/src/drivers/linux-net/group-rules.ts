@@ -8,7 +8,10 @@ import { protocolNumber } from './protocols.ts'
 
 export type Direction = 'ingress' | 'egress'
 
-export const groupChain = (groupId: string, direction: Direction): string => `group_${direction}_${identifier(groupId)}`
+export const groupChain = (groupId: string, direction: Direction): string =>
+  `group_${direction}_${identifier(groupId)}`
+export const answerChain = (groupId: string, direction: Direction): string =>
+  `answers_${direction}_${identifier(groupId)}`
 
 /** Sets of a group's members: exact addresses are hashed, prefixes are in an interval set of their own. */
 export const memberSet = (groupId: string, version: 4 | 6, kind: 'address' | 'prefix'): string =>
@@ -16,7 +19,15 @@ export const memberSet = (groupId: string, version: 4 | 6, kind: 'address' | 'pr
 
 /** The rules of one direction; none of them accepts means "look at the port's next group". */
 export function groupRules(group: WantedSecurityGroup, direction: Direction): string[] {
-  return group.rules.filter((rule) => rule.direction === direction).flatMap(ruleLines)
+  return group.rules.filter((rule) => rule.direction === direction).flatMap((rule) => ruleLines(rule, ofPacket))
+}
+
+/**
+ * What lets a reply pass: each rule, asked about the request that the packet answers. So a rule that is taken away ends
+ * the connections it had allowed in both directions, and those that another rule allows go on.
+ */
+export function answerRules(group: WantedSecurityGroup, direction: Direction): string[] {
+  return group.rules.filter((rule) => rule.direction === direction).flatMap((rule) => ruleLines(rule, ofRequest))
 }
 
 /** The groups whose members a group's rules name. */
@@ -37,15 +48,30 @@ export function memberElements(
   }
 }
 
-function ruleLines(rule: WantedRule): string[] {
-  const tail = [protocolMatch(rule), 'accept'].filter((part) => part !== '').join(' ')
-  return remoteMatches(rule).map((remote) => `${remote} ${tail}`)
+/** How a rule looks at a packet. */
+interface Reading {
+  /** Before `ip saddr`. */
+  address: string
+  /** Of the side that was called. */
+  port: string
+  /** What stands for an ICMP type and code; undefined: no such packet can come. */
+  icmp(name: 'icmp' | 'icmpv6', rule: WantedRule): string | undefined
+}
+
+const ofPacket: Reading = { address: '', port: 'th dport', icmp: icmpMatch }
+const ofRequest: Reading = { address: 'ct original ', port: 'ct original proto-dst', icmp: icmpAnswerMatch }
+
+function ruleLines(rule: WantedRule, reading: Reading): string[] {
+  const protocol = protocolMatch(rule, reading)
+  if (protocol === undefined) return []
+  const tail = [protocol, 'accept'].filter((part) => part !== '').join(' ')
+  return remoteMatches(rule, reading).map((remote) => `${remote} ${tail}`)
 }
 
 /** The ways in which the other end may match: none of them, no rule. */
-function remoteMatches(rule: WantedRule): string[] {
+function remoteMatches(rule: WantedRule, { address }: Reading): string[] {
   const version = rule.etherType === 'IPv4' ? 4 : 6
-  const field = `${version === 4 ? 'ip' : 'ip6'} ${rule.direction === 'ingress' ? 'saddr' : 'daddr'}`
+  const field = `${address}${version === 4 ? 'ip' : 'ip6'} ${rule.direction === 'ingress' ? 'saddr' : 'daddr'}`
   if (rule.remoteGroupId !== undefined) {
     const kinds = ['address', 'prefix'] as const
     return kinds.map((kind) => `${field} @${memberSet(rule.remoteGroupId ?? '', version, kind)}`)
@@ -65,14 +91,14 @@ function remoteMatches(rule: WantedRule): string[] {
   ]
 }
 
-function protocolMatch(rule: WantedRule): string {
+function protocolMatch(rule: WantedRule, { port, icmp }: Reading): string | undefined {
   const number = protocolNumber(rule.protocol, rule.etherType)
   if (number === undefined) return ''
-  if (isIcmpNumber(number)) return icmpMatch(number === 1 ? 'icmp' : 'icmpv6', rule)
+  if (isIcmpNumber(number)) return icmp(number === 1 ? 'icmp' : 'icmpv6', rule)
   const { portMin: low, portMax: high } = rule
   if (!carriesPorts(number) || (low === undefined && high === undefined)) return `meta l4proto ${number}`
   const [from, to] = [low ?? 0, high ?? 65535]
-  return `meta l4proto ${number} th dport ${from === to ? from : `${from}-${to}`}`
+  return `meta l4proto ${number} ${port} ${from === to ? from : `${from}-${to}`}`
 }
 
 function icmpMatch(name: 'icmp' | 'icmpv6', rule: WantedRule): string {
@@ -80,6 +106,19 @@ function icmpMatch(name: 'icmp' | 'icmpv6', rule: WantedRule): string {
   const type = rule.portMin === undefined ? '' : ` ${name} type ${rule.portMin}`
   const code = rule.portMax === undefined ? '' : ` ${name} code ${rule.portMax}`
   return `${protocol}${type}${code}`
+}
+
+/** The types that have an answer, and it. */
+const icmpAnswers: Record<'icmp' | 'icmpv6', Readonly<Record<number, number>>> = {
+  icmp: { 8: 0, 13: 14, 15: 16, 17: 18 },
+  icmpv6: { 128: 129, 139: 140 },
+}
+
+function icmpAnswerMatch(name: 'icmp' | 'icmpv6', { portMin }: WantedRule): string | undefined {
+  const protocol = `meta l4proto ${name === 'icmp' ? 1 : 58}`
+  if (portMin === undefined) return protocol
+  const answer = icmpAnswers[name][portMin]
+  return answer === undefined ? undefined : `${protocol} ${name} type ${answer}`
 }
 
 /** An address is the prefix of its full length. */

@@ -30,6 +30,12 @@ export interface Answer {
   output: string
 }
 
+/** Says when bytes flow, from now on, and when they no longer do. */
+export interface Stream {
+  flowing(): Promise<void>
+  stalled(): Promise<void>
+}
+
 /** Why these tests cannot run here, or false. */
 export const labIsMissing: string | false =
   process.getuid?.() === 0 && process.platform === 'linux' ? false : 'needs root on Linux'
@@ -176,36 +182,20 @@ export class Lab {
     return (await this.in(netns, 'nc', '-d', '-w1', address, String(port))).output
   }
 
-  /** A TCP connection that ticks: says when bytes flow and when they no longer do. */
-  stream(
-    from: Sandbox,
-    to: Sandbox,
-    address: string,
-    port: number,
-  ): { flowing(): Promise<void>; stalled(): Promise<void> } {
-    const spawnIn = (sandbox: Sandbox, script: string): ChildProcess => {
-      const child = spawn('nsenter', [`--net=${sandbox.netns}`, process.execPath, '-e', script], {
-        stdio: ['ignore', 'pipe', 'ignore'],
-      })
-      this.#children.push(child)
-      return child
-    }
-    const server = spawnIn(
-      to,
-      serverScript("setInterval(() => s.write('x'), 20)", port),
-    )
+  /** A connection on which the server speaks all the time; the client of UDP speaks only once. */
+  stream(from: Sandbox, to: Sandbox, address: string, port: number, protocol: 'tcp' | 'udp' = 'tcp'): Stream {
+    const { server, client } = streamScripts[protocol]
     let received = 0
-    server.stdout?.once('data', () => {
-      const client = spawnIn(
-        from,
-        `require('net').connect(${port}, '${address}').on('error', () => {}).pipe(process.stdout)`,
-      )
-      client.stdout?.on('data', (chunk: Buffer) => {
+    this.#spawnIn(to, server(port)).stdout?.once('data', () => {
+      this.#spawnIn(from, client(port, address)).stdout?.on('data', (chunk: Buffer) => {
         received += chunk.length
       })
     })
     return {
-      flowing: () => until(() => received > 5),
+      flowing: () => {
+        const before = received
+        return until(() => received > before + 5)
+      },
       stalled: () =>
         until(async () => {
           const before = received
@@ -213,6 +203,14 @@ export class Lab {
           return received === before
         }),
     }
+  }
+
+  #spawnIn(sandbox: Sandbox, script: string): ChildProcess {
+    const child = spawn('nsenter', [`--net=${sandbox.netns}`, process.execPath, '-e', script], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    this.#children.push(child)
+    return child
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -227,6 +225,23 @@ export class Lab {
 const serverScript = (work: string, port: number): string =>
   `const server = require('net').createServer((s) => { s.on('error', () => {}); ${work} })
    server.listen({ port: ${port}, host: '::' }, () => console.log('up'))`
+
+const streamScripts = {
+  tcp: {
+    server: (port: number) => serverScript("setInterval(() => s.write('x'), 20)", port),
+    client: (port: number, address: string) =>
+      `require('net').connect(${port}, '${address}').on('error', () => {}).pipe(process.stdout)`,
+  },
+  udp: {
+    server: (port: number) => `const socket = require('dgram').createSocket('udp4')
+      socket.on('error', () => {})
+      socket.on('message', (_, peer) => setInterval(() => socket.send('x', peer.port, peer.address), 20))
+      socket.bind(${port}, () => console.log('up'))`,
+    client: (port: number, address: string) => `const socket = require('dgram').createSocket('udp4')
+      socket.on('error', () => {}).on('message', (text) => process.stdout.write(text))
+      socket.send('?', ${port}, '${address}')`,
+  },
+}
 
 const readNamespace = (pid: number): string => {
   try {
@@ -255,7 +270,9 @@ export function labNetwork(change: Partial<WantedNetwork> = {}, cidr = '10.9.0.0
     segmentationId: 100 + randomBytes(2).readUInt16BE(),
     mtu: 1450,
     external: false,
-    subnets: [{ id: randomUUID(), cidr, gatewayIp: `${base}.1`, dnsNameservers: [], hostRoutes: [], enableDhcp: true }],
+    subnets: [
+      { id: randomUUID(), cidr, gatewayIp: `${base}.1`, dnsNameservers: [], hostRoutes: [], enableDhcp: true },
+    ],
     hostAddresses: [{ cidr: `${base}.2/24` }, { cidr: '169.254.169.254/32' }],
     remotes: [],
     names: [],
