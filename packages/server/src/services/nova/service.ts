@@ -105,7 +105,7 @@ export const nova = defineService<NovaApi, NovaFacade, ServiceDeps>({
       facade: lookUp(deps),
       controllers: [
         followController(deps, deps.bus), snapshotController(deps),
-        giveBackController(deps, new Preemption(deps, api.orders)),
+        giveBackController(deps, new Preemption(deps, api.orders, api.changes)),
       ],
       seed: async () => {
         await api.quotas.declare()

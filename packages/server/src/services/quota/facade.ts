@@ -87,6 +87,10 @@ export interface ReclaimNotice {
   subject: string
   projectId: string
   deadlineAt: number
+  /** What the borrower's policy wants done to what can be stopped instead. */
+  onReclaim: 'delete' | 'stop'
+  /** The resources that its owner still misses; some of what the subject holds may not be among them. */
+  wanted: readonly string[]
 }
 
 export interface QuotaFacade {

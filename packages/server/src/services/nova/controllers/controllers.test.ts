@@ -85,19 +85,23 @@ const snapshotBench = async (database: TestDatabase): Promise<ControllerBench> =
   })
 }
 
-const noticeOf = (id: string, deadlineAt: number) =>
-  ({ subject: serverSubject(id), projectId: 'project-a', deadlineAt })
+const noticeOf = (id: string, deadlineAt: number, onReclaim: 'delete' | 'stop' = 'delete') =>
+  ({ subject: serverSubject(id), projectId: 'project-a', deadlineAt, onReclaim, wanted: ['cores'] })
 
-/** One server to be warned, one that is due, and one whose notice was withdrawn. */
+/** One server to be warned, one that is due, one whose notice was withdrawn, and one that has stopped for its own. */
 const giveBackBench = async (database: TestDatabase): Promise<ControllerBench> => {
   const cloud = await NovaCloud.start(database)
-  const [later, due, spared] = [
+  const [later, due, spared, rests] = [
     await bootServer(cloud, 'later'), await bootServer(cloud, 'due'), await bootServer(cloud, 'spared'),
+    await bootServer(cloud, 'rests'),
   ]
-  const now = cloud.clock.now()
-  cloud.quota.reclaims = [noticeOf(spared, now + 1_000)]
+  const stop = noticeOf(rests, cloud.clock.now(), 'stop')
+  cloud.quota.reclaims = [noticeOf(spared, cloud.clock.now() + 60_000), stop]
   await cloud.pass('nova.give-back')
-  cloud.quota.reclaims = [noticeOf(due, now), noticeOf(later, now + 60_000)]
+  cloud.workloads.finish(rests)
+  await cloud.follow()
+  const now = cloud.clock.now()
+  cloud.quota.reclaims = [noticeOf(due, now), noticeOf(later, now + 60_000), stop]
   const effects = new Effects()
   const order = cloud.workloads.order.bind(cloud.workloads)
   cloud.workloads.order = async (tx, id, asked) => {
@@ -115,6 +119,8 @@ const giveBackBench = async (database: TestDatabase): Promise<ControllerBench> =
       (await cloud.ask('GET', `/v2.1/servers/${id}/os-instance-actions`)).body.instanceActions as { action: string }[]
     assert.deepEqual((await actionsOf(due)).map(({ action }) => action), ['delete', 'reclaim', 'create'])
     assert.deepEqual((await actionsOf(spared)).map(({ action }) => action), ['reclaim', 'create'])
+    assert.deepEqual(await tags(rests), ['reclaimed'])
+    assert.equal(cloud.quota.held.get(serverSubject(rests))!.deltas.cores, 0)
   })
 }
 

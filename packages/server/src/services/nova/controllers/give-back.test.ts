@@ -1,6 +1,7 @@
 /** Servers give back what quota lent them: what their owners see of it, and what stays theirs. */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import type { ReclaimNotice } from '#services/quota/facade.ts'
 import { resizeSubject, serverSubject } from '../manager/quota-words.ts'
 import { NovaCloud } from '../testing/nova-cloud.ts'
 import { act, bootServer, serverBody, show } from '../testing/steps.ts'
@@ -13,8 +14,14 @@ describe('giving back what quota lent', () => {
   beforeEach(async () => { cloud = await NovaCloud.start() })
   afterEach(() => cloud.close())
 
+  let onReclaim: ReclaimNotice['onReclaim'] = 'delete'
+  let wanted = ['cores']
+  afterEach(() => {
+    onReclaim = 'delete'
+    wanted = ['cores']
+  })
   const notice = (subject: string, deadlineAt = cloud.clock.now() + graceMs) => {
-    cloud.quota.reclaims.push({ subject, projectId: 'project-a', deadlineAt })
+    cloud.quota.reclaims.push({ subject, projectId: 'project-a', deadlineAt, onReclaim, wanted })
     return deadlineAt
   }
   const pass = () => cloud.pass('nova.give-back')
@@ -97,6 +104,88 @@ describe('giving back what quota lent', () => {
     assert.deepEqual(await tagsOf(id), ['preemptible'])
   })
 
+  const stopped = async (name: string, resources = ['cores']) => {
+    onReclaim = 'stop'
+    wanted = resources
+    const id = await bootServer(cloud, name)
+    notice(serverSubject(id), cloud.clock.now())
+    await pass()
+    cloud.workloads.finish(id)
+    await cloud.follow()
+    await pass()
+    return id
+  }
+  const heldBy = (id: string) => cloud.quota.held.get(serverSubject(id))?.deltas
+
+  test('a borrower is stopped, gives back cores and memory, keeps its place, and starts again', async () => {
+    const id = await stopped('resting')
+    const { status, tags } = await show(cloud, id, { version: '2.26' })
+    assert.deepEqual([status, tags], ['SHUTOFF', ['reclaimed']])
+    assert.deepEqual(heldBy(id), { instances: 1, cores: 0, ram: 0 })
+    const [stop, reclaim] = await actionsOf(id)
+    assert.deepEqual([stop.action, reclaim.action], ['stop', 'reclaim'])
+    assert.match((await eventOf(id, reclaim.request_id)).details, /gave back what it held/)
+    assert.match(reclaim.message, /the server is stopped after/)
+    assert.equal(await pass(), 0, 'its notice may stand for as long as its owner waits')
+    cloud.quota.reclaims = []
+    assert.equal((await act(cloud, id, { 'os-start': null })).status, 202)
+    assert.deepEqual(heldBy(id), { instances: 1, cores: 1, ram: 128 })
+    assert.deepEqual(await tagsOf(id), [])
+  })
+
+  test('a parked server whose project has no room does not start, and says why', async () => {
+    const id = await stopped('no room')
+    cloud.quota.reclaims = []
+    await cloud.quota.setLimits({ projectId: 'project-a', limits: { cores: 0 } })
+    const refused = await act(cloud, id, { 'os-start': null })
+    assert.equal(refused.status, 403)
+    assert.match(refused.body.forbidden.message, /Quota exceeded for cores/)
+    assert.equal((await show(cloud, id)).status, 'SHUTOFF')
+    assert.deepEqual(await tagsOf(id), ['reclaimed'])
+  })
+
+  test('where places are missing, a parked server gives back its own; with many parked, the next is deleted', async () => {
+    await cloud.quota.setLimits({ projectId: 'project-a', limits: { instances: 1 } })
+    const parked = await stopped('parked', ['instances'])
+    assert.equal(heldBy(parked)!.instances, 0)
+    cloud.quota.reclaims = []
+    const next = await bootServer(cloud, 'next')
+    notice(serverSubject(next), cloud.clock.now())
+    await pass()
+    assert.equal((await show(cloud, next))['OS-EXT-STS:task_state'], 'deleting')
+  })
+
+  test('a paused borrower is woken to be stopped; one that did not stop is stopped again', async () => {
+    onReclaim = 'stop'
+    const id = await bootServer(cloud, 'paused')
+    await act(cloud, id, { pause: null })
+    cloud.workloads.finish(id)
+    await cloud.follow()
+    notice(serverSubject(id), cloud.clock.now())
+    const orders = () => cloud.workloads.orders.filter((one) => one.id === id).map(({ order }) => order.do)
+    await pass()
+    cloud.workloads.finish(id)
+    await cloud.follow()
+    await pass()
+    cloud.workloads.fail(id, 'the engine is away')
+    await cloud.follow()
+    await pass()
+    await pass()
+    assert.deepEqual(orders(), ['start', 'pause', 'unpause', 'stop', 'stop'])
+    assert.deepEqual(heldBy(id), { instances: 1, cores: 1, ram: 128 })
+  })
+
+  test('a parked server that is deleted leaves nothing behind', async () => {
+    const id = await stopped('deleted')
+    cloud.quota.reclaims = []
+    await cloud.ask('DELETE', `/v2.1/servers/${id}`)
+    cloud.workloads.finish(id)
+    await cloud.follow()
+    assert.equal(await pass(), 1)
+    assert.equal(await pass(), 0)
+    assert.equal(heldBy(id), undefined)
+  })
+
   test('what a resize holds is given back with its server; other services’ subjects are not its business', async () => {
     const id = await bootServer(cloud, 'grown')
     const subject = resizeSubject(id, 'm')
@@ -139,6 +228,7 @@ describe('the plan of giving back', () => {
       now: 10,
       noticed: [seen('later', 11), seen('due', 10), seen('going', 5, 'deleting'), seen('warned', 12)],
       warnings: [{ server_id: 'warned', deadline_at: 12 }, { server_id: 'spared', deadline_at: 9 }],
+      parked: [],
     })
     assert.deepEqual(steps, [{ do: 'end', id: 'due' }, { do: 'warn', id: 'later' }, { do: 'settle', id: 'spared' }])
   })

@@ -1,41 +1,60 @@
-/** What quota's reclaim does to one server: a warning that its owner can see, and at the deadline its end. */
+/** What quota's reclaim does to one server: a warning that its owner can see, and at the deadline its end or rest. */
 import { isoSeconds } from '#platform/clock/clock.ts'
 import type { Tx } from '#platform/db/database.ts'
 import { requestId } from '#platform/ids/ids.ts'
+import type { ReclaimNotice } from '#services/quota/facade.ts'
+import type { VmState } from '../states/server-state.ts'
 import { actionFinish, actionInsert } from '../store/actions.ts'
+import { parkedCount, parkedDelete, parkedFetch, parkedInsert, parkedRelease } from '../store/parked.ts'
 import { reclaimDelete, reclaimFetch, reclaimInsert } from '../store/reclaims.ts'
 import { serverFetch, serverTagsReplace } from '../store/servers.ts'
 import type { Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
+import { giveBack, parkedTag } from './parking.ts'
 import { serverOfSubject } from './quota-words.ts'
-import type { Actor, ServerOrders } from './server-orders.ts'
+import type { ServerChanges } from './server-changes.ts'
+import type { Actor, OrderStep, ServerOrders } from './server-orders.ts'
 import { tagsMax } from './server-settings.ts'
 
 /** Worn while a notice stands, so that clients find who is about to go by `?tags=preemptible`. */
 export const warningTag = 'preemptible'
 
-/** A server that must give back what it holds, and when. */
-export interface Notice { serverId: string; deadlineAt: number }
+/** A server that must give back what it holds, when, how, and what of it is missed. */
+export interface Notice extends Pick<ReclaimNotice, 'deadlineAt' | 'onReclaim' | 'wanted'> { serverId: string }
 
-const warningOf = (deadlineAt: number): string =>
-  'Quota takes back capacity that this project only borrowed: '
-  + `the server is deleted after ${isoSeconds(deadlineAt)} unless the notice is withdrawn.`
+const warningOf = ({ deadlineAt, onReclaim }: Notice): string =>
+  'Quota takes back capacity that this project only borrowed: the server is '
+  + `${onReclaim === 'stop' ? 'stopped' : 'deleted'} after ${isoSeconds(deadlineAt)} unless the notice is withdrawn.`
+
+/** What must happen to a server before it can be stopped; absent: it is not possible as it is. */
+const wayToStop = {
+  active: { name: 'stop', order: { do: 'stop' } },
+  error: { name: 'stop', order: { do: 'stop' } },
+  paused: { name: 'unpause', order: { do: 'unpause' } },
+  suspended: { name: 'resume', order: { do: 'resume' } },
+} as const satisfies Partial<Record<VmState, OrderStep>>
+
+const wayOf = (state: VmState): OrderStep | undefined =>
+  (state in wayToStop ? wayToStop[state as keyof typeof wayToStop] : undefined)
 
 export class Preemption {
   readonly #parts: NovaParts
   readonly #orders: ServerOrders
-  constructor(parts: NovaParts, orders: ServerOrders) {
+  readonly #changes: Pick<ServerChanges, 'confirmResize'>
+  constructor(parts: NovaParts, orders: ServerOrders, changes: Pick<ServerChanges, 'confirmResize'>) {
     this.#parts = parts
     this.#orders = orders
+    this.#changes = changes
   }
 
   /** Servers that were given notice, the most urgent first; each once, by its earliest deadline. */
   async notices(): Promise<Notice[]> {
     const earliest = new Map<string, Notice>()
-    for (const { subject, deadlineAt } of await this.#parts.facades.quota.notices()) {
+    for (const { subject, deadlineAt, onReclaim, wanted } of await this.#parts.facades.quota.notices()) {
       const serverId = serverOfSubject(subject)
       const known = serverId && earliest.get(serverId)
-      if (serverId && (!known || deadlineAt < known.deadlineAt)) earliest.set(serverId, { serverId, deadlineAt })
+      if (!serverId || (known && known.deadlineAt <= deadlineAt)) continue
+      earliest.set(serverId, { serverId, deadlineAt, onReclaim, wanted })
     }
     return [...earliest.values()]
   }
@@ -55,49 +74,102 @@ export class Preemption {
       const server = await serverFetch(tx, serverId)
       const stays = server !== undefined && !server.deleted
       if (!warning || (stays && notice?.deadlineAt === warning.deadline_at)) return
-      const at = this.#parts.clock.now()
-      if (stays && warning.tagged) await serverTagsReplace(
-        tx, serverId, server.tags.filter((tag) => tag !== warningTag), at,
-      )
+      if (stays) return this.#endWarning(tx, server, null, 'The notice was withdrawn.')
       await actionFinish(tx, warning.action_id, {
-        result: 'Success', at, host: server?.host ?? null,
-        details: stays ? 'The notice was withdrawn.' : 'The server is gone.',
+        result: 'Success', at: this.#parts.clock.now(), host: server?.host ?? null, details: 'The server is gone.',
       })
       await reclaimDelete(tx, serverId)
     })
   }
 
   /**
-   * Deletes the server if its notice still stands and is due; what it held is free when its container is gone. It is
-   * deleted, not stopped: a stopped server keeps its claim.
+   * Stops or deletes the server if its notice still stands and is due; what it held is free when its container has
+   * ended. A server that must be left alone for now (it is being built) is looked at again.
    */
-  end(serverId: string): Promise<void> {
+  async end(serverId: string): Promise<void> {
+    const server = await serverFetch(this.#parts.db, serverId),
+      notice = await this.#standing(serverId)
+    if (!server || server.deleted || !notice || notice.deadlineAt > this.#parts.clock.now()) return
+    const parks = notice.onReclaim === 'stop' && await this.#hasRoomToPark(server)
+    if (parks && server.vmState === 'resized' && server.taskState === null) {
+      return this.#changes.confirmResize(actorFor(server), server)
+    }
+    await this.#parts.db.transaction((tx) => this.#end(tx, serverId, parks))
+  }
+
+  async #end(tx: Tx, serverId: string, parks: boolean): Promise<void> {
+    const [notice, server] = [await this.#standing(serverId), await serverFetch(tx, serverId)]
+    if (!notice || !server || server.deleted || server.taskState === 'deleting') return
+    await this.#warn(tx, server, notice)
+    if (!parks) {
+      await this.#orders.give(tx, actorFor(server), serverId, () => ({ name: 'delete', order: { do: 'delete' } }))
+      return
+    }
+    const way = wayOf(server.vmState)
+    if (server.taskState !== null || (way === undefined && server.vmState !== 'stopped')) return
+    if (way) await this.#orders.give(tx, actorFor(server), serverId, () => way)
+    if (way?.name !== 'unpause' && way?.name !== 'resume') await parkedInsert(tx, serverId)
+  }
+
+  /** A project may keep as many servers that nobody counts as it may have of those that are counted. */
+  async #hasRoomToPark({ projectId }: Server): Promise<boolean> {
+    const { instances = -1 } = await this.#parts.facades.quota.limits(projectId)
+    return instances === -1 || await parkedCount(this.#parts.db, projectId) < instances
+  }
+
+  /**
+   * The server has stopped: quota gets back what it held. If the notice was withdrawn meanwhile, it keeps it. If it did
+   * not stop, its notice has it stopped again.
+   */
+  park(serverId: string): Promise<void> {
     return this.#parts.db.transaction(async (tx) => {
       const [notice, server] = [await this.#standing(serverId), await serverFetch(tx, serverId)]
-      if (!notice || notice.deadlineAt > this.#parts.clock.now()) return
-      if (!server || server.deleted || server.taskState === 'deleting') return
-      await this.#warn(tx, server, notice)
-      await this.#orders.give(tx, actorFor(server), serverId, () => ({ name: 'delete', order: { do: 'delete' } }))
+      const parked = await parkedFetch(tx, serverId)
+      if (!parked || parked.released === 1) return
+      if (server && !server.deleted && server.taskState !== null) return
+      if (!notice || !server || server.deleted || server.vmState !== 'stopped') return parkedDelete(tx, serverId)
+      await giveBack(this.#parts, tx, server, notice.wanted)
+      await parkedRelease(tx, serverId)
+      await this.#endWarning(tx, server, parkedTag, 'The server was stopped and gave back what it held. Start it again '
+        + 'when the project has room: what it needs is asked of quota then.')
     })
+  }
+
+  /** The parked server is gone, and the row with it. */
+  forget(serverId: string): Promise<void> {
+    return this.#parts.db.transaction(async (tx) => {
+      const server = await serverFetch(tx, serverId)
+      if (!server || server.deleted) await parkedDelete(tx, serverId)
+    })
+  }
+
+  async #endWarning(tx: Tx, server: Server, tag: string | null, details: string): Promise<void> {
+    const warning = await reclaimFetch(tx, server.id)
+    if (!warning) return
+    const at = this.#parts.clock.now()
+    const others = server.tags.filter((one) => one !== warningTag)
+    if (warning.tagged) await serverTagsReplace(tx, server.id, tag ? [...others, tag] : others, at)
+    await actionFinish(tx, warning.action_id, { result: 'Success', at, host: server.host, details })
+    await reclaimDelete(tx, server.id)
   }
 
   async #standing(serverId: string): Promise<Notice | undefined> {
     return (await this.notices()).find((notice) => notice.serverId === serverId)
   }
 
-  async #warn(tx: Tx, server: Server, { deadlineAt }: Notice): Promise<void> {
+  async #warn(tx: Tx, server: Server, notice: Notice): Promise<void> {
     if (await reclaimFetch(tx, server.id)) return
     const { userId, requestId, projectId } = actorFor(server)
     const now = this.#parts.clock.now()
     const actionId = await actionInsert(tx, {
       serverId: server.id, action: 'reclaim', event: 'quota_reclaim', requestId, userId, projectId, generation: null,
-      host: server.host, message: warningOf(deadlineAt), result: null, details: null, startedAt: now, finishedAt: null,
+      host: server.host, message: warningOf(notice), result: null, details: null, startedAt: now, finishedAt: null,
     })
     // A tag that its owner set stays theirs, and a full list is left alone: the action says the same.
     const tagged = !server.tags.includes(warningTag) && server.tags.length < tagsMax
     if (tagged) await serverTagsReplace(tx, server.id, [...server.tags, warningTag], now)
     await reclaimInsert(tx, {
-      server_id: server.id, action_id: actionId, deadline_at: deadlineAt, tagged: tagged ? 1 : 0,
+      server_id: server.id, action_id: actionId, deadline_at: notice.deadlineAt, tagged: tagged ? 1 : 0,
     })
   }
 }

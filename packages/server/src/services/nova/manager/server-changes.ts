@@ -17,7 +17,7 @@ import type { Flavor, Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import { growthOf, inQuotaWords, resizeSubject, serverSubject, shrinkageOf } from './quota-words.ts'
 import type { Personality } from './seed-files.ts'
-import type { ServerOrders } from './server-orders.ts'
+import type { Actor, ServerOrders } from './server-orders.ts'
 import { resourcesOf, workloadSpec } from './workload-spec.ts'
 
 export interface RebuildRequest {
@@ -145,7 +145,7 @@ export class ServerChanges {
   }
 
   /** The old flavor is forgotten and what it held beyond the new one is given back. */
-  async confirmResize(caller: RequestContext, server: Server): Promise<void> {
+  async confirmResize(caller: Actor, server: Server): Promise<void> {
     const workload = await this.#workload(server)
     await this.#parts.db.transaction(async (tx) => {
       await this.#orders.give(tx, caller, server.id, () => ({

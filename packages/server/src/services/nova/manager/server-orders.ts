@@ -10,6 +10,7 @@ import type { OrderName } from '../states/orders.ts'
 import type { TaskState } from '../states/server-state.ts'
 import type { Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
+import { unpark } from './parking.ts'
 import { serverMissing } from './server-reader.ts'
 
 /** The action's name and its event's, as upstream's clients know them. */
@@ -95,6 +96,7 @@ export class ServerOrders {
     if (!server || server.deleted) throw serverMissing(id)
     const step = stepOf(server)
     assertOrder(step.name, server, caller)
+    await unpark(this.#parts, tx, server, step.name)
     const generation = step.order ? await this.#order(tx, id, step.order) : null
     const now = this.#parts.clock.now()
     const rule = orderRules[step.name]

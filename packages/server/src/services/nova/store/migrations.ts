@@ -183,6 +183,10 @@ const createReclaims = async (db: Schema): Promise<void> => {
     .execute()
 }
 
+const createParked = async (db: Schema): Promise<void> => {
+  await db.schema.createTable('nova_parked').addColumn('server_id', ...id).addColumn('released', ...flag).execute()
+}
+
 export const migrations = [
   defineMigration({
     id: '0001-servers',
@@ -200,4 +204,5 @@ export const migrations = [
   }),
   defineMigration({ id: '0003-operator', up: createOperatorTables }),
   defineMigration({ id: '0004-reclaims', up: createReclaims }),
+  defineMigration({ id: '0005-parked', up: createParked }),
 ]

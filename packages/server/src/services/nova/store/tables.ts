@@ -90,6 +90,9 @@ export interface SnapshotRow {
 /** A server that was warned of a reclaim: the action that says so, and whether it got the tag for it. */
 export interface ReclaimRow { server_id: string; action_id: number; deadline_at: number; tagged: number }
 
+/** A server that is stopped for a reclaim: whether quota has back what it held. */
+export interface ParkedRow { server_id: string; released: number }
+
 export interface FlavorRow {
   number: Generated<number>
   id: string
@@ -164,6 +167,7 @@ export interface NovaTables {
   nova_action: ActionRow
   nova_snapshot: SnapshotRow
   nova_reclaim: ReclaimRow
+  nova_parked: ParkedRow
   nova_flavor: FlavorRow
   nova_flavor_access: FlavorAccessRow
   nova_keypair: KeypairRow

@@ -21,6 +21,7 @@ import { ticketFetch, ticketWrite } from '../store/tickets.ts'
 import { growTree, holdSubject } from './grown-tree.ts'
 import { defaultLimitOf } from './limits.ts'
 import type { Limits } from './limits.ts'
+import { noticesOf } from './owners-notices.ts'
 import type { QuotaParts } from './parts.ts'
 import { charge, walkOf } from './path-count.ts'
 import type { KnownProjects } from './projects.ts'
@@ -221,12 +222,7 @@ export class QuotaFront implements QuotaFacade {
   }
 
   async notices(): Promise<ReclaimNotice[]> {
-    const claims = await claimsNoticed(this.#parts.db)
-    return claims.map((claim) => ({
-      subject: claim.subject,
-      projectId: claim.projectId,
-      deadlineAt: claim.deadlineAt ?? 0,
-    }))
+    return noticesOf(this.#parts.db)
   }
 
   forgetProject(tx: Tx, projectId: string): Promise<void> {

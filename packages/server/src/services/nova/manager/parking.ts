@@ -1,0 +1,58 @@
+/** Parked servers: stopped instead of deleted, so that a borrower gives back what it held and keeps what it is. */
+import type { Tx } from '#platform/db/database.ts'
+import { migrationsList } from '../store/migrations-list.ts'
+import { parkedDelete, parkedFetch } from '../store/parked.ts'
+import { serverTagsReplace } from '../store/servers.ts'
+import type { OrderName } from '../states/orders.ts'
+import type { Server } from './model.ts'
+import type { NovaParts } from './parts.ts'
+import { amountsOf, inQuotaWords, resizeSubject, serverSubject } from './quota-words.ts'
+
+/** Worn while a server is parked, so that clients find whom to start again by `?tags=reclaimed`. */
+export const parkedTag = 'reclaimed'
+
+/** A stopped server needs its place, but neither processors nor memory. */
+const alwaysGiven = ['cores', 'ram']
+type Quota = Pick<NovaParts, 'facades'>
+
+const subjectsOf = async (tx: Tx, serverId: string): Promise<string[]> => {
+  const migrations = await migrationsList(tx, { serverId })
+  return [serverSubject(serverId), ...migrations.map((migration) => resizeSubject(serverId, migration.uuid))]
+}
+
+/** Gives back cores and memory, and the server's place too where places are what is missing. Idempotent. */
+export const giveBack = async (parts: Quota, tx: Tx, server: Server, wanted: readonly string[]): Promise<void> => {
+  const names = [...alwaysGiven, ...(wanted.includes('instances') ? ['instances'] : [])]
+  const held = amountsOf(server.flavor)
+  const deltas = Object.fromEntries(names.map((name) => [name, held[name]!]))
+  for (const subject of await subjectsOf(tx, server.id)) {
+    await parts.facades.quota.release(tx, { projectId: server.projectId, subject, deltas })
+  }
+}
+
+/** Orders after which a container runs again, or may. */
+const waking: ReadonlySet<OrderName> = new Set<OrderName>(['start', 'hardReboot', 'rebuild', 'resize'])
+
+/**
+ * A parked server that is to run again takes what it gave back, in the transaction of the order, or is refused in
+ * quota's words. Does nothing for any other server.
+ */
+export const unpark = async (parts: Quota, tx: Tx, server: Server, order: OrderName): Promise<void> => {
+  if (!waking.has(order)) return
+  const parked = await parkedFetch(tx, server.id)
+  if (!parked) return
+  await parkedDelete(tx, server.id)
+  if (parked.released === 1) await takeAgain(parts, tx, server)
+}
+
+const takeAgain = async (parts: Quota, tx: Tx, server: Server): Promise<void> => {
+  const { quota } = parts.facades,
+    { projectId } = server
+  for (const subject of await subjectsOf(tx, server.id)) await quota.release(tx, { projectId, subject })
+  const subject = serverSubject(server.id)
+  await inQuotaWords(() =>
+    quota.reserve(tx, { projectId, deltas: amountsOf(server.flavor), subject, reclaimable: 'yes' }),
+  )
+  await quota.commit(tx, subject)
+  await serverTagsReplace(tx, server.id, server.tags.filter((tag) => tag !== parkedTag), server.updatedAt)
+}

@@ -1,0 +1,47 @@
+/** Notices as those who hold what is lent must act on them: until when, how, and for want of what. */
+import type { Executor } from '#platform/db/database.ts'
+import type { ReclaimNotice } from '../facade.ts'
+import { claimFetch, claimsNoticed } from '../store/claims.ts'
+import { projectFetch } from '../store/projects.ts'
+import { ticketFetch } from '../store/tickets.ts'
+import { holdSubject } from './grown-tree.ts'
+import type { OnReclaim } from './owners-policy.ts'
+
+export const noticesOf = async (executor: Executor): Promise<ReclaimNotice[]> => {
+  const wantedBy = new Map<string, Promise<string[]>>(),
+    ends = new Map<string, Promise<OnReclaim>>()
+  const notices: ReclaimNotice[] = []
+  for (const { subject, projectId, deadlineAt, ticket } of await claimsNoticed(executor)) {
+    const wanted = remembered(wantedBy, ticket!, (project) => missingFor(executor, project))
+    const onReclaim = remembered(ends, projectId, (project) => onReclaimOf(executor, project))
+    const [names, end] = [await wanted, await onReclaim]
+    notices.push({ subject, projectId, deadlineAt: deadlineAt ?? 0, onReclaim: end, wanted: names })
+  }
+  return notices
+}
+
+const remembered = <V>(known: Map<string, V>, key: string, make: (key: string) => V): V => {
+  const value = known.get(key) ?? make(key)
+  known.set(key, value)
+  return value
+}
+
+/** What a ticket asks for and has not got yet. */
+const missingFor = async (executor: Executor, projectId: string): Promise<string[]> => {
+  const ticket = await ticketFetch(executor, projectId),
+    hold = await claimFetch(executor, holdSubject(projectId))
+  return Object.entries(ticket?.amounts ?? {})
+    .filter(([name, amount]) => amount > (hold?.amounts[name] ?? 0))
+    .map(([name]) => name)
+}
+
+/** The nearest that is set, from the project upwards. */
+const onReclaimOf = async (executor: Executor, projectId: string): Promise<OnReclaim> => {
+  for (let id: string | null = projectId; id !== null; ) {
+    const project = await projectFetch(executor, id)
+    const { onReclaim } = (project?.policy ?? {}) as { onReclaim?: OnReclaim }
+    if (onReclaim !== undefined) return onReclaim
+    id = project?.parentId ?? null
+  }
+  return 'delete'
+}
