@@ -12,6 +12,7 @@ const inSource = (...paths: string[]): string[] => paths.map((path) => `${source
 /** Calls through facades go to a lower level only. DESIGN: "call down, notify up". */
 export const levels: Readonly<Record<string, number>> = {
   keystone: 0,
+  hosts: 1,
   quota: 1,
   barbican: 1,
   placement: 1,

@@ -21,7 +21,10 @@ import type { Log } from '#platform/log/log.ts'
 import { createMetrics, type Metrics } from '#platform/metrics/metrics.ts'
 import { createEnforcer } from '#platform/auth/policy-enforcer.ts'
 import type { ServiceInstance, ServiceManifest } from '#platform/api-kit/service.ts'
+import { CloudKeys } from '#drivers/remote/session.ts'
+import type { HostsFacade } from '#services/hosts/facade.ts'
 import type { Facades, HostDirectory, ServiceDeps } from '#services/deps.ts'
+import { JoinedHosts } from './hosts/joined-hosts.ts'
 
 export interface CloudOptions {
   config: Config
@@ -30,6 +33,10 @@ export interface CloudOptions {
   /** Which services this process has; a facade of one that is absent cannot be called. */
   services: ServiceManifest[]
   hosts: HostDirectory
+  /** This process takes hosts that join by agents; `caller` names it to them, the same after a restart. */
+  agents?: { caller: string }
+  /** False: requests only, and no loops. */
+  runsControllers?: boolean
   clock: Clock
   log: Log
   /** What other services may need from outside at first boot; see `ServiceDeps.config`. */
@@ -81,13 +88,14 @@ const depsFor = (
     clock: options.clock,
     log: options.log.child({ service: manifest.name }),
     policy: bound.policy,
-    hosts: options.hosts,
+    hosts: parts.hosts,
     facades: facadesBelow(manifest.level, built),
     cloudId: options.identity.cloudId,
     region: options.config.region,
     masterKey: options.identity.masterKey,
     config: {
       ...section,
+      ...(manifest.name === 'hosts' && { tokenText: cloudKeysOf(options).tokenText }),
       ...(manifest.name === 'glance' && { ports: glancePorts(options.dataDir) }),
       ...options.extras?.[manifest.name],
     },
@@ -95,6 +103,7 @@ const depsFor = (
 }
 
 interface Parts {
+  hosts: HostDirectory
   options: CloudOptions
   db: Database
   bus: Bus
@@ -131,8 +140,9 @@ export const compose = async (options: CloudOptions): Promise<Cloud> => {
     db,
     manifests.map(({ name, migrations }) => ({ service: name, migrations })),
   )
-  const built = build(manifests, { options, db, bus, metrics })
-  const facades = facadesBelow(Infinity, built)
+  const joined = joinedHosts(options, bus, () => facades.hosts)
+  const built = build(manifests, { options, db, bus, metrics, hosts: joined ?? options.hosts })
+  const facades: Facades = facadesBelow(Infinity, built)
   for (const { instance } of built) await instance.seed?.()
   await facades.keystone.catalogEnsure(catalogOf(manifests, config.region))
   const runner = createRunner({
@@ -141,24 +151,44 @@ export const compose = async (options: CloudOptions): Promise<Cloud> => {
     bus,
     clock,
     log,
-    owner: options.identity.cloudId,
+    owner: options.agents?.caller ?? options.identity.cloudId,
   })
   const relay = createOutboxRelay({ db, bus, clock, log })
   const server = serverOf(built, options, facades, metrics)
+  await joined?.start()
   for (const { instance } of built) await instance.start?.()
   relay.start()
-  runner.start()
+  if (options.runsControllers !== false) runner.start()
   adminService.bind({ runner, services: manifests, doctor: () => facades.workloads.doctor() })
   const close = async () => {
     await server.close()
     await runner.stop()
     for (const { instance } of built.toReversed()) await instance.stop?.()
+    joined?.stop()
     await relay.stop()
     await bus.close()
     await db.close()
   }
   const api = (name: string) => built.find(({ manifest }) => manifest.name === name)?.instance.api
   return { server, runner, db, bus, facades, api, close }
+}
+
+const cloudKeysOf = ({ identity }: CloudOptions): CloudKeys => new CloudKeys(identity.masterKey)
+
+/** Built before the services that look at it, and asking one of them: so that one is named, not handed over. */
+const joinedHosts = (options: CloudOptions, bus: Bus, members: () => HostsFacade): JoinedHosts | undefined => {
+  if (options.agents === undefined) return undefined
+  const { identity, hosts, clock, log, agents } = options
+  return new JoinedHosts({
+    bus,
+    keys: cloudKeysOf(options),
+    cloudId: identity.cloudId,
+    caller: agents.caller,
+    local: hosts.list()[0],
+    members,
+    clock,
+    log: log.child({ part: 'hosts' }),
+  })
 }
 
 const serverOf = (built: Built[], options: CloudOptions, facades: Facades, metrics: Metrics): FastifyInstance => {

@@ -8,7 +8,7 @@ import { silentLog, type Log } from '#platform/log/log.ts'
 import { createFakeHostNetwork } from '#drivers/fakes/host-network.ts'
 import { createFakeRuntime } from '#drivers/fakes/container-runtime.ts'
 import type { ServiceManifest } from '#platform/api-kit/service.ts'
-import type { Host } from '#services/deps.ts'
+import type { Host, HostDirectory } from '#services/deps.ts'
 import { compose, type Cloud } from './compose.ts'
 import { configSchema, type Config } from './config.ts'
 import { openDataDir } from './data-dir.ts'
@@ -39,6 +39,12 @@ const fakeHost = (clock: Clock) => {
   const host: Host = { name: 'fake-host', runtime, network, address: '127.0.0.1' }
   return { runtime, network, host }
 }
+
+const noHosts: HostDirectory = { list: () => [], find: () => undefined }
+const directoryOf = (host: Host): HostDirectory => ({
+  list: () => [host],
+  find: (name) => (name === host.name ? host : undefined),
+})
 
 const asker =
   (cloud: Cloud): TestCloud['ask'] =>
@@ -77,6 +83,8 @@ export const startTestCloud = async (
     config?: Partial<Config>
     dataDir?: string
     services?: ServiceManifest[]
+    /** No machine of its own: hosts join by agents over the cloud's bus. */
+    takesAgents?: boolean
   } = {},
 ): Promise<TestCloud> => {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'quaystone-test-'))
@@ -95,7 +103,8 @@ export const startTestCloud = async (
     identity,
     clock,
     log: options.log ?? silentLog,
-    hosts: { list: () => [host], find: (name) => (name === host.name ? host : undefined) },
+    hosts: options.takesAgents ? noHosts : directoryOf(host),
+    ...(options.takesAgents && { agents: { caller: 'test' } }),
     extras: { keystone: { adminPassword: identity.adminPassword, demoPassword: identity.demoPassword } },
   })
   const ask = asker(cloud)

@@ -6,6 +6,7 @@ import type { Log } from '#platform/log/log.ts'
 import type { Metrics } from '#platform/metrics/metrics.ts'
 import type { Enforcer } from '#platform/auth/enforcer.ts'
 import type { KeystoneFacade } from '#services/keystone/facade.ts'
+import type { HostsFacade } from '#services/hosts/facade.ts'
 import type { QuotaFacade } from '#services/quota/facade.ts'
 import type { PlacementFacade } from '#services/placement/facade.ts'
 import type { GlanceFacade } from '#services/glance/facade.ts'
@@ -16,6 +17,7 @@ import type { HostNetwork } from '#services/neutron/ports.ts'
 
 export interface Facades {
   keystone: KeystoneFacade
+  hosts: HostsFacade
   quota: QuotaFacade
   placement: PlacementFacade
   glance: GlanceFacade
@@ -31,7 +33,15 @@ export interface HostDirectory {
   list(): Host[]
   /** Undefined: not reachable now. */
   find(name: string): Host | undefined
+  /** Every host that ever joined, silent ones too. Absent: the cloud has no other hosts than those of `list`. */
+  known?(): KnownHost[]
 }
+
+/** A host, whether or not it answers. Times in milliseconds since the epoch. */
+export interface KnownHost { name: string; address: string; isAlive: boolean; seenAt: number; joinedAt: number }
+
+/** The bus topic that says: a host came or went. */
+export const hostsChanged = 'hosts.changed'
 
 export interface ServiceDeps {
   db: Database

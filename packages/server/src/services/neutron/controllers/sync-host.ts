@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { defineController, type Controller } from '#platform/controllers/controller.ts'
 import type { Bus } from '#platform/bus/bus.ts'
 import type { Clock } from '#platform/clock/clock.ts'
+import { hostsChanged, type Host } from '#services/deps.ts'
 import type { HostNetworkReport, HostNetworkState } from '../ports.ts'
 import { floatingStatusesSet, hasUnreported } from '../manager/floating-ip-status.ts'
 import { hostState } from '../manager/host-state.ts'
@@ -103,7 +104,7 @@ export const syncHost = (
   return defineController<Wanted[], Wanted>({
     name: 'neutron.sync-host',
     about: 'Keeps bridges, filters, routers and addresses of each host as the API wants them',
-    wakesOn: ['neutron.wanted.changed', hostDisturbed],
+    wakesOn: ['neutron.wanted.changed', hostDisturbed, hostsChanged],
     everySeconds: 30,
     perPass: 10_000,
     concurrency: 8,
@@ -129,10 +130,12 @@ const syncOne = async (parts: NeutronParts, memory: SyncMemory, wanted: Wanted):
   const host = parts.hosts.find(wanted.host)
   if (!host) return
   memory.forget(wanted.host)
-  const report = await host.network.sync(wanted.state)
+  // Read again: another process may have brought the host in line with something newer since the look.
+  const state = await hostState(parts, wanted.host)
+  const report = await host.network.sync(state)
   await record(parts, wanted.host, report)
-  await floatingStatusesSet(parts, wanted.state.routers, report)
-  memory.done(wanted)
+  await floatingStatusesSet(parts, state.routers, report)
+  memory.done({ host: wanted.host, fingerprint: fingerprintOf(state) })
 }
 
 const record = async (
@@ -164,20 +167,34 @@ const activeOf = async ({ db }: NeutronParts, host: string): Promise<Set<string>
   return new Set(rows.map(({ id }) => id))
 }
 
-/** Rings when somebody else meddles with a host's links or rules. Ends with the signal. */
+/**
+ * Rings when somebody else meddles with a host's links or rules, and when a host comes back, of which nobody knows
+ * what happened to it meanwhile. Ends with the signal.
+ */
 export const watchHosts = (
   parts: NeutronParts,
   { bus, memory }: { bus: Bus; memory: SyncMemory },
   signal: AbortSignal,
 ): void => {
-  for (const { name, network } of parts.hosts.list()) {
+  const watched = new Set<string>()
+  const watch = ({ name, network }: Host): void => {
+    if (watched.has(name)) return
+    watched.add(name)
     const ring = () => {
       memory.forget(name)
       bus.publish(hostDisturbed, { host: name })
     }
-    network.watch(ring, signal).catch((error: unknown) => {
-      if (!signal.aborted)
-        parts.log.warn({ err: error, host: name }, 'The host is not watched; the periodic sync goes on')
-    })
+    ring()
+    network
+      .watch(ring, signal)
+      .catch((error: unknown) => {
+        if (!signal.aborted)
+          parts.log.warn({ err: error, host: name }, 'The host is not watched; the periodic sync goes on')
+      })
+      .finally(() => watched.delete(name))
   }
+  const watchAll = () => parts.hosts.list().forEach(watch)
+  const subscription = bus.subscribe(hostsChanged, watchAll)
+  signal.addEventListener('abort', () => subscription.unsubscribe())
+  watchAll()
 }

@@ -1,7 +1,9 @@
-/** The agents that clients expect: one for each host that is reachable now. */
+/** The agents that clients expect: one for each host that ever joined, alive or not. */
 import { createHash } from 'node:crypto'
 import { isoNaive } from '#platform/clock/clock.ts'
 import { notFound } from '#platform/errors/errors.ts'
+import type { KnownHost } from '#services/deps.ts'
+import { knownHosts } from './host-view.ts'
 import type { NeutronParts } from './parts.ts'
 
 export interface Agent {
@@ -37,10 +39,10 @@ export class Agents {
       .selectFrom('neutron_agent')
       .selectAll()
       .execute()
-    return this.#parts.hosts.list().map(({ name }) =>
+    return knownHosts(this.#parts.hosts, this.#parts.clock.now()).map((host) =>
       this.#view(
-        name,
-        rows.find(({ id }) => id === idOf(name)),
+        host,
+        rows.find(({ id }) => id === idOf(host.name)),
       ),
     )
   }
@@ -74,23 +76,23 @@ export class Agents {
     return this.fetch(id)
   }
 
-  #view(host: string, row: AgentRow | undefined): Record<string, unknown> {
+  #view({ name, isAlive, seenAt, joinedAt }: KnownHost, row: AgentRow | undefined): Record<string, unknown> {
     const time = (ms: number) => isoNaive(ms).slice(0, 19).replace('T', ' ')
     return {
-      id: idOf(host),
+      id: idOf(name),
       agent_type: 'Linux bridge agent',
       binary: 'quaystone-agent',
-      host,
+      host: name,
       topic: 'N/A',
       availability_zone: 'nova',
-      alive: true,
+      alive: isAlive,
       admin_state_up: (row?.admin_state_up ?? 1) === 1,
       description: row?.description ?? null,
       configurations: { tunnel_types: ['vxlan'] },
       resources_synced: null,
-      created_at: time(this.#startedAt),
-      started_at: time(this.#startedAt),
-      heartbeat_timestamp: time(this.#parts.clock.now()),
+      created_at: time(joinedAt || this.#startedAt),
+      started_at: time(joinedAt || this.#startedAt),
+      heartbeat_timestamp: time(seenAt),
     }
   }
 }

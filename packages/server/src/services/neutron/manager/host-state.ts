@@ -3,23 +3,18 @@ import { portKind, subnetKind } from '../store/kinds.ts'
 import { isIn, list } from '../store/records.ts'
 import type { HostNetworkState } from '../ports.ts'
 import type { Port, Router } from '../store/tables.ts'
-import { hostView } from './host-view.ts'
+import { hostView, routerHome, withRouters } from './host-view.ts'
 import type { NeutronParts } from './parts.ts'
 import { wantedGroups, wantedNetwork, wantedPort, wantedRouter } from './wanted.ts'
 import { portsOfHost, routerRows, wantedRows, type RouterRows } from './wanted-rows.ts'
 
+const noRouters: RouterRows = { routers: [], routerPorts: [], floatingIps: [], forwardings: [] }
+
 export const hostState = async (parts: NeutronParts, host: string): Promise<HostNetworkState> => {
-  const { db, hosts } = parts
+  const { db, hosts, clock } = parts
   const ports = await portsOfHost(db, host)
-  // Routers live on the first host by name, so that each has one home.
-  const isRouterHome =
-    hosts
-      .list()
-      .map(({ name }) => name)
-      .sort()[0] === host
-  const routing: RouterRows = isRouterHome
-    ? await routerRows(db)
-    : { routers: [], routerPorts: [], floatingIps: [], forwardings: [] }
+  const home = routerHome(hosts, clock.now())
+  const routing = home === host ? await routerRows(db) : noRouters
   const homed = new Set(routing.routers.map(({ id }) => id))
   const legs = routing.routerPorts.filter(({ device_id }) => homed.has(device_id))
   const rows = await wantedRows(
@@ -35,11 +30,12 @@ export const hostState = async (parts: NeutronParts, host: string): Promise<Host
       ),
     ],
   })
-  const view = hostView(hosts, host)
+  const view = hostView(hosts, host, clock.now())
+  const seen = { ...rows, neighbours: withRouters(rows.neighbours, home) }
   const sorted = [...rows.networks].sort((a, b) => (a.id < b.id ? -1 : 1))
   const { positions } = await positionsOf(parts, ports)
   return {
-    networks: sorted.map((network) => wantedNetwork(network, rows, view)),
+    networks: sorted.map((network) => wantedNetwork(network, seen, view)),
     ports: [...ports]
       .sort((a, b) => (a.id < b.id ? -1 : 1))
       .map((port) =>

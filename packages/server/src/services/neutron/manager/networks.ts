@@ -123,9 +123,9 @@ export class Networks {
   }
 }
 
-/** Every tenant network fits into the carrier's frames, which lose room to VXLAN as soon as there are two hosts. */
+/** Every tenant network fits into the carrier's frames, which lose room to VXLAN where there may be several hosts. */
 export const mtuMax = ({ settings, hosts }: NeutronParts): number =>
-  settings.globalMtu - (hosts.list().length > 1 ? vxlanBytes : 0)
+  settings.globalMtu - (hosts.known !== undefined || hosts.list().length > 1 ? vxlanBytes : 0)
 
 const assertMtu = (parts: NeutronParts, mtu: number | undefined): void => {
   if (mtu !== undefined && mtu > mtuMax(parts))

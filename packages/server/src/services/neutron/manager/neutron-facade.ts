@@ -14,7 +14,7 @@ import { attachOrder, portChange, portDrop, portMake } from './port-maker.ts'
 import { changed, type NeutronParts } from './parts.ts'
 import { portInfos, portInfosOfDevices, portsOfDevices } from './port-views.ts'
 import { missing } from './refusals.ts'
-import { hostView } from './host-view.ts'
+import { hostView, routerHome, withRouters } from './host-view.ts'
 import { resolvConfOf, wantedGroups, wantedNetwork, wantedPort } from './wanted.ts'
 import { plugRows } from './wanted-rows.ts'
 
@@ -151,12 +151,13 @@ export class NeutronFront implements NeutronFacade {
   }
 
   async plugPlans(deviceId: string, sandbox: PortSandbox): Promise<PlugPlan[]> {
-    const { db, settings, hosts } = this.#parts
+    const { db, settings, hosts, clock } = this.#parts
     const ports = await portsOfDevices(db, [deviceId])
     if (ports.length === 0) return []
     // A sandbox without a process is a question, asked before the container exists.
     if (sandbox.pid > 0) await this.#remember(ports, sandbox)
     const rows = await plugRows(db, ports)
+    const neighbours = withRouters(rows.neighbours, routerHome(hosts, clock.now()))
     const groups = wantedGroups(rows)
     const resolvConf = resolvConfOf(ports, rows.networks, rows.subnets, settings.resolvers)
     return ports.flatMap((port, position) => {
@@ -170,7 +171,7 @@ export class NeutronFront implements NeutronFacade {
       ])
       return [
         {
-          network: wantedNetwork(network, rows, hostView(hosts, port.host)),
+          network: wantedNetwork(network, { ...rows, neighbours }, hostView(hosts, port.host, clock.now())),
           port: wantedPort({ ...port, sandbox }, { position, network, subnets: rows.subnets }),
           securityGroups: groups.filter(({ id }) => own.has(id)),
           resolvConf,

@@ -25,6 +25,9 @@ import type {
   Subnet,
 } from '../store/tables.ts'
 
+/** Who owns the ports of routers. */
+export const routerOwners = ['network:router_interface', 'network:router_gateway']
+
 export interface GroupRows {
   groups: SecurityGroup[]
   rules: SecurityGroupRule[]
@@ -94,7 +97,7 @@ const isSeenByPlugs =
         'in',
         ports.map(({ id }) => id),
       ),
-      where('device_owner', '=', 'network:dhcp'),
+      where('device_owner', 'in', ['network:dhcp', ...routerOwners]),
       where.and([where('host', '<>', ''), where('host', 'not in', [...new Set(ports.map(({ host }) => host))])]),
     ])
 
@@ -114,7 +117,7 @@ export const routerRows = async (executor: Executor): Promise<RouterRows> => {
   const routers = await list(executor, routerKind, { conditions: [equals('admin_state_up', 1)] })
   const [routerPorts, floatingIps, forwardings] = await Promise.all([
     list(executor, portKind, {
-      conditions: [isIn('device_owner', ['network:router_interface', 'network:router_gateway'])],
+      conditions: [isIn('device_owner', routerOwners)],
     }),
     list(executor, floatingIpKind),
     list(executor, portForwardingKind),

@@ -1,6 +1,7 @@
 /** Keeps the list of hosts true: who answers, what each offers, what Placement may give away of it. */
 import { defineController } from '#platform/controllers/controller.ts'
 import type { Controller } from '#platform/controllers/controller.ts'
+import { hostsChanged } from '#services/deps.ts'
 import { hostsList } from '../store/hosts.ts'
 import type { WorkloadHostRow } from '../store/tables.ts'
 import { engineTopics } from '../manager/engine-watch.ts'
@@ -19,13 +20,15 @@ export type HostStep = { probe: string } | { down: string }
 const periodSeconds = 15
 /** One that was seen since the last pass need not be asked again: a wake-up by its own news would never end. */
 const freshMs = (periodSeconds * 1000) / 2
+/** One that is not known to be up is asked sooner: servers may wait for it. */
+const impatientMs = 1000
 
 export function hostsController(parts: Parts): Controller<HostsWorld, HostStep> {
   const askedAt = new Map<string, number>()
   return defineController<HostsWorld, HostStep>({
     name: 'workloads.hosts',
     about: 'Sees which hosts answer, and tells Placement what they offer',
-    wakesOn: [engineTopics.resync],
+    wakesOn: [engineTopics.resync, hostsChanged],
     everySeconds: periodSeconds,
     perPass: 500,
     concurrency: 16,
@@ -54,8 +57,9 @@ export function hostsController(parts: Parts): Controller<HostsWorld, HostStep> 
 export function planHosts({ reachable, rows, askedAt, now }: HostsWorld): HostStep[] {
   const byName = new Map(rows.map((row) => [row.name, row]))
   const stale = reachable.filter((name) => {
-    const lastMs = Math.max(byName.get(name)?.seen_at ?? 0, askedAt.get(name) ?? 0)
-    return now - lastMs >= freshMs
+    const asked = askedAt.get(name) ?? 0
+    if (byName.get(name)?.up !== 1) return now - asked >= impatientMs
+    return now - Math.max(byName.get(name)!.seen_at, asked) >= freshMs
   })
   const gone = rows.filter((row) => row.up === 1 && !reachable.includes(row.name))
   return [...stale.map((probe) => ({ probe })), ...gone.map(({ name }) => ({ down: name }))]

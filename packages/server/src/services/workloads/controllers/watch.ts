@@ -1,7 +1,7 @@
 /** Notices what happens on hosts by itself: commands that end, restarts, freezes, containers that vanish. */
 import { defineController } from '#platform/controllers/controller.ts'
 import type { Controller } from '#platform/controllers/controller.ts'
-import type { Host } from '#services/deps.ts'
+import { hostsChanged, type Host } from '#services/deps.ts'
 import type { ContainerStatus } from '../ports.ts'
 import { workloadsFetch, workloadsOfHost } from '../store/workloads.ts'
 import type { WorkloadRecord } from '../store/workloads.ts'
@@ -38,7 +38,7 @@ export function watchController(parts: Parts, watch: EngineWatch, turns: Turns):
   return defineController<Sighting[], WatchStep>({
     name: 'workloads.watch',
     about: 'Writes down what happens to containers by itself, and refills the network of those that restarted',
-    wakesOn: [engineTopics.event, engineTopics.resync, topics.changed],
+    wakesOn: [engineTopics.event, engineTopics.resync, topics.changed, hostsChanged],
     everySeconds: 20,
     // While many are built, each of them wakes this loop several times.
     restMs: 100,
