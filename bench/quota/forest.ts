@@ -11,6 +11,12 @@ export interface ForestShape {
   own: number
 }
 
+export interface Forest {
+  tree: QuotaTree
+  leaves: string[]
+  projects: number
+}
+
 /** Small, fast and the same everywhere: mulberry32. */
 export const randomOf = (seed: number) => {
   let state = seed >>> 0
@@ -29,7 +35,7 @@ const modeOf = (shape: ForestShape, own: number, number: number) => {
 }
 
 /** A whole tree of `depth` levels below one root; every inner project owns what its children own, and a pool. */
-export const growForest = (shape: ForestShape): { tree: QuotaTree; leaves: string[]; projects: number } => {
+export const growForest = (shape: ForestShape): Forest => {
   const tree = new QuotaTree(),
     leaves: string[] = []
   for (let resource = 0; resource < shape.resources; resource++) tree.addResource(`r${resource}`)
