@@ -2,7 +2,7 @@
 import { compareText } from './amounts.ts'
 import type { Project } from './tree.ts'
 
-/** Amounts of the resources that are asked for, side by side. No zeros, each resource once, ascending. */
+/** Amounts of the resources that are asked for, side by side. No zeros, each resource once. */
 export interface Vector {
   resources: number[]
   amounts: number[]
@@ -37,7 +37,7 @@ export const amountOf = (vector: Vector, resource: number): number => {
 }
 
 /** Preferred ones first, then lower priority, then newer. */
-const compareVictims = (a: Claim, b: Claim): number =>
+export const compareVictims = (a: Claim, b: Claim): number =>
   Number(b.reclaimable === 'preferred') - Number(a.reclaimable === 'preferred') ||
   a.priority - b.priority ||
   b.startedAtMs - a.startedAtMs ||
@@ -90,9 +90,5 @@ export class ClaimBook {
     const shelf = this.#shelves.get(project)
     if (!shelf) return NONE
     return (shelf.ordered ??= [...shelf.claims].sort(compareVictims))
-  }
-
-  compareVictims(a: Claim, b: Claim): number {
-    return compareVictims(a, b)
   }
 }

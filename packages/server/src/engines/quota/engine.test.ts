@@ -111,6 +111,8 @@ test('a claim shrinks, to nothing too, and releasing twice is releasing once', (
   lab.engine.claim(ask('a', 3), 0)
   lab.engine.shrink('a', { units: 2 }, 0)
   assert.equal(used(lab), 7)
+  lab.engine.shrink('a', { units: -3 }, 0)
+  assert.equal(used(lab), 7)
   lab.engine.shrink('a', { units: 5 }, 0)
   lab.engine.release('a', 0)
   lab.engine.release('a', 0)

@@ -1,5 +1,5 @@
 /** The quota engine: claims on a tree of projects, admitted, refused with reasons, or served by taking loans back. */
-import { isAmount, UNLIMITED } from './amounts.ts'
+import { isAmount, positive, UNLIMITED } from './amounts.ts'
 import type { Ask, Notice, Outcome, QuotaEvent } from './asks.ts'
 import { ClaimBook } from './claims.ts'
 import type { Claim, Vector } from './claims.ts'
@@ -322,14 +322,14 @@ export class QuotaEngine {
     if (claim.reclaim) this.tickets.find(claim.reclaim.ticket)?.victims.delete(claim)
   }
 
-  /** Gives a part of a claim back. */
+  /** Gives a part of a claim back; never takes more, whatever is asked. */
   shrink(id: string, amounts: Readonly<Record<string, number>>, nowMs: number): void {
     const claim = this.#held(id)
     this.#count(claim, -1)
     const kept = claim.vector.resources
       .map((resource, index) => ({
         resource,
-        amount: Math.max(0, claim.vector.amounts[index]! - (amounts[this.tree.resources[resource]!] ?? 0)),
+        amount: positive(claim.vector.amounts[index]! - positive(amounts[this.tree.resources[resource]!] ?? 0)),
       }))
       .filter(({ amount }) => amount > 0)
     claim.vector = { resources: kept.map(({ resource }) => resource), amounts: kept.map(({ amount }) => amount) }

@@ -4,7 +4,7 @@ import type { Block, Ledger } from './ledger.ts'
 import type { QuotaTree } from './tree.ts'
 
 export type RefusalCode =
-  'CEILING' | 'BORROW' | 'SHORTAGE' | 'NO_RIGHT' | 'NOT_REGISTERED' | 'NO_PROJECT' | 'BAD_AMOUNT' | 'RECLAIMING'
+  'CEILING' | 'BORROW' | 'SHORTAGE' | 'NO_RIGHT' | 'NOT_REGISTERED' | 'NO_PROJECT' | 'BAD_AMOUNT'
 
 export interface QuotaRefusal {
   code: RefusalCode

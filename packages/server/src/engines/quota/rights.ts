@@ -8,8 +8,8 @@ import { precedence } from './settings.ts'
 import type { QuotaTree } from './tree.ts'
 
 /**
- * `owner`: within what the claimant's side owns. `share`: less beyond its own than the victim's side. `own`: same
- * project.
+ * `owner`: within what the claimant's side owns. `share`: less beyond its own than the victim's side. `priority`: lower,
+ * in the claimant's own project.
  */
 export type Right = 'owner' | 'share' | 'priority'
 

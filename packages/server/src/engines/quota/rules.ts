@@ -13,8 +13,6 @@ export type RuleCode =
   | 'CYCLE'
   | 'DOES_NOT_FIT'
   | 'NO_CLAIM'
-  | 'EXPIRED'
-  | 'CLAIM_EXISTS'
   | 'HAS_ALLOCATED'
 
 export interface RuleDetails {

@@ -1,6 +1,6 @@
 /** Chooses whom to take capacity back from: fewest, only useful, in an order that anybody can check. */
 import { compareRatios, compareText } from './amounts.ts'
-import { amountOf } from './claims.ts'
+import { amountOf, compareVictims } from './claims.ts'
 import type { Claim, ClaimBook } from './claims.ts'
 import { NO_NODE } from './ledger.ts'
 import type { Block } from './ledger.ts'
@@ -156,7 +156,9 @@ class Choice {
     const queue = this.#queueAt(node, resource),
       asked: Standing[] = []
     let victim: Victim | undefined
-    for (let next = queue.pop(); next && !victim; next = victim ? undefined : queue.pop()) {
+    while (!victim) {
+      const next = queue.pop()
+      if (!next) break
       const now = this.#standing(next.node, resource)
       if (this.#isStale(next, now, resource)) {
         if (this.#takesPart(now)) queue.push(now)
@@ -220,7 +222,7 @@ class Choice {
       second = this.#keptBest(b, resource)
     const byNode = compareText(this.#scene.tree.nodeName(a.node), this.#scene.tree.nodeName(b.node))
     if (!first || !second) return Number(!first) - Number(!second) || byNode
-    return this.#scene.book.compareVictims(first, second) || byNode
+    return compareVictims(first, second) || byNode
   }
 
   #keptBest(standing: Standing, resource: number): Claim | undefined {
@@ -236,7 +238,7 @@ class Choice {
     let best: Claim | undefined
     for (const child of children) {
       const claim = tree.ledger.overOwn(child, resource) > 0 ? this.#bestIn(child, resource) : undefined
-      if (claim && (!best || book.compareVictims(claim, best) < 0)) best = claim
+      if (claim && (!best || compareVictims(claim, best) < 0)) best = claim
     }
     return best
   }
