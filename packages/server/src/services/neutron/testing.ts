@@ -44,6 +44,7 @@ export class CountingQuota {
         this.held.delete(subject)
       },
       ensureResource: async () => undefined,
+      owns: () => undefined,
       usage: async () => ({}),
       limits: async () => Object.fromEntries(this.limitsOf),
       defaults: async () => ({ networks: 100, subnets: 100, ports: 500 }),

@@ -1,5 +1,5 @@
 /** What other services may ask of quota: reserve with the row it is for, commit, cancel, release, read, set. */
-import type { Tx } from '#platform/db/database.ts'
+import type { Executor, Tx } from '#platform/db/database.ts'
 
 /**
  * Resource class → amount, whole units only. Names are the OpenStack ones: `instances`, `cores`, `ram` (MiB),
@@ -93,7 +93,33 @@ export interface ReclaimNotice {
   wanted: readonly string[]
 }
 
+/** What one row of a service holds by its own account. */
+export interface HeldByRow {
+  /** The row's id: its claim's subject is the owner's prefix and this. */
+  key: string
+  projectId: string
+  amounts: Amounts
+  /** Rows of this kind are not always counted: one without a claim is right too. */
+  mayBeFree?: boolean
+  /** As in `reserve`, for a claim that must be made anew. */
+  reclaimable?: 'never' | 'yes' | 'preferred'
+}
+
+/** How quota asks the service above it, which registers this, what its rows hold. */
+export interface QuotaOwner {
+  /** `nova`: for people. */
+  name: string
+  /** Subjects of its rows are this and the row's id, and may go on after a further colon: `nova:server:`. */
+  prefix: string
+  /** Rows in the order of their keys, after one of them. */
+  list(after: string, limit: number): Promise<HeldByRow[]>
+  /** One row as it is now, or in a transaction; undefined: there is none, and nothing is held. */
+  look(executor: Executor, key: string): Promise<HeldByRow | undefined>
+}
+
 export interface QuotaFacade {
+  /** Registers how usage is recounted from rows. Once a process, before its controllers start. */
+  owns(owner: QuotaOwner): void
   /**
    * Takes the amounts for the row that this transaction writes; nothing is held if the transaction rolls back.
    * Correct at any isolation. On PostgreSQL, `read committed` waits for others who count at the same ancestors, where

@@ -6,10 +6,12 @@ import { routes } from './api/routes.ts'
 import type { Subscription } from '#platform/bus/bus.ts'
 import { endTickets } from './controllers/end-tickets.ts'
 import { expireReservations } from './controllers/expire-reservations.ts'
+import { followProjects } from './controllers/follow-projects.ts'
 import { followUnifiedLimits } from './controllers/follow-unified-limits.ts'
 import { forgetProjects } from './controllers/forget-projects.ts'
 import { pruneHistory } from './controllers/prune-history.ts'
 import type { HistoryBounds } from './controllers/prune-history.ts'
+import { recountRows } from './controllers/recount-rows.ts'
 import { repairNumbers } from './controllers/repair-numbers.ts'
 import type { QuotaFacade } from './facade.ts'
 import { Board } from './manager/board.ts'
@@ -18,6 +20,7 @@ import { QuotaFront } from './manager/front.ts'
 import { History } from './manager/history.ts'
 import { Limits } from './manager/limits.ts'
 import { gauges, witness } from './manager/metrics.ts'
+import { Moves } from './manager/owners-moves.ts'
 import type { QuotaParts } from './manager/parts.ts'
 import { KnownProjects } from './manager/projects.ts'
 import type { Wish } from './manager/reclaim.ts'
@@ -71,7 +74,9 @@ export const quota = defineService<QuotaApi, QuotaFacade, ServiceDeps>({
         endTickets(parts, front),
         repairNumbers(parts),
         forgetProjects(parts, projects),
+        followProjects(new Moves(parts, projects)),
         followUnifiedLimits(unified),
+        recountRows(front.owners),
         pruneHistory(parts, boundsOf(config)),
       ],
     }

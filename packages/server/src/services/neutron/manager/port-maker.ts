@@ -24,7 +24,7 @@ let attached = 0
 export const attachOrder = (parts: NeutronParts): number => parts.clock.now() * 1000 + (attached++ % 1000)
 
 /** Ports of the network itself are nobody's quota. */
-const isCounted = (port: Pick<Port, 'device_owner' | 'project_id'>): boolean =>
+export const isCounted = (port: Pick<Port, 'device_owner' | 'project_id'>): boolean =>
   port.project_id !== '' && port.device_owner !== 'network:dhcp'
 
 const blank = (parts: NeutronParts, network: Network, asked: NewPort): Port => ({

@@ -5,6 +5,7 @@ import { seedClaim } from '../store/memberships.ts'
 import type { Network } from '../store/tables.ts'
 import { networkMake } from './networks.ts'
 import type { NeutronParts } from './parts.ts'
+import { recordsHeld } from './quotas-held.ts'
 import { interfaceMake } from './router-interfaces.ts'
 import { gatewaySet, routerMake } from './routers.ts'
 import { subnetMake } from './subnets.ts'
@@ -25,6 +26,7 @@ const defaults: Record<string, number> = {
 export const seed = async (parts: NeutronParts, keystone: KeystoneFacade): Promise<void> => {
   for (const [name, defaultLimit] of Object.entries(defaults))
     await parts.quota().ensureResource({ name, service: 'neutron', defaultLimit })
+  for (const owner of recordsHeld(parts)) parts.quota().owns(owner)
   const projects = await keystone.projectsList()
   const named = (name: string): ProjectInfo | undefined =>
     projects.find((project) => project.name === name && !project.isDomain)

@@ -27,7 +27,7 @@ const observe = async (parts: NovaParts, preemption: Preemption): Promise<GiveBa
   const servers = await serversByIds(parts.db, [...ids])
   const parked = parkedRows.map(({ server_id: id, released }) => {
     const server = servers.get(id)
-    return { id, released: released === 1, server: server?.deleted ? undefined : server }
+    return { id, released: released > 0, server: server?.deleted ? undefined : server }
   })
   const noticed = notices.flatMap((notice) => {
     const server = servers.get(notice.serverId)

@@ -1,7 +1,9 @@
 /** Parked servers: stopped instead of deleted, so that a borrower gives back what it held and keeps what it is. */
 import type { Tx } from '#platform/db/database.ts'
 import { migrationsList } from '../store/migrations-list.ts'
-import { parkedDelete, parkedFetch } from '../store/parked.ts'
+import type { Amounts } from '#services/quota/facade.ts'
+import { parkedDelete, parkedFetch, parkedRelease } from '../store/parked.ts'
+import type { ParkedRow } from '../store/tables.ts'
 import { serverTagsReplace } from '../store/servers.ts'
 import type { OrderName } from '../states/orders.ts'
 import type { Server } from './model.ts'
@@ -20,14 +22,25 @@ const subjectsOf = async (tx: Tx, serverId: string): Promise<string[]> => {
   return [serverSubject(serverId), ...migrations.map((migration) => resizeSubject(serverId, migration.uuid))]
 }
 
+const givenBy = ({ released }: Pick<ParkedRow, 'released'>): string[] =>
+  [...(released > 0 ? alwaysGiven : []), ...(released === 2 ? ['instances'] : [])]
+
+/** What a parked server holds still, of what it would hold otherwise. */
+export const parkedAmounts = (held: Amounts, parked: Pick<ParkedRow, 'released'>): Amounts => {
+  const given = givenBy(parked)
+  return Object.fromEntries(Object.entries(held).filter(([name]) => !given.includes(name)))
+}
+
 /** Gives back cores and memory, and the server's place too where places are what is missing. Idempotent. */
 export const giveBack = async (parts: Quota, tx: Tx, server: Server, wanted: readonly string[]): Promise<void> => {
-  const names = [...alwaysGiven, ...(wanted.includes('instances') ? ['instances'] : [])]
-  const held = amountsOf(server.flavor)
+  const released = wanted.includes('instances') ? 2 : 1
+  const names = givenBy({ released }),
+    held = amountsOf(server.flavor)
   const deltas = Object.fromEntries(names.map((name) => [name, held[name]!]))
   for (const subject of await subjectsOf(tx, server.id)) {
     await parts.facades.quota.release(tx, { projectId: server.projectId, subject, deltas })
   }
+  await parkedRelease(tx, server.id, released)
 }
 
 /** Orders after which a container runs again, or may. */
@@ -42,7 +55,7 @@ export const unpark = async (parts: Quota, tx: Tx, server: Server, order: OrderN
   const parked = await parkedFetch(tx, server.id)
   if (!parked) return
   await parkedDelete(tx, server.id)
-  if (parked.released === 1) await takeAgain(parts, tx, server)
+  if (parked.released > 0) await takeAgain(parts, tx, server)
 }
 
 const takeAgain = async (parts: Quota, tx: Tx, server: Server): Promise<void> => {

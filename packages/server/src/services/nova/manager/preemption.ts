@@ -5,7 +5,7 @@ import { requestId } from '#platform/ids/ids.ts'
 import type { ReclaimNotice } from '#services/quota/facade.ts'
 import type { VmState } from '../states/server-state.ts'
 import { actionFinish, actionInsert } from '../store/actions.ts'
-import { parkedCount, parkedDelete, parkedFetch, parkedInsert, parkedRelease } from '../store/parked.ts'
+import { parkedCount, parkedDelete, parkedFetch, parkedInsert } from '../store/parked.ts'
 import { reclaimDelete, reclaimFetch, reclaimInsert } from '../store/reclaims.ts'
 import { serverFetch, serverTagsReplace } from '../store/servers.ts'
 import type { Server } from './model.ts'
@@ -125,11 +125,10 @@ export class Preemption {
     return this.#parts.db.transaction(async (tx) => {
       const [notice, server] = [await this.#standing(serverId), await serverFetch(tx, serverId)]
       const parked = await parkedFetch(tx, serverId)
-      if (!parked || parked.released === 1) return
+      if (!parked || parked.released > 0) return
       if (server && !server.deleted && server.taskState !== null) return
       if (!notice || !server || server.deleted || server.vmState !== 'stopped') return parkedDelete(tx, serverId)
       await giveBack(this.#parts, tx, server, notice.wanted)
-      await parkedRelease(tx, serverId)
       await this.#endWarning(tx, server, parkedTag, 'The server was stopped and gave back what it held. Start it again '
         + 'when the project has room: what it needs is asked of quota then.')
     })

@@ -12,7 +12,7 @@ export const parkedFetch = async (executor: Executor, serverId: string): Promise
 export const parkedCount = async (executor: Executor, projectId: string): Promise<number> => {
   const { count } = await executor.as<NovaTables>().selectFrom('nova_parked')
     .innerJoin('nova_server', 'nova_server.id', 'nova_parked.server_id')
-    .where('nova_server.project_id', '=', projectId).where('nova_parked.released', '=', 1)
+    .where('nova_server.project_id', '=', projectId).where('nova_parked.released', '=', 2)
     .select((row) => row.fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
   return Number(count)
 }
@@ -22,8 +22,8 @@ export const parkedInsert = async (tx: Tx, serverId: string): Promise<void> => {
     .onConflict((row) => row.doNothing()).execute()
 }
 
-export const parkedRelease = async (tx: Tx, serverId: string): Promise<void> => {
-  await tx.as<NovaTables>().updateTable('nova_parked').set({ released: 1 }).where('server_id', '=', serverId).execute()
+export const parkedRelease = async (tx: Tx, serverId: string, released: 1 | 2): Promise<void> => {
+  await tx.as<NovaTables>().updateTable('nova_parked').set({ released }).where('server_id', '=', serverId).execute()
 }
 
 export const parkedDelete = async (tx: Tx, serverId: string): Promise<void> => {

@@ -90,7 +90,7 @@ export interface SnapshotRow {
 /** A server that was warned of a reclaim: the action that says so, and whether it got the tag for it. */
 export interface ReclaimRow { server_id: string; action_id: number; deadline_at: number; tagged: number }
 
-/** A server that is stopped for a reclaim: whether quota has back what it held. */
+/** A server stopped for a reclaim. `released`: 0 it holds all still, 1 its place only, 2 nothing. */
 export interface ParkedRow { server_id: string; released: number }
 
 export interface FlavorRow {

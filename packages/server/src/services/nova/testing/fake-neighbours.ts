@@ -3,7 +3,7 @@ import type { TokenData } from '#platform/auth/context.ts'
 import { conflict, notFound, overLimit } from '#platform/errors/errors.ts'
 import type { GlanceFacade, ImageInfo } from '#services/glance/facade.ts'
 import type { NetworkInfo, NeutronFacade, PortInfo } from '#services/neutron/facade.ts'
-import type { Amounts, QuotaFacade, ReclaimNotice, ResourceUsage } from '#services/quota/facade.ts'
+import type { Amounts, QuotaFacade, QuotaOwner, ReclaimNotice, ResourceUsage } from '#services/quota/facade.ts'
 
 export const imageId = '11111111-0000-4000-8000-000000000001'
 export const otherImageId = '11111111-0000-4000-8000-000000000002'
@@ -118,7 +118,7 @@ export class FakeNeutron implements Neutron {
 }
 
 type Quota = Pick<QuotaFacade, 'reserve' | 'commit' | 'cancel' | 'release' | 'usage' | 'limits' | 'defaults'
-  | 'setLimits' | 'resetLimits' | 'ensureResource' | 'notices'>
+  | 'setLimits' | 'resetLimits' | 'ensureResource' | 'notices' | 'owns'>
 
 export class FakeQuota implements Quota {
   readonly held = new Map<string, { projectId: string; deltas: Record<string, number> }>()
@@ -142,6 +142,8 @@ export class FakeQuota implements Quota {
     return { subject, projectId, deltas, state: 'reserved' as const }
   }
 
+  readonly owners: QuotaOwner[] = []
+  owns(owner: QuotaOwner) { this.owners.push(owner) }
   async commit() {}
   async cancel(tx: unknown, subject: string) { await this.release(tx, { subject }) }
   async notices() { return this.reclaims.filter(({ subject }) => this.held.has(subject)) }

@@ -3,14 +3,18 @@ import assert from 'node:assert/strict'
 import { controllerSuite, type ControllerBench } from '#platform/controllers/testing.ts'
 import type { AnyController } from '#platform/controllers/controller.ts'
 import { testDatabases } from '#platform/db/testing.ts'
+import type { QuotaOwner } from '../facade.ts'
 import { historyList } from '../store/history.ts'
 import { openQuota, type QuotaBench } from '../testing.ts'
+import { Moves } from '../manager/owners-moves.ts'
 import { driftOf } from '../manager/audit.ts'
 import { endTickets } from './end-tickets.ts'
 import { expireReservations } from './expire-reservations.ts'
+import { followProjects } from './follow-projects.ts'
 import { followUnifiedLimits } from './follow-unified-limits.ts'
 import { forgetProjects } from './forget-projects.ts'
 import { pruneHistory } from './prune-history.ts'
+import { recountRows } from './recount-rows.ts'
 import { repairNumbers } from './repair-numbers.ts'
 
 const [database] = testDatabases()
@@ -42,6 +46,23 @@ const take = (bench: QuotaBench, subject: string, projectId: string, instances: 
 const heldBy = async (bench: QuotaBench, projectId: string): Promise<number[]> => {
   const { inUse, reserved } = (await bench.front.usage(projectId)).instances!
   return [inUse, reserved]
+}
+
+/** A service whose rows are these: id → project and instances. */
+const ownerOf = (rows: Record<string, [projectId: string, instances: number]>): QuotaOwner => {
+  const look = (key: string) =>
+    key in rows ? { key, projectId: rows[key]![0], amounts: { instances: rows[key]![1] } } : undefined
+  return {
+    name: 'things',
+    prefix: 'thing:',
+    look: async (_executor, key) => look(key),
+    list: async (after, limit) =>
+      Object.keys(rows)
+        .sort()
+        .filter((key) => key > after)
+        .slice(0, limit)
+        .map((key) => look(key)!),
+  }
 }
 
 const cases: Record<string, Case> = {
@@ -109,6 +130,56 @@ const cases: Record<string, Case> = {
     assertDone: async (bench) => {
       const left = (await historyList(bench.db, {}, 100)).map(({ subject }) => subject)
       assert.deepEqual(left, ['new 5', 'new 4', 'new 3', 'new 2'])
+    },
+  },
+  'quota.follow-projects': {
+    prepare: async (bench) => {
+      bench.known.set('other', null)
+      await take(bench, 'elsewhere', 'other', 1, true)
+      for (const projectId of ['t1', 't2']) await take(bench, `of ${projectId}`, projectId, 3, true)
+      bench.known.set('t1', 'other')
+      bench.known.set('t2', null)
+    },
+    controller: (bench) => followProjects(new Moves(bench.parts, bench.projects)),
+    assertDone: async (bench) => {
+      assert.equal((await bench.front.usage('org')).instances!.allocated, 0)
+      const rows = (await bench.board.tree({ isAdmin: true } as never)).map(({ project, depth, inUse }) => [
+        ...[project, depth, inUse],
+      ])
+      assert.deepEqual(rows, [
+        ['org', 0, 0],
+        ['other', 0, 1],
+        ['t1', 1, 3],
+        ['t2', 0, 3],
+      ])
+    },
+  },
+  'quota.recount-rows': {
+    prepare: async (bench) => {
+      for (const row of ['a', 'b', 'lost', 'moved']) await take(bench, `thing:${row}`, 't1', 1, true)
+      await take(bench, 'thing:b:more', 't1', 1, true)
+      await take(bench, 'another:service', 't2', 2, true)
+    },
+    controller: (bench) => {
+      const { owners } = bench.front
+      owners.register(ownerOf({ a: ['t1', 1], b: ['t1', 3], moved: ['t2', 1], missing: ['t2', 7], free: ['t2', 0] }))
+      return recountRows(owners)
+    },
+    assertDone: async (bench) => {
+      assert.deepEqual(
+        [await heldBy(bench, 't1'), await heldBy(bench, 't2')],
+        [
+          [4, 0],
+          [10, 0],
+        ],
+      )
+      const repaired = await historyList(bench.db, { kinds: ['repaired'] }, 100)
+      assert.deepEqual(repaired.map(({ subject }) => subject).sort(), [
+        'thing:b',
+        'thing:lost',
+        'thing:missing',
+        'thing:moved',
+      ])
     },
   },
   'quota.repair-numbers': {

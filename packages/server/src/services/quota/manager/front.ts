@@ -5,6 +5,7 @@ import { isAmount, UNLIMITED } from '#engines/quota/amounts.ts'
 import type {
   Amounts,
   QuotaFacade,
+  QuotaOwner,
   ReclaimNotice,
   ReleaseRequest,
   Reservation,
@@ -21,6 +22,7 @@ import { ticketFetch, ticketWrite } from '../store/tickets.ts'
 import { growTree, holdSubject } from './grown-tree.ts'
 import { defaultLimitOf } from './limits.ts'
 import type { Limits } from './limits.ts'
+import { Owners } from './owners.ts'
 import { noticesOf } from './owners-notices.ts'
 import type { QuotaParts } from './parts.ts'
 import { charge, walkOf } from './path-count.ts'
@@ -35,11 +37,13 @@ export class QuotaFront implements QuotaFacade {
   readonly #projects: KnownProjects
   readonly #limits: Limits
   readonly reclaim: Reclaim
+  readonly owners: Owners
 
   constructor(parts: QuotaParts, projects: KnownProjects, limits: Limits) {
     this.#parts = parts
     this.#projects = projects
     this.#limits = limits
+    this.owners = new Owners(parts, projects, this)
     this.reclaim = new Reclaim(parts, {
       available: (tx, projectId, resources) => this.#available(tx, projectId, resources),
       take: (tx, projectId, amounts) => this.#take(tx, projectId, amounts),
@@ -219,6 +223,10 @@ export class QuotaFront implements QuotaFacade {
 
   ensureProject(tx: Tx, { projectId, parentId }: { projectId: string; parentId: string | null }): Promise<void> {
     return this.#projects.enter(tx, projectId, parentId)
+  }
+
+  owns(owner: QuotaOwner): void {
+    this.owners.register(owner)
   }
 
   async notices(): Promise<ReclaimNotice[]> {

@@ -37,7 +37,7 @@ const missingFor = async (executor: Executor, projectId: string): Promise<string
 
 /** The nearest that is set, from the project upwards. */
 const onReclaimOf = async (executor: Executor, projectId: string): Promise<OnReclaim> => {
-  for (let id: string | null = projectId; id !== null; ) {
+  for (let id: string | null = projectId; id !== null;) {
     const project = await projectFetch(executor, id)
     const { onReclaim } = (project?.policy ?? {}) as { onReclaim?: OnReclaim }
     if (onReclaim !== undefined) return onReclaim

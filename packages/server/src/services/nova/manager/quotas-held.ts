@@ -1,0 +1,34 @@
+/** What servers hold of quota by Nova's own account, so that quota can be recounted from it. */
+import type { Executor } from '#platform/db/database.ts'
+import type { HeldByRow, QuotaOwner } from '#services/quota/facade.ts'
+import { parkedFetch } from '../store/parked.ts'
+import { serverFetch, serverIdsAlive } from '../store/servers.ts'
+import type { Server } from './model.ts'
+import type { NovaParts } from './parts.ts'
+import { parkedAmounts } from './parking.ts'
+import { amountsOf, serverSubject } from './quota-words.ts'
+
+/** A resize that nobody has confirmed holds what either flavor needs. */
+const held = ({ flavor, oldFlavor }: Server): Record<string, number> => {
+  const [now, before] = [amountsOf(flavor), amountsOf(oldFlavor ?? flavor)]
+  return Object.fromEntries(Object.keys(now).map((name) => [name, Math.max(now[name]!, before[name]!)]))
+}
+
+const look = async (executor: Executor, id: string): Promise<HeldByRow | undefined> => {
+  const server = await serverFetch(executor, id)
+  if (!server || server.deleted) return undefined
+  const parked = await parkedFetch(executor, id)
+  const amounts = parked ? parkedAmounts(held(server), parked) : held(server)
+  return { key: id, projectId: server.projectId, amounts, reclaimable: 'yes' }
+}
+
+export const serversHeld = ({ db }: Pick<NovaParts, 'db'>): QuotaOwner => ({
+  name: 'nova',
+  prefix: serverSubject(''),
+  look,
+  list: async (after, limit) => {
+    const ids = await serverIdsAlive(db, after, limit)
+    const rows = await Promise.all(ids.map((id) => look(db, id)))
+    return rows.filter((row) => row !== undefined)
+  },
+})

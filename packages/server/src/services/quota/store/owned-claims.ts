@@ -1,0 +1,32 @@
+/** Claims by the rows that they are for, a stretch at a time. */
+import type { Executor } from '#platform/db/database.ts'
+import { claimFetch } from './claims.ts'
+import type { StoredClaim } from './claims.ts'
+import type { QuotaTables } from './tables.ts'
+
+/** `_` and `%` mean themselves. */
+const beginsWith = (text: string): string => `${text.replace(/[\\%_]/g, '\\$&')}%`
+
+/** Subjects that begin with `prefix`, in the database's own order, after one of them. */
+export async function subjectsAfter(
+  executor: Executor,
+  { prefix, after, limit }: { prefix: string; after: string; limit: number },
+): Promise<string[]> {
+  const rows = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_claim')
+    .select('subject')
+    .where((row) => row('subject', 'like', row.val(beginsWith(prefix))))
+    .where('subject', '>', after)
+    .orderBy('subject')
+    .limit(limit)
+    .execute()
+  return rows.map(({ subject }) => subject).filter((subject) => subject.startsWith(prefix))
+}
+
+/** Of one row: under its subject, and under those that begin with it and a colon. */
+export async function claimsOfRow(executor: Executor, subject: string): Promise<StoredClaim[]> {
+  const further = await subjectsAfter(executor, { prefix: `${subject}:`, after: '', limit: 1000 })
+  const claims = await Promise.all([subject, ...further].map((one) => claimFetch(executor, one)))
+  return claims.filter((claim) => claim !== undefined)
+}
