@@ -1,15 +1,18 @@
 /** What the host's own namespace needs for external networks: masquerading, and a way past a dropping FORWARD. */
 import { addChain, emptyFilter, type Filter } from './filter-model.ts'
 import type { Leg } from './host-plan.ts'
-import type { Names } from './names.ts'
+import { anyHostLeg, type Names } from './names.ts'
 
-/** Our own table: Docker's and the administrator's stay as they are. */
+/**
+ * Our own table: Docker's and the administrator's stay as they are. Only what leaves the machine is masqueraded: a
+ * packet of one tenant that took the host's own address would be let into another's network.
+ */
 export function hostFilter(external: Leg[]): Filter {
   const filter = emptyFilter()
   const masked = external.filter((leg) => leg.network.masquerade)
   if (masked.length === 0) return filter
   const rules = masked.flatMap((leg) =>
-    leg.cidrs.map((cidr) => `${cidr.includes(':') ? 'ip6' : 'ip'} saddr ${cidr} oifname != "${leg.device}" masquerade`),
+    leg.cidrs.map((cidr) => `${cidr.includes(':') ? 'ip6' : 'ip'} saddr ${cidr} oifname != ${anyHostLeg} masquerade`),
   )
   addChain(filter, {
     family: 'inet',

@@ -30,6 +30,8 @@ export const bridgeDevice = 'br'
 /** The network's end of the host's leg. */
 export const legDevice = 'host'
 export const vxlanDevice = 'vx'
+/** The host's ends of all legs, of every cloud on this machine, as a filter names them. */
+export const anyHostLeg = '"qhl*"'
 /** Where `ip netns` keeps its names. */
 export const namespaceDir = '/run/netns'
 export const namespacePath = (name: string): string => `${namespaceDir}/${name}`

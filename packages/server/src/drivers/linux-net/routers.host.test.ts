@@ -211,6 +211,7 @@ describe('a router', { skip: labIsMissing }, () => {
     assert.equal(await lab.asks(boxes.a, '203.0.113.2', 90), '', 'the world does not know the way back')
     await apply({ networks: [{ ...outside, masquerade: true }, netA, netA2, netB] })
     assert.match(await lab.asks(boxes.a, '203.0.113.2', 90), /203\.0\.113\.1$/)
+    assert.equal(await lab.pings(boxes.b, '10.9.1.12'), false, "the way out leads into nobody else's network")
     assert.equal((await lab.host.sync(wanted)).commands, 0)
   })
 
