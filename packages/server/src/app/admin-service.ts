@@ -1,12 +1,13 @@
-/** The operator's own API below `/admin`: controllers, routes, levels. Not part of the catalog. */
+/** The operator's own API below `/admin`: controllers, leaks, routes, levels. Not part of the catalog. */
 import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import type { ServiceManifest } from '#platform/api-kit/service.ts'
 import type { Runner } from '#platform/controllers/runner.ts'
+import type { Facades } from '#services/deps.ts'
 
 interface AdminView {
   runner: Runner
   services: ServiceManifest[]
-  doctor(): Promise<object>
+  facades: Pick<Facades, 'workloads' | 'neutron'>
 }
 
 const view = (id: string, path: string, summary: string, handler: (view: AdminView) => unknown): Route<AdminView> =>
@@ -20,11 +21,35 @@ const view = (id: string, path: string, summary: string, handler: (view: AdminVi
     handler: (admin) => handler(admin),
   })
 
+const doctor = async ({ facades }: AdminView): Promise<object> => {
+  const [report, network] = await Promise.all([facades.workloads.doctor(), facades.neutron.hostLeaks()])
+  const links = network.leaks.map(({ host, kind, name, mark }) => ({
+    kind,
+    host,
+    id: name,
+    explanation: `${kind} ${name} bears this cloud's mark (${mark}) and nothing in the cloud wants it`,
+  }))
+  return {
+    ...report,
+    leaks: [...report.leaks, ...links],
+    hostsSilent: [...new Set([...report.hostsSilent, ...network.silent])],
+  }
+}
+
 const routes = [
   view('controllers', '/controllers', 'What every loop did and is doing', ({ runner }) => ({
     controllers: runner.status(),
   })),
-  view('doctor', '/doctor', "What bears this cloud's mark and belongs to nobody", ({ doctor }) => doctor()),
+  view('doctor', '/doctor', "What bears this cloud's mark and belongs to nobody", doctor),
+  defineRoute<AdminView>({
+    id: 'doctor.reap',
+    method: 'POST',
+    path: '/doctor/reap',
+    summary: "Brings every host's network in line with the rows now, so that what nobody wants goes",
+    policy: 'quaystone:admin',
+    reply: { status: 204 },
+    handler: ({ facades }) => facades.neutron.hostLeaksReap(),
+  }),
   view('levels', '/levels', 'Services by level: calls go down only', ({ services }) => ({
     levels: services.map(({ name, level, about }) => ({ name, level, about })),
   })),

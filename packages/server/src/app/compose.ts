@@ -159,7 +159,7 @@ export const compose = async (options: CloudOptions): Promise<Cloud> => {
   for (const { instance } of built) await instance.start?.()
   relay.start()
   if (options.runsControllers !== false) runner.start()
-  adminService.bind({ runner, services: manifests, doctor: () => facades.workloads.doctor() })
+  adminService.bind({ runner, services: manifests, facades })
   const close = async () => {
     await server.close()
     await runner.stop()

@@ -7,6 +7,7 @@ import { createDockerRuntime } from '#drivers/docker/docker-runtime.ts'
 import { createLinuxNet } from '#drivers/linux-net/linux-net.ts'
 import type { Host } from '#services/deps.ts'
 import type { Config } from './config.ts'
+import { noteOwner } from './known-clouds.ts'
 
 export interface LocalHostOptions {
   config: Config
@@ -17,7 +18,12 @@ export interface LocalHostOptions {
   clock: Clock
 }
 
-export const localHost = async ({
+export const localHost = async (options: LocalHostOptions): Promise<Host> => {
+  noteOwner({ cloudId: options.cloudId, dataDir: options.dataDir, pid: process.pid }, options.log)
+  return await machineHost(options)
+}
+
+const machineHost = async ({
   config,
   dataDir,
   cloudId,

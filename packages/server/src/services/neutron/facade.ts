@@ -1,6 +1,6 @@
 /** What other services may ask of Neutron. */
 import type { Tx } from '#platform/db/database.ts'
-import type { WantedNetwork, WantedPort, WantedSecurityGroup } from './ports.ts'
+import type { HostLeak, WantedNetwork, WantedPort, WantedSecurityGroup } from './ports.ts'
 
 export interface NetworkInfo {
   id: string
@@ -91,6 +91,10 @@ export interface NeutronFacade {
   portAddressRemove(tx: Tx, portId: string, ip: string): Promise<PortInfo>
   /** Names of groups by id, of any project; unknown ids are left out. */
   securityGroupNames(ids: string[]): Promise<Map<string, string>>
+  /** What the hosts hold that bears this cloud's mark and that nothing wants; and hosts that did not answer, by name. */
+  hostLeaks(): Promise<{ leaks: (HostLeak & { host: string })[]; silent: string[] }>
+  /** Takes such things away, by bringing every host in line with its rows now. */
+  hostLeaksReap(): Promise<void>
   /** Checks names or ids of security groups for a project; throws `notFound`/`conflict` (ambiguous). Returns ids. */
   securityGroupsResolve(projectId: string, namesOrIds: string[]): Promise<{ id: string; name: string }[]>
 }

@@ -13,6 +13,7 @@ import { portAddressAdd, portAddressRemove, portGroupsChange } from './port-edit
 import { attachOrder, portChange, portDrop, portMake } from './port-maker.ts'
 import { changed, type NeutronParts } from './parts.ts'
 import { portInfos, portInfosOfDevices, portsOfDevices } from './port-views.ts'
+import { hostLeaks, hostLeaksReap, type HostLeaks } from './host-leaks.ts'
 import { missing } from './refusals.ts'
 import { hostView, routerHome, withRouters } from './host-view.ts'
 import { resolvConfOf, wantedGroups, wantedNetwork, wantedPort } from './wanted.ts'
@@ -238,6 +239,14 @@ export class NeutronFront implements NeutronFacade {
     const wanted = isIn('id', [...new Set(ids)])
     const groups = await listFields(this.#parts.db, securityGroupKind, ['id', 'name'], [wanted])
     return new Map(groups.map(({ id, name }) => [id, name]))
+  }
+
+  hostLeaks(): Promise<HostLeaks> {
+    return hostLeaks(this.#parts)
+  }
+
+  hostLeaksReap(): Promise<void> {
+    return hostLeaksReap(this.#parts)
   }
 
   securityGroupsResolve(projectId: string, namesOrIds: string[]): Promise<{ id: string; name: string }[]> {
