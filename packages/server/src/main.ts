@@ -1,6 +1,9 @@
 /** The program: reads the command line and hands over to a command. */
 import { Command } from 'commander'
 import { upCommand } from './cli/up.ts'
+import { serveCommand } from './cli/serve.ts'
+import { agentCommand } from './cli/agent.ts'
+import { hostsCommand } from './cli/hosts.ts'
 import { controllersCommand } from './cli/controllers.ts'
 import { doctorCommand } from './cli/doctor.ts'
 import { quotaCommand } from './cli/quota.ts'
@@ -16,6 +19,9 @@ const program = new Command('quaystone')
   .showHelpAfterError('(quaystone --help lists the commands)')
   .addCommand(upCommand())
   .addCommand(downCommand())
+  .addCommand(serveCommand())
+  .addCommand(agentCommand())
+  .addCommand(hostsCommand())
   .addCommand(controllersCommand())
   .addCommand(doctorCommand())
   .addCommand(quotaCommand())

@@ -19,6 +19,7 @@ export const configSchema = T.Object({
     {
       host: T.Optional(text('Docker Engine: unix:///path or tcp://host:port; found by itself when absent')),
       hostName: T.Optional(text("Name of the local host in Nova and Neutron; the machine's own when absent")),
+      address: T.Optional(text("IP address where the cloud's other hosts reach this one; found by itself when absent")),
     },
     { default: {} },
   ),

@@ -1,4 +1,6 @@
-/** The machine itself as the cloud's one host: its Docker Engine and its network stack. */
+/** The machine itself as a host of the cloud: its Docker Engine and its network stack. */
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '#platform/clock/clock.ts'
@@ -6,8 +8,38 @@ import type { Log } from '#platform/log/log.ts'
 import { createDockerRuntime } from '#drivers/docker/docker-runtime.ts'
 import { createLinuxNet } from '#drivers/linux-net/linux-net.ts'
 import type { Host } from '#services/deps.ts'
+import type { HostNetwork } from '#services/neutron/ports.ts'
+import type { ContainerRuntime } from '#services/workloads/ports.ts'
 import type { Config } from './config.ts'
-import { noteOwner } from './known-clouds.ts'
+
+export interface MachineOptions {
+  /** Where the other hosts reach this one; absent in a cloud of one host. */
+  address?: string
+  gateDir: string
+  socketPath: string
+  log: Log
+  clock: Clock
+}
+
+/** The two drivers of this machine, for one cloud. */
+export const machineOf = ({ address, gateDir, socketPath, log, clock }: MachineOptions) => ({
+  runtimeOf: (cloudId: string): ContainerRuntime =>
+    createDockerRuntime({
+      socketPath,
+      cloudId,
+      busyboxPath: '/bin/busybox',
+      gateDir,
+      log: log.child({ driver: 'docker' }),
+      clock,
+    }),
+  networkOf: (cloudId: string): HostNetwork =>
+    createLinuxNet({
+      cloudId,
+      log: log.child({ driver: 'linux-net' }),
+      clock,
+      ...(address !== undefined && { underlay: { address } }),
+    }),
+})
 
 export interface LocalHostOptions {
   config: Config
@@ -18,28 +50,29 @@ export interface LocalHostOptions {
   clock: Clock
 }
 
-export const localHost = async (options: LocalHostOptions): Promise<Host> => {
-  noteOwner({ cloudId: options.cloudId, dataDir: options.dataDir, pid: process.pid }, options.log)
-  return await machineHost(options)
+export const localHost = async ({ config, dataDir, cloudId, ...rest }: LocalHostOptions): Promise<Host> => {
+  const address = config.docker.address ?? (config.nats && (await addressTowards(config.nats)))
+  const machine = machineOf({ ...rest, gateDir: join(dataDir, 'gates'), ...(address && { address }) })
+  return {
+    name: config.docker.hostName ?? hostname(),
+    address: address ?? '127.0.0.1',
+    runtime: machine.runtimeOf(cloudId),
+    network: machine.networkOf(cloudId),
+  }
 }
 
-const machineHost = async ({
-  config,
-  dataDir,
-  cloudId,
-  socketPath,
-  log,
-  clock,
-}: LocalHostOptions): Promise<Host> => ({
-  name: config.docker.hostName ?? hostname(),
-  address: '127.0.0.1',
-  runtime: await createDockerRuntime({
-    socketPath,
-    cloudId,
-    busyboxPath: '/bin/busybox',
-    gateDir: join(dataDir, 'gates'),
-    log: log.child({ driver: 'docker' }),
-    clock,
-  }),
-  network: createLinuxNet({ cloudId, log: log.child({ driver: 'linux-net' }), clock }),
-})
+/** This machine's address on the way to a NATS server: no packet is sent. Undefined when it is only its own. */
+export const addressTowards = async (natsUrl: string): Promise<string | undefined> => {
+  const { hostname: host, port } = new URL(natsUrl.split(',')[0]!)
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+  try {
+    socket.connect(Number(port) || 4222, host.replace(/^\[|\]$/g, ''))
+    await once(socket, 'connect')
+    const { address } = socket.address()
+    return /^127\.|^::1$/.test(address) ? undefined : address
+  } catch {
+    return undefined // an unknown name or no way to it: whoever needs the address says so
+  } finally {
+    socket.close()
+  }
+}

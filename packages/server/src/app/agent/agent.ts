@@ -1,4 +1,5 @@
 /** The agent of one Docker host: keeps what was last wanted, joins the cloud, and does what the cloud asks. */
+import type { Bus } from '#platform/bus/bus.ts'
 import { unavailable } from '#platform/errors/errors.ts'
 import { AgentLinks } from '#drivers/remote/agent-links.ts'
 import { keepGates, pidsOf } from '#drivers/remote/gate-keeper.ts'
@@ -16,7 +17,9 @@ export interface Machine {
   networkOf(cloudId: string): HostNetwork
 }
 
-export interface AgentOptions extends Joining {
+export interface AgentOptions extends Omit<Joining, 'bus'> {
+  /** Resolves when there is a bus, however long that takes: the host is kept meanwhile. */
+  connect(): Promise<Bus>
   machine: Machine
 }
 
@@ -27,6 +30,7 @@ interface Parts {
 
 interface Joined {
   session: AgentSession
+  bus: Bus
   links: AgentLinks
 }
 
@@ -40,6 +44,7 @@ export class Agent {
   readonly #ended = new AbortController()
   #parts: Parts | undefined
   #links: AgentLinks | undefined
+  #bus: Bus | undefined
   #running: Promise<void> = Promise.resolve()
 
   constructor(options: AgentOptions) {
@@ -57,14 +62,15 @@ export class Agent {
       this.#running = this.#serve(undefined)
       return
     }
-    const session = await joinCloud(this.#options, { mayBeRefused: true, signal: this.#ended.signal })
-    if (session) this.#running = this.#serve({ session, links: this.#link(session) })
+    const first = await this.#join(true)
+    if (first) this.#running = this.#serve(first)
   }
 
   async stop(): Promise<void> {
     this.#ended.abort()
     this.#links?.close('the agent ends')
     await this.#running
+    await this.#bus?.flush()
   }
 
   get isLinked(): boolean {
@@ -83,7 +89,7 @@ export class Agent {
     const { signal } = this.#ended
     for (let joined = first; !signal.aborted; joined = undefined) {
       try {
-        joined ??= await this.#join()
+        joined ??= await this.#join(false)
         if (joined) await this.#beat(joined)
       } catch (error) {
         log.error({ err: error }, 'This host cannot join; what runs on it is kept as it is')
@@ -92,21 +98,23 @@ export class Agent {
     }
   }
 
-  async #join(): Promise<Joined | undefined> {
-    const session = await joinCloud(this.#options, { mayBeRefused: false, signal: this.#ended.signal })
-    return session && { session, links: this.#link(session) }
+  async #join(mayBeRefused: boolean): Promise<Joined | undefined> {
+    this.#bus ??= await this.#options.connect()
+    const bus = this.#bus
+    const session = await joinCloud({ ...this.#options, bus }, { mayBeRefused, signal: this.#ended.signal })
+    return session && { session, bus, links: this.#link(session, bus) }
   }
 
-  #link(session: AgentSession): AgentLinks {
-    const { bus, clock, log, files } = this.#options
+  #link(session: AgentSession, bus: Bus): AgentLinks {
+    const { clock, log, files } = this.#options
     files.joined(session.welcome.cloudId)
     this.#parts ??= this.#keep(session.welcome.cloudId)
     this.#links = new AgentLinks({ bus, session, serve: hostMethods(this.#parts), clock, log })
     return this.#links
   }
 
-  async #beat({ session, links }: Joined): Promise<void> {
-    const { bus, clock, log } = this.#options
+  async #beat({ session, links, bus }: Joined): Promise<void> {
+    const { clock, log } = this.#options
     const { signal } = this.#ended
     const namespacePath = this.#parts!.network.namespaceOf(idInPath)
     const beat = () => {

@@ -26,7 +26,7 @@ export class FakeMachine {
   /** An agent on this machine; it is the caller's to start and stop. */
   agent(bus: Bus, token: string): Agent {
     return new Agent({
-      bus,
+      connect: async () => bus,
       token,
       name: this.name,
       address: this.address,

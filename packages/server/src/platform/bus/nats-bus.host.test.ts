@@ -18,6 +18,9 @@ busSuite({
 test('a wrong token, and nobody at the address, are errors with a sentence', async () => {
   const server = await startNatsServer({ token: 'a-secret' })
   await assert.rejects(createNatsBus({ url: server.url, token: 'wrong' }), /NATS at .* does not answer/)
+  const withToken = await createNatsBus({ url: server.url.replace('://', '://a-secret@') })
+  await withToken.close()
   await server.stop()
+  await assert.rejects(createNatsBus({ url: server.url.replace('://', '://a-secret@') }), /NATS at nats:\/\/127[^@]*$/)
   await assert.rejects(createNatsBus({ url: server.url }), /NATS at .* does not answer/)
 })

@@ -2,11 +2,12 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node'
 import { silentLog } from '#platform/log/log.ts'
 import type { Log } from '#platform/log/log.ts'
+import { unavailable } from '#platform/errors/errors.ts'
 import { answerOf, assertPattern, assertSubject, noResponder, replyOf, timedOut } from './bus.ts'
 import type { Bus, Handler, Reply, RequestOptions, Responder, Subscription } from './bus.ts'
 
 export interface NatsBusOptions {
-  /** `nats://host:4222`, or several with commas between. */
+  /** `nats://host:4222`, or several with commas between; the first may hold `user:password@` or `token@`. */
   url: string
   token?: string
   /** Shown in the server's list of connections. */
@@ -25,13 +26,29 @@ export async function createNatsBus({ url, token, name, log = silentLog }: NatsB
   // Loaded here, since a cloud of one process needs none of it.
   const client = await import('@nats-io/transport-node')
   try {
-    const connection = await client.connect(
-      { servers: url.split(','), token, name, maxReconnectAttempts: -1, reconnectTimeWait: 500 },
-    )
+    const { servers, ...credentials } = readUrl(url)
+    const connection = await client.connect({
+      servers,
+      ...credentials,
+      ...(token !== undefined && { token }),
+      name,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 500,
+    })
     return new NatsBus(client, connection, log)
   } catch (error) {
-    throw new Error(`NATS at ${url} does not answer: ${(error as Error).message}`, { cause: error })
+    const where = url.replace(/[^/@,]*@/g, '')
+    throw unavailable(`NATS at ${where} does not answer: ${(error as Error).message}`, { reason: 'bus' }, error)
   }
+}
+
+/** The client wants credentials apart from addresses. */
+function readUrl(url: string): { servers: string[]; user?: string; pass?: string; token?: string } {
+  const servers = url.split(',').map((one) => one.replace(/[^/@]*@/, ''))
+  const [, user, pass] = /^(?:\w+:\/\/)?([^:@/]+)(?::([^@]*))?@/.exec(url) ?? []
+  if (user === undefined) return { servers }
+  if (pass === undefined) return { servers, token: decodeURIComponent(user) }
+  return { servers, user: decodeURIComponent(user), pass: decodeURIComponent(pass) }
 }
 
 type Client = typeof import('@nats-io/transport-node')
