@@ -4,7 +4,7 @@ import type { WantedNetwork } from '#services/neutron/ports.ts'
 import { foundFilter } from './filter-found.ts'
 import { emptyFound } from './filter-model.ts'
 import { foundLinks } from './found-links.ts'
-import { planHostSide, type FoundHostSide } from './host-plan.ts'
+import { planHostSide, type FoundHostSide, type HostPlan } from './host-plan.ts'
 import { Locks } from './locks.ts'
 import type { Names } from './names.ts'
 import { readRoutes, sectionsOf } from './observe.ts'
@@ -30,7 +30,7 @@ export class HostKeeper {
   keep(networks: WantedNetwork[], reap: boolean, suspects: ReadonlySet<string>): Promise<number> {
     return this.#locks.run('host', async () => {
       const plan = planHostSide(this.#names, await this.observe(), { networks, reap, suspects })
-      for (const { networkId, cidr, because } of plan.refused) this.#tellOnce(networkId, cidr, because)
+      for (const refusal of plan.refused) this.#tellOnce(refusal)
       await runSteps(this.#shell, plan.steps)
       return countLines(plan.steps)
     })
@@ -49,14 +49,13 @@ export class HostKeeper {
     return found
   }
 
-  #tellOnce(networkId: string, cidr: string, because: string): void {
+  #tellOnce({ networkId, cidr, because, isGrave }: HostPlan['refused'][number]): void {
     const key = `${networkId} ${cidr}`
     if (this.#told.has(key)) return
     this.#told.add(key)
-    this.#log.info(
-      { networkId, cidr, because },
-      'the host does not reach this network: its prefix has another meaning here',
-    )
+    const sentence = 'the host does not reach this network: its prefix has another meaning here'
+    if (isGrave) this.#log.warn({ networkId, cidr, because }, sentence)
+    else this.#log.info({ networkId, cidr, because }, sentence)
   }
 }
 

@@ -32,7 +32,8 @@ export interface Leg {
 
 export interface HostPlan {
   steps: Step[]
-  refused: { networkId: string; cidr: string; because: string }[]
+  /** `isGrave`: an external network out of reach, or one in whose way another cloud's device stands. */
+  refused: { networkId: string; cidr: string; because: string; isGrave: boolean }[]
 }
 
 export interface HostGoal {
@@ -94,13 +95,16 @@ function chooseLegs(
   networks: WantedNetwork[],
   leaving: string[],
 ): { legs: Leg[]; refused: HostPlan['refused'] } {
-  const claimed = foreignPrefixes(found, new Set([...leaving, ...networks.map((network) => names.hostLeg(network.id))]))
+  const claimed = foreignPrefixes(
+    found,
+    new Set([...leaving, ...networks.map((network) => names.hostLeg(network.id))]),
+  )
   const refused: HostPlan['refused'] = []
   const legs: Leg[] = []
   for (const network of standingFirst(names, found, networks)) {
     const cidrs = reachableCidrs(network).filter((cidr) => {
       const rival = claimed.find((claim) => cidrsOverlap(claim.cidr, cidr))
-      if (rival) refused.push({ networkId: network.id, cidr, because: reasonOf(found, rival) })
+      if (rival) refused.push({ networkId: network.id, cidr, ...reasonOf(names, found, network, rival) })
       return !rival
     })
     const device = names.hostLeg(network.id)
@@ -111,9 +115,17 @@ function chooseLegs(
 }
 
 /** A dead cloud's leg looks like any device; its mark says whose it was. */
-function reasonOf(found: FoundHostSide, { cidr, device }: { cidr: string; device: string }): string {
-  const alias = found.links.get(device)?.alias
-  return `${cidr} is on ${device}${alias ? ` (${alias})` : ''} already`
+function reasonOf(
+  names: Names,
+  found: FoundHostSide,
+  network: WantedNetwork,
+  { cidr, device }: { cidr: string; device: string },
+): { because: string; isGrave: boolean } {
+  const alias = found.links.get(device)?.alias ?? ''
+  const because = `${cidr} is on ${device}${alias ? ` (${alias})` : ''} already`
+  const isOfAnotherCloud = alias.startsWith('quaystone:') && !alias.startsWith(names.aliasPrefix)
+  const remedy = '; that is another cloud: `quaystone doctor` says whether it lives, and `--reap` removes a dead one'
+  return { because: because + (isOfAnotherCloud ? remedy : ''), isGrave: network.external || isOfAnotherCloud }
 }
 
 const standingFirst = (names: Names, found: FoundHostSide, networks: WantedNetwork[]): WantedNetwork[] => {
@@ -145,7 +157,11 @@ function reachableCidrs(network: WantedNetwork): string[] {
 }
 
 const legAlias = (names: Names, network: WantedNetwork, cidrs: string[]): string =>
-  names.alias('leg', network.id, digest(JSON.stringify([network.external, network.mtu, cidrs, legAddresses(network)])))
+  names.alias(
+    'leg',
+    network.id,
+    digest(JSON.stringify([network.external, network.mtu, cidrs, legAddresses(network)])),
+  )
 
 /** The addresses of the host's end. */
 const legAddresses = (network: WantedNetwork): string[] =>

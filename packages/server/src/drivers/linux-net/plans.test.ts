@@ -161,7 +161,7 @@ test('a prefix that the host knows, or that another network claimed first, gets 
     goal([first]),
   )
   assert.deepEqual(taken.refused, [
-    { networkId: first.id, cidr: '10.9.0.0/24', because: '10.9.0.0/16 is on eth7 already' },
+    { networkId: first.id, cidr: '10.9.0.0/24', because: '10.9.0.0/16 is on eth7 already', isGrave: false },
   ])
   const both = planHostSide(names, hostWith({}), goal([first, second]))
   assert.deepEqual(
@@ -189,6 +189,28 @@ test('a prefix that the host knows, or that another network claimed first, gets 
     ),
     [],
   )
+})
+
+test('a leg of another cloud in the way is a warning that names the remedy', () => {
+  const network = labNetwork({ external: true, hostAddresses: [{ cidr: '172.24.4.1/24' }] }, '172.24.4.0/24')
+  const strange = namesOf({ cloud: 'dead' })
+  const leg: FoundLink = {
+    name: strange.hostLeg('x'),
+    alias: strange.alias('leg', 'x', 'y'),
+    master: '',
+    mac: '',
+    mtu: 1500,
+    up: true,
+    addresses: ['172.24.4.1/24'],
+  }
+  const { refused, steps } = planHostSide(names, hostWith({ links: new Map([[leg.name, leg]]) }), goal([network]))
+  assert.deepEqual(
+    steps.flatMap((step) => step.lines),
+    [],
+    'it is not touched',
+  )
+  assert.equal(refused[0]?.isGrave, true)
+  assert.match(refused[0]?.because ?? '', /172\.24\.4\.0\/24 is on qhl.* quaystone doctor/)
 })
 
 test('a FORWARD chain that drops is passed by a marked rule, once, and the rule goes with its leg', () => {
