@@ -210,7 +210,7 @@ test('a leg of another cloud in the way is a warning that names the remedy', () 
     'it is not touched',
   )
   assert.equal(refused[0]?.isGrave, true)
-  assert.match(refused[0]?.because ?? '', /172\.24\.4\.0\/24 is on qhl.* quaystone doctor/)
+  assert.match(refused[0]?.because ?? '', /172\.24\.4\.0\/24 is on qhl.*`quaystone doctor`/)
 })
 
 test('a FORWARD chain that drops is passed by a marked rule, once, and the rule goes with its leg', () => {
