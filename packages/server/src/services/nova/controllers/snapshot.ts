@@ -12,7 +12,12 @@ import type { TaskState } from '../states/server-state.ts'
 import type { SnapshotRow } from '../store/tables.ts'
 
 const triesMax = 5
-const takingTasks: ReadonlySet<TaskState | null> = new Set(['image_snapshot_pending', 'image_backup', 'image_uploading'])
+const takingTasks: ReadonlySet<TaskState | null> = new Set([
+  'image_snapshot_pending', 'image_backup', 'image_uploading',
+])
+
+/** What backups of one rotation have in common. */
+const kindKeys = ['image_type', 'backup_type', 'instance_uuid']
 
 /** What was ordered: the image to make and, for a backup, how many of its type are kept. */
 type SnapshotOrder = Parameters<GlanceFacade['snapshotEnsure']>[0] & { rotation?: number }
@@ -44,8 +49,8 @@ export class Snapshotter {
   /** As upstream: of a server's backups of one type the newest stay. A protected one stays too. */
   async #rotate({ ownerId, properties }: SnapshotOrder, rotation: number): Promise<void> {
     const { glance } = this.#parts.facades
-    const { image_type, backup_type, instance_uuid } = properties as Record<string, string>
-    const backups = await glance.imagesWith(ownerId, { image_type, backup_type, instance_uuid } as Record<string, string>)
+    const kind = Object.fromEntries(kindKeys.map((key) => [key, properties[key] ?? '']))
+    const backups = await glance.imagesWith(ownerId, kind)
     for (const old of backups.slice(rotation)) await glance.imageDelete(old.id)
   }
 
@@ -66,7 +71,8 @@ export class Snapshotter {
     const at = this.#parts.clock.now()
     await this.#parts.db.transaction(async (tx) => {
       const server = await serverFetch(tx, snapshot.server_id)
-      if (takingTasks.has(server?.taskState ?? null)) await serverUpdate(tx, snapshot.server_id, { taskState: null, updatedAt: at })
+      const isOwn = takingTasks.has(server?.taskState ?? null)
+      if (isOwn) await serverUpdate(tx, snapshot.server_id, { taskState: null, updatedAt: at })
       await actionFinish(tx, snapshot.action_id, {
         result: failure === undefined ? 'Success' : 'Error', at, host: server?.host ?? null, details: failure ?? null,
       })
