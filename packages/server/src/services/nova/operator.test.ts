@@ -201,6 +201,29 @@ describe('the parts of a server', () => {
     assert.equal((await act(cloud, id, { addSecurityGroup: { name: 'nope' } })).status, 404)
   })
 
+  test('older clients find the groups of the network service here, until 2.35', async () => {
+    const { security_groups: groups } = (await cloud.ask('GET', '/v2.1/os-security-groups', { version: '2.35' })).body
+    assert.deepEqual(groups.map((one: { name: string }) => one.name), ['default', 'web'])
+    const shown = await cloud.ask('GET', `/v2.1/os-security-groups/${groups[1].id}`, { version: '2.1' })
+    assert.equal(shown.body.security_group.name, 'web')
+    assert.equal((await cloud.ask('GET', '/v2.1/os-security-groups/nope', { version: '2.1' })).status, 404)
+    assert.equal((await cloud.ask('GET', '/v2.1/os-security-groups', { version: '2.36' })).status, 404)
+  })
+
+  test('a port has one more address and one less, until 2.43', async () => {
+    const act243 = (body: object) => cloud.ask('POST', `/v2.1/servers/${id}/action`, { version: '2.43', body })
+    const addresses = async (): Promise<string[]> =>
+      (await cloud.ask('GET', `/v2.1/servers/${id}/ips/private`)).body.private.map((one: { addr: string }) => one.addr)
+    const before = await addresses()
+    assert.equal((await act243({ addFixedIp: { networkId } })).status, 202)
+    const [added] = (await addresses()).filter((one) => !before.includes(one))
+    assert.ok(added)
+    assert.equal((await act243({ removeFixedIp: { address: added } })).status, 202)
+    assert.deepEqual(await addresses(), before)
+    assert.equal((await act243({ removeFixedIp: { address: added } })).status, 400)
+    assert.equal((await act243({ addFixedIp: { networkId: secondNetworkId } })).status, 404)
+  })
+
   test('diagnostics have one shape from 2.48 on', async () => {
     const young = (await cloud.ask('GET', `/v2.1/servers/${id}/diagnostics`, { ...admin, version: '2.48' })).body
     assert.deepEqual([young.state, young.num_cpus, young.memory_details], ['running', 1, { maximum: 128, used: 10 }])

@@ -78,7 +78,7 @@ const serverParts: PolicyRule[] = [
   ...compute('os-pause-server', { pause: member, unpause: member }),
   ...compute('os-rescue', { '': member }),
   ...compute('os-unrescue', { '': member }),
-  ...compute('os-security-groups', { list: reader, add: member, remove: member }),
+  ...compute('os-security-groups', { get: reader, show: reader, list: reader, add: member, remove: member }),
   ...compute('os-server-diagnostics', { '': admin }),
   ...compute('os-server-external-events', { create: service }),
   ...compute('server-metadata', {

@@ -5,7 +5,7 @@ import { ownOrOnOwnNetwork, ownOrOpened, sharedAmong, type Viewer } from '../sto
 import { networkKind, portKind, securityGroupKind, subnetKind } from '../store/kinds.ts'
 import { equals, fetch, isIn, list, listFields, update } from '../store/records.ts'
 import type { Network, Port, PortSandbox } from '../store/tables.ts'
-import type { NetworkInfo, NeutronFacade, PlugPlan, PortInfo } from '../facade.ts'
+import type { NetworkInfo, NeutronFacade, PlugPlan, PortInfo, SecurityGroupInfo } from '../facade.ts'
 import { Collection } from './collection.ts'
 import { defaultGroupEnsure } from './default-group.ts'
 import type { Topology } from './auto-topology.ts'
@@ -15,6 +15,7 @@ import { changed, type NeutronParts } from './parts.ts'
 import { portInfos, portInfosOfDevices, portsOfDevices } from './port-views.ts'
 import { hostLeaks, hostLeaksReap, type HostLeaks } from './host-leaks.ts'
 import { missing } from './refusals.ts'
+import { securityGroupInfos } from './security-group-views.ts'
 import { hostView, routerHome, withRouters } from './host-view.ts'
 import { resolvConfOf, wantedGroups, wantedNetwork, wantedPort } from './wanted.ts'
 import { plugRows } from './wanted-rows.ts'
@@ -233,6 +234,10 @@ export class NeutronFront implements NeutronFacade {
 
   async portAddressRemove(tx: Tx, portId: string, ip: string): Promise<PortInfo> {
     return this.#info(tx, await portAddressRemove(this.#parts, tx, portId, ip))
+  }
+
+  securityGroupsList(projectId: string): Promise<SecurityGroupInfo[]> {
+    return this.#parts.db.transaction((tx) => securityGroupInfos(this.#parts, tx, projectId))
   }
 
   async securityGroupNames(ids: string[]): Promise<Map<string, string>> {

@@ -45,7 +45,7 @@ const network = (id: string, name: string): NetworkInfo =>
 type Neutron = Pick<NeutronFacade, 'networkFetch' | 'networksAvailable' | 'autoTopologyEnsure' | 'portFetch'
   | 'portEnsure' | 'portsBind' | 'portsOf'
   | 'portsOfMany' | 'portsRelease' | 'portRelease' | 'portSecurityGroups' | 'portAddressAdd' | 'portAddressRemove'
-  | 'securityGroupNames' | 'securityGroupsResolve'>
+  | 'securityGroupNames' | 'securityGroupsList' | 'securityGroupsResolve'>
 
 export class FakeNeutron implements Neutron {
   readonly networks = new Map(
@@ -106,6 +106,9 @@ export class FakeNeutron implements Neutron {
     const port = this.ports.get(id)!
     port.fixedIps = port.fixedIps.filter((fixed) => fixed.ip !== ip)
     return port
+  }
+  async securityGroupsList(projectId: string) {
+    return ['default', 'web'].map((name) => ({ id: `sg-${name}`, name, description: '', projectId, rules: [] }))
   }
   async securityGroupNames(ids: string[]) { return new Map(ids.map((id) => [id, id.replace('sg-', '')])) }
 
