@@ -15,6 +15,8 @@ export interface Executor {
 /** One open transaction. It must not be used after `transaction` has returned. */
 export interface Tx extends Executor {
   readonly dialect: DialectName
+  /** What was asked for: SQLite is serializable whatever it says here. */
+  readonly isolation: IsolationLevel
   /** Adds an event to the transaction: sent to the bus if it commits, and only then. */
   emit(topic: string, payload: object): void
   /** Calls `work` once the transaction is committed. Not crash-safe: what must happen belongs in a row. */

@@ -81,7 +81,7 @@ export class SqlDatabase implements Database {
   }
 
   async #once<T>(work: (tx: Tx) => Promise<T>, isolation: IsolationLevel): Promise<T> {
-    const open = new OpenTransaction(this.dialect)
+    const open = new OpenTransaction(this.dialect, isolation)
     try {
       const result = await this.#backend.begin((kysely) => this.#current.run(open, async () => {
         const value = await work(open.start(kysely))
@@ -134,12 +134,16 @@ export class SqlDatabase implements Database {
 /** The `Tx` of one try: it collects events and follow-ups until the commit. */
 class OpenTransaction implements Tx {
   readonly dialect: DialectName
+  readonly isolation: IsolationLevel
   readonly events: Event[] = []
   readonly followUps: (() => unknown)[] = []
   finished = false
   #kysely: Transaction<unknown> | undefined
 
-  constructor(dialect: DialectName) { this.dialect = dialect }
+  constructor(dialect: DialectName, isolation: IsolationLevel) {
+    this.dialect = dialect
+    this.isolation = isolation
+  }
 
   start(kysely: Transaction<unknown>): this {
     this.#kysely = kysely

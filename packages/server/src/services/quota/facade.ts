@@ -25,6 +25,13 @@ export interface ReserveRequest {
   reclaimable?: 'never' | 'yes' | 'preferred'
   /** Higher is kept longer among one project's own. Default 0. */
   priority?: number
+  /** The row exists once this transaction commits: committed at once, without a `commit` and without a time limit. */
+  started?: boolean
+  /**
+   * The same for a container and for what comes back after it was taken: whoever was taken back often takes only what
+   * its project owns. Default: the subject, which is new each time.
+   */
+  lineage?: string
   /** A reservation that is neither committed nor cancelled by then is given back. Default: ten minutes. */
   ttlMs?: number
 }
@@ -135,6 +142,8 @@ export interface QuotaFacade {
   cancel(tx: Tx, subject: string): Promise<void>
   /** The row is gone, or shrank. Idempotent without `deltas`. */
   release(tx: Tx, request: ReleaseRequest): Promise<void>
+  /** Whether one subject was asked to end, as the transaction sees it; undefined: it may stay. */
+  noticeOf(tx: Tx, subject: string): Promise<ReclaimNotice | undefined>
   /**
    * Everything that was asked to end and has not, the most urgent first. Look again on `quota.reclaim.notice` and
    * `quota.reclaim.cancelled` (payload: subject, projectId); a subject that is no longer listed may stay.

@@ -14,8 +14,9 @@ import type {
   SetLimitsRequest,
 } from '../facade.ts'
 import { LostRace, readByKeys } from '../store/cells.ts'
-import { claimCommit, claimDelete, claimFetch, claimInsert, claimShrink, claimsNoticed } from '../store/claims.ts'
+import { claimDelete, claimFetch, claimInsert, claimShrink, claimsNoticed } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
+import { giveBackPrivately, startClaim, takePrivately } from '../store/private-part.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { resourceFetch, resourcesList, resourceWrite } from '../store/resources.ts'
 import { ticketFetch, ticketWrite } from '../store/tickets.ts'
@@ -23,11 +24,12 @@ import { growTree, holdSubject } from './grown-tree.ts'
 import { defaultLimitOf } from './limits.ts'
 import type { Limits } from './limits.ts'
 import { Owners } from './owners.ts'
-import { noticesOf } from './owners-notices.ts'
+import { noticeOf, noticesOf } from './owners-notices.ts'
 import type { QuotaParts } from './parts.ts'
 import { charge, walkOf } from './path-count.ts'
 import type { KnownProjects } from './projects.ts'
 import { Reclaim, planOf } from './reclaim.ts'
+import { recallMemory, rememberReclaim } from './reclaimed.ts'
 import { comingBack, overQuota } from './refusing.ts'
 
 const defaultTtlMs = 600_000
@@ -72,6 +74,14 @@ export class QuotaFront implements QuotaFacade {
     const amounts = positiveAmounts(request.deltas),
       claim = this.#claimOf(request, amounts)
     await readByKeys(tx)
+    if (!(await takePrivately(tx, claim))) return this.#reserveAlong(tx, request, claim)
+    await this.#tellGranted(tx, claim)
+    return reservationOf(claim)
+  }
+
+  /** Counts at every node that the request spills to, and at every one that watches its subtree. */
+  async #reserveAlong(tx: Tx, request: ReserveRequest, claim: StoredClaim): Promise<Reservation> {
+    const { amounts } = claim
     const project = await this.#projects.ensure(tx, request.projectId)
     if (!(await claimInsert(tx, claim))) return reservationOf((await claimFetch(tx, request.subject))!)
     const held = await this.reclaim.redeem(tx, project.id)
@@ -80,15 +90,18 @@ export class QuotaFront implements QuotaFacade {
       amounts,
       apply: (walk) => {
         borrowed = walk.borrowing(amounts)
-        return walk.fits(amounts) && walk.count(amounts, 1, true)
+        return walk.fits(amounts) && walk.count(amounts, 1, claim.state === 'reserved')
       },
       uncounted: request.subject,
     })
     if (!granted) await this.#refuse(tx, project, { ...request, deltas: amounts })
     if (held) await this.#settleTicket(tx, project.id, amounts)
-    const { id: projectId } = project
-    await this.#parts.history.tell(tx, { kind: 'granted', projectId, subject: request.subject, amounts, borrowed })
+    await this.#tellGranted(tx, claim, borrowed)
     return reservationOf(claim)
+  }
+
+  #tellGranted(tx: Tx, { projectId, subject, amounts }: StoredClaim, borrowed: Amounts = {}): Promise<void> {
+    return this.#parts.history.tell(tx, { kind: 'granted', projectId, subject, amounts, borrowed })
   }
 
   #claimOf(request: ReserveRequest, amounts: Amounts): StoredClaim {
@@ -97,13 +110,14 @@ export class QuotaFront implements QuotaFacade {
       subject: request.subject,
       projectId: request.projectId,
       amounts,
-      state: 'reserved',
+      state: request.started ? 'committed' : 'reserved',
       reclaimable: request.reclaimable ?? 'never',
       priority: request.priority ?? 0,
       startedAt: now,
-      expiresAt: now + (request.ttlMs ?? defaultTtlMs),
+      expiresAt: request.started ? null : now + (request.ttlMs ?? defaultTtlMs),
       ticket: null,
       deadlineAt: null,
+      lineage: request.lineage ?? null,
     }
   }
 
@@ -133,7 +147,8 @@ export class QuotaFront implements QuotaFacade {
     if (engine.fits(tree.project(id).leaf, vector))
       throw new LostRace(`quota of project ${id} was released meanwhile`)
     const refusal = engine.refusalOf(tree.project(id), vector)
-    const wish = { projectId: id, amounts: { ...deltas }, subject: request.subject }
+    const lineage = request.lineage ?? request.subject
+    const wish = { projectId: id, amounts: { ...deltas }, subject: request.subject, lineage }
     const { code: reason, resource, node } = refusal
     this.#parts.history.refused({ ...wish, reason, resource, node })
     const noticed = await claimsNoticed(tx, id),
@@ -141,6 +156,7 @@ export class QuotaFront implements QuotaFacade {
     if (noticed.length > 0)
       throw comingBack(refusal, Math.max(...noticed.map((claim) => claim.deadlineAt ?? now)) - now)
     engine.release(id, now)
+    await recallMemory(tx, engine, lineage)
     const plan = planOf(engine, wish, now)
     if (!plan) throw overQuota(refusal)
     // The refusal undoes this transaction, so the notices are given in one of their own.
@@ -149,26 +165,21 @@ export class QuotaFront implements QuotaFacade {
   }
 
   async commit(tx: Tx, subject: string): Promise<void> {
-    const claim = await claimFetch(tx, subject)
-    if (!claim) throw gone(`The quota reservation of ${subject} has expired; reserve again.`, { reason: 'EXPIRED' })
-    if (claim.state === 'committed') return
-    await this.#settle(tx, claim)
-    await claimCommit(tx, subject)
-  }
-
-  async #settle(tx: Tx, claim: StoredClaim): Promise<void> {
-    const project = await this.#projects.ensure(tx, claim.projectId)
-    await charge(tx, project, { amounts: claim.amounts, apply: (walk) => walk.settle(claim.amounts) })
+    if ((await startClaim(tx, subject)) || (await claimFetch(tx, subject))) return
+    throw gone(`The quota reservation of ${subject} has expired; reserve again.`, { reason: 'EXPIRED' })
   }
 
   async cancel(tx: Tx, subject: string, cause: 'cancelled' | 'expired' = 'cancelled'): Promise<void> {
+    const simple = await giveBackPrivately(tx, subject)
+    if (simple) return this.#tellReleased(tx, { ...simple, subject }, cause)
     const claim = await claimFetch(tx, subject)
     if (claim) await this.#giveBack(tx, claim, claim.amounts, cause)
   }
 
   async release(tx: Tx, { subject, deltas }: ReleaseRequest): Promise<void> {
+    if (!deltas) return this.cancel(tx, subject)
     const claim = await claimFetch(tx, subject)
-    if (claim) await this.#giveBack(tx, claim, deltas ? positiveAmounts(deltas) : claim.amounts)
+    if (claim) await this.#giveBack(tx, claim, positiveAmounts(deltas))
   }
 
   async #giveBack(
@@ -192,13 +203,18 @@ export class QuotaFront implements QuotaFacade {
     if (Object.keys(left).length > 0) await claimShrink(tx, claim.subject, left)
     else await claimDelete(tx, claim.subject)
     if (claim.ticket) await this.reclaim.gather(tx, claim.ticket)
-    await this.#parts.history.tell(tx, {
-      kind: claim.state === 'committed' ? 'released' : cause,
-      projectId: claim.projectId,
-      subject: claim.subject,
-      amounts: back,
-      wasRecalled: claim.ticket !== null,
-    })
+    if (claim.ticket && Object.keys(left).length === 0) await rememberReclaim(tx, this.#parts.clock.now(), claim)
+    await this.#tellReleased(tx, { ...claim, amounts: back }, cause)
+  }
+
+  #tellReleased(
+    tx: Tx,
+    given: Pick<StoredClaim, 'projectId' | 'subject' | 'amounts' | 'state'> & { ticket?: string | null },
+    cause: 'cancelled' | 'expired',
+  ): Promise<void> {
+    const { projectId, subject, amounts, state, ticket } = given
+    const kind = state === 'committed' ? 'released' : cause
+    return this.#parts.history.tell(tx, { kind, projectId, subject, amounts, wasRecalled: Boolean(ticket) })
   }
 
   async usage(projectId: string): Promise<Record<string, ResourceUsage>> {
@@ -231,6 +247,10 @@ export class QuotaFront implements QuotaFacade {
 
   async notices(): Promise<ReclaimNotice[]> {
     return noticesOf(this.#parts.db)
+  }
+
+  noticeOf(tx: Tx, subject: string): Promise<ReclaimNotice | undefined> {
+    return noticeOf(tx, subject)
   }
 
   forgetProject(tx: Tx, projectId: string): Promise<void> {

@@ -1,6 +1,6 @@
 /** One root's tree between the tables and the engine: grown from holdings and claims, its numbers written back. */
 import type { Executor, Tx } from '#platform/db/database.ts'
-import { fromJson } from '#platform/db/json.ts'
+import { fromJson, toFlag } from '#platform/db/json.ts'
 import type { QuotaEngine } from '#engines/quota/engine.ts'
 import { toWire } from '#engines/quota/amounts.ts'
 import { exclusive, selfDefault } from '#engines/quota/settings.ts'
@@ -101,7 +101,7 @@ const toRecord = (claim: StoredClaim, index: number): ClaimRecord => ({
   priority: claim.priority,
   startedAtMs: claim.startedAt,
   number: index + 1,
-  lineage: claim.subject,
+  lineage: claim.lineage ?? claim.subject,
   graceMs: -1,
   expiresAtMs: claim.expiresAt ?? -1,
   ...(claim.ticket && {
@@ -163,8 +163,16 @@ export const treeDrift = async (executor: Executor, rootId: string, engine: Quot
   const right = new Map(cellsOf(rootId, engine).map((row) => [`${row.resource} at ${row.node}`, row]))
   return (await cellsOfRoot(executor, rootId))
     .map((row) => ({ row, name: `${row.resource} at ${row.node}` }))
-    .filter(({ row, name }) => !right.has(name) || !isSameCell(row, right.get(name)!))
+    .filter(({ row, name }) => !right.has(name) || !isRightCell(row, right.get(name)!))
     .map(({ name }) => name)
+}
+
+/** A stored cell may be watched, and not sheltered, for longer than it has to be: that costs time and nothing else. */
+const isRightCell = (stored: CellRow, right: CellRow): boolean => {
+  if (right.watched > stored.watched || stored.sheltered > right.sheltered) return false
+  const isWatched = stored.watched === 1 && right.watched === 1
+  const { subtree, ceiling } = isWatched ? right : stored
+  return isSameCell(stored, { ...right, subtree, ceiling, watched: stored.watched, sheltered: stored.sheltered })
 }
 
 const writePaths = async (tx: Tx, rootId: string, engine: QuotaEngine): Promise<void> => {
@@ -187,11 +195,28 @@ const cellsOf = (rootId: string, { tree }: QuotaEngine): CellRow[] =>
     ),
   )
 
+/** What fits below does not follow from what fits the bounds: there is a ceiling of its own, or a debt. */
+const isWatched = (tree: QuotaTree, node: number, resource: number): boolean => {
+  const { ledger } = tree,
+    project = tree.projectAt(node)
+  const { ceiling } = (tree.isSelf(node) ? project.selfHoldings : project.holdings)[resource]!
+  return (
+    ceiling !== null ||
+    ledger.counted(node, resource) > ledger.bound(node, resource) ||
+    ledger.subtree(node, resource) > ledger.ceiling(node, resource)
+  )
+}
+
+const isSheltered = (tree: QuotaTree, leaf: number, resource: number): boolean => {
+  for (let node = leaf; node >= 0; node = tree.ledger.parents[node]!)
+    if (isWatched(tree, node, resource)) return false
+  return true
+}
+
 const cellOf = (tree: QuotaTree, node: number, resource: number): Omit<CellRow, 'resource' | 'root_id'> => {
-  const project = tree.projectAt(node),
-    kept = tree.ledger.keptCell(node, resource)
-  const selfCeiling = tree.isSelf(node) ? project.selfHoldings[resource]!.ceiling : project.holdings[resource]!.ceiling
-  const watched = selfCeiling !== null || kept.counted > kept.bound || kept.subtree > kept.ceiling
+  const isLeaf = tree.projectAt(node).leaf === node,
+    kept = tree.ledger.keptCell(node, resource),
+    watched = isWatched(tree, node, resource)
   return {
     node: tree.nodeName(node),
     visible: toWire(kept.visible),
@@ -202,7 +227,9 @@ const cellOf = (tree: QuotaTree, node: number, resource: number): Omit<CellRow, 
     ceiling: watched ? toWire(kept.ceiling) : -1,
     lendable: toWire(kept.lendable),
     borrow: toWire(kept.borrow),
-    reserved: project.leaf === node ? project.reserved[resource]! : 0,
-    watched: watched ? 1 : 0,
+    reserved: isLeaf ? tree.projectAt(node).reserved[resource]! : 0,
+    watched: toFlag(watched),
+    is_leaf: toFlag(isLeaf),
+    sheltered: toFlag(isLeaf && isSheltered(tree, node, resource)),
   }
 }

@@ -2,16 +2,25 @@
 import type { Executor } from '#platform/db/database.ts'
 import type { ReclaimNotice } from '../facade.ts'
 import { claimFetch, claimsNoticed } from '../store/claims.ts'
+import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
 import { ticketFetch } from '../store/tickets.ts'
 import { holdSubject } from './grown-tree.ts'
 import type { OnReclaim } from './owners-policy.ts'
 
-export const noticesOf = async (executor: Executor): Promise<ReclaimNotice[]> => {
+export const noticesOf = async (executor: Executor): Promise<ReclaimNotice[]> =>
+  noticesFor(executor, await claimsNoticed(executor))
+
+export const noticeOf = async (executor: Executor, subject: string): Promise<ReclaimNotice | undefined> => {
+  const claim = await claimFetch(executor, subject)
+  return claim?.ticket ? (await noticesFor(executor, [claim]))[0] : undefined
+}
+
+const noticesFor = async (executor: Executor, claims: readonly StoredClaim[]): Promise<ReclaimNotice[]> => {
   const wantedBy = new Map<string, Promise<string[]>>(),
     ends = new Map<string, Promise<OnReclaim>>()
   const notices: ReclaimNotice[] = []
-  for (const { subject, projectId, deadlineAt, ticket } of await claimsNoticed(executor)) {
+  for (const { subject, projectId, deadlineAt, ticket } of claims) {
     const wanted = remembered(wantedBy, ticket!, (project) => missingFor(executor, project))
     const onReclaim = remembered(ends, projectId, (project) => onReclaimOf(executor, project))
     const [names, end] = [await wanted, await onReclaim]

@@ -2,7 +2,7 @@
 import type { Tx } from '#platform/db/database.ts'
 import { emptyRefusal } from '#engines/quota/refusals.ts'
 import type { Amounts } from '../facade.ts'
-import { cellCount, cellsLock, cellsOnPath, LostRace } from '../store/cells.ts'
+import { cellsCount, cellsOnPath, LostRace } from '../store/cells.ts'
 import { projectFetch } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { resourceFetch } from '../store/resources.ts'
@@ -31,7 +31,7 @@ export const charge = async (
     const walk = await walkOf(tx, project, amounts, uncounted)
     if (!walk) return true
     if (!apply(walk)) return false
-    if (await write(tx, walk)) return true
+    if (await cellsCount(tx, walk.changes())) return true
   }
   throw new LostRace(`quota of project ${project.id} kept changing`)
 }
@@ -62,17 +62,6 @@ export const walkOf = async (
 const storedWalk = async (tx: Tx, path: string[], names: readonly string[]): Promise<PathWalk | undefined> => {
   const cells = await cellsOnPath(tx, path, names)
   return cells.length === path.length * names.length ? new PathWalk(path, cells) : undefined
-}
-
-/** Locks what changes, leaf first, and writes it if it still is what the walk was made of. */
-const write = async (tx: Tx, walk: PathWalk): Promise<boolean> => {
-  const changes = walk.changes()
-  for (const node of new Set(changes.map(({ before }) => before.node))) {
-    const here = changes.map(({ before }) => before).filter((before) => before.node === node)
-    if (!(await cellsLock(tx, here))) return false
-  }
-  for (const { before, after } of changes) await cellCount(tx, before, after)
-  return true
 }
 
 const unregistered = (project: string, name: string, asked: number) =>

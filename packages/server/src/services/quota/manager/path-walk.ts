@@ -2,12 +2,8 @@
 import { fromWire } from '#engines/quota/amounts.ts'
 import { Ledger, NO_NODE } from '#engines/quota/ledger.ts'
 import type { Amounts } from '../facade.ts'
+import type { CellChange } from '../store/cells.ts'
 import type { CellRow } from '../store/tables.ts'
-
-export interface CellChange {
-  before: CellRow
-  after: Pick<CellRow, 'counted' | 'subtree' | 'reserved'>
-}
 
 export class PathWalk {
   readonly #ledger = new Ledger()
@@ -96,11 +92,11 @@ export class PathWalk {
     this.#reserved.set(resource, (this.#reserved.get(resource) ?? 0) + amount)
   }
 
-  /** The cells whose stored numbers differ now, leaf first. Where nothing watches it, `subtree` is not stored. */
+  /** The cells whose stored numbers differ now, leaf first, then by name. Where nothing watches it, `subtree` is not stored. */
   changes(): CellChange[] {
     return this.#path
       .flatMap((name, index) =>
-        [...this.#resources].map(([resource, number]) => {
+        [...this.#resources].sort(byName).map(([resource, number]) => {
           const before = this.#cell(name, resource),
             node = this.#nodes[index]!
           const after = {
@@ -117,3 +113,5 @@ export class PathWalk {
       )
   }
 }
+
+const byName = ([a]: [string, number], [b]: [string, number]): number => (a < b ? -1 : 1)

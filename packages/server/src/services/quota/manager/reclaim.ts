@@ -8,6 +8,7 @@ import { projectFetch } from '../store/projects.ts'
 import { ticketDelete, ticketFetch, ticketsExpired, ticketWrite } from '../store/tickets.ts'
 import { growTree, holdSubject } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
+import { recallMemory } from './reclaimed.ts'
 
 /** How long the gathered capacity waits for its owner to ask again. */
 export const holdMs = 300_000
@@ -24,6 +25,8 @@ export interface Wish {
   projectId: string
   amounts: Record<string, number>
   subject: string
+  /** Default: the subject. */
+  lineage?: string
 }
 
 /**
@@ -39,7 +42,7 @@ export const planOf = (
     project: wish.projectId,
     amounts: wish.amounts,
     whenFull: 'reclaim',
-    lineage: wish.subject,
+    lineage: wish.lineage ?? wish.subject,
   }
   const outcome = engine.claim(ask, nowMs)
   return outcome.state === 'reclaiming' ? { notices: outcome.notices, dueMs: outcome.dueMs } : undefined
@@ -61,7 +64,9 @@ export class Reclaim {
     // A ticket for which nobody has to end any more is as good as it gets; the wish asks for more.
     if (await this.redeem(tx, wish.projectId)) await this.end(tx, wish.projectId)
     const now = this.#parts.clock.now()
-    const plan = planOf(await growTree(tx, project.rootId), wish, now)
+    const engine = await growTree(tx, project.rootId)
+    await recallMemory(tx, engine, wish.lineage ?? wish.subject)
+    const plan = planOf(engine, wish, now)
     if (!plan) return
     const expiresAt = Math.max(now, plan.dueMs) + holdMs
     await ticketWrite(tx, { projectId: wish.projectId, amounts: wish.amounts, createdAt: now, expiresAt })
@@ -113,6 +118,7 @@ export class Reclaim {
       expiresAt,
       ticket: null,
       deadlineAt: null,
+      lineage: null,
     }
   }
 

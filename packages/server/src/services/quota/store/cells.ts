@@ -2,54 +2,33 @@
 import { conflict } from '#platform/errors/errors.ts'
 import { sql } from 'kysely'
 import type { Executor, Tx } from '#platform/db/database.ts'
+import { toJson } from '#platform/db/json.ts'
+import { runStatement } from '#platform/db/statement.ts'
+import type { StatementTexts } from '#platform/db/statement.ts'
 import type { CellRow, QuotaTables } from './tables.ts'
 
 /**
  * On PostgreSQL, for the rest of the transaction: find rows by their keys even where the tables are so small that
- * reading them whole is cheaper. Whoever reads a table whole is in conflict with everybody who writes any row of it.
+ * reading them whole is cheaper. Who reads a table whole, serializably, is in conflict with all who write a row of it.
  */
 export async function readByKeys(tx: Tx): Promise<void> {
-  if (tx.dialect === 'postgresql') await sql`set local enable_seqscan = off`.execute(tx.as<QuotaTables>())
+  if (tx.dialect !== 'postgresql' || tx.isolation !== 'serializable') return
+  await sql`set local enable_seqscan = off`.execute(tx.as<QuotaTables>())
 }
 
-export const cellsOnPath = (
-  executor: Executor,
-  path: readonly string[],
-  resources: readonly string[],
-): Promise<CellRow[]> =>
-  executor
-    .as<QuotaTables>()
-    .selectFrom('quota_cell')
-    .selectAll()
-    .where('node', 'in', [...path])
-    .where('resource', 'in', [...resources])
-    .execute()
+const onPath: StatementTexts = {
+  sqlite: `select cell.* from json_each(?1) node cross join json_each(?2) resource
+    cross join quota_cell cell on cell.node = node.value and cell.resource = resource.value`,
+  postgresql: 'select * from quota_cell where node = any ($1) and resource = any ($2)',
+}
+
+export async function cellsOnPath(tx: Tx, path: readonly string[], resources: readonly string[]): Promise<CellRow[]> {
+  const lists = tx.dialect === 'postgresql' ? [path, resources] : [toJson(path), toJson(resources)]
+  return (await runStatement<CellRow>(tx, onPath, lists)).rows
+}
 
 export const cellsOfRoot = (executor: Executor, rootId: string): Promise<CellRow[]> =>
   executor.as<QuotaTables>().selectFrom('quota_cell').selectAll().where('root_id', '=', rootId).execute()
-
-/**
- * On PostgreSQL, locks the cells of one node until the end of the transaction; false if one is not any more what it was
- * read as. SQLite has one writer at a time, and nothing to lock.
- */
-export async function cellsLock(tx: Tx, cells: readonly CellRow[]): Promise<boolean> {
-  if (tx.dialect !== 'postgresql') return true
-  const rows = await tx
-    .as<QuotaTables>()
-    .selectFrom('quota_cell')
-    .selectAll()
-    .where('node', '=', cells[0]!.node)
-    .where(
-      'resource',
-      'in',
-      cells.map(({ resource }) => resource),
-    )
-    .orderBy('resource')
-    .forNoKeyUpdate()
-    .execute()
-  const now = new Map(rows.map((row) => [row.resource, row]))
-  return cells.every((cell) => isSameCell(cell, now.get(cell.resource)))
-}
 
 export const isSameCell = (a: CellRow, b: CellRow | undefined): boolean =>
   b !== undefined && (Object.keys(a) as (keyof CellRow)[]).every((key) => a[key] === b[key])
@@ -70,27 +49,64 @@ export async function treeLock(tx: Tx, rootId: string): Promise<void> {
     .execute()
 }
 
-type Counters = Pick<CellRow, 'counted' | 'subtree' | 'reserved'>
+export interface CellChange {
+  before: CellRow
+  after: Pick<CellRow, 'counted' | 'subtree' | 'reserved'>
+}
+
+const sqliteCount = `
+  update quota_cell set counted = change.counted, subtree = change.subtree, reserved = change.reserved
+  from (
+    select value ->> 0 as node, value ->> 1 as resource,
+      value ->> 2 as counted, value ->> 3 as subtree, value ->> 4 as reserved
+    from json_each(?1)) as change
+  where quota_cell.node = change.node and quota_cell.resource = change.resource`
+
+/** Locks the cells in the order of the changes, and counts if each still is what the change was made from. */
+const postgresCount = `
+  with change as (
+      select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
+          $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::int[])
+        with ordinality as change (node, resource, counted, subtree, reserved,
+          was_counted, was_subtree, was_reserved, private, bound, ceiling, watched, place)),
+    cell as (
+      select cell.* from quota_cell cell join change using (node, resource)
+      order by change.place for no key update of cell),
+    same as (
+      select count(*) as cells from cell join change using (node, resource)
+      where (cell.counted, cell.subtree, cell.reserved) = (was_counted, was_subtree, was_reserved)
+        and (cell.private, cell.bound, cell.ceiling, cell.watched)
+          = (change.private, change.bound, change.ceiling, change.watched))
+  update quota_cell counting set counted = change.counted, subtree = change.subtree, reserved = change.reserved
+  from change, same
+  where same.cells = cardinality($1) and counting.node = change.node and counting.resource = change.resource`
 
 /**
- * Writes the counters of a cell if they are still what they were read as. Below serializable isolation somebody else
- * may have been first; then the transaction is tried again, as a serializable one would be.
+ * Writes the counters of cells, which must be in the order of locking: leaf first, then by name. On PostgreSQL they are
+ * locked until the end of the transaction, and false is the answer if one is not any more what it was read as; then
+ * nothing is changed. SQLite has one writer at a time.
  */
-export async function cellCount(executor: Executor, before: CellRow, after: Counters): Promise<void> {
-  const { numUpdatedRows } = await executor
-    .as<QuotaTables>()
-    .updateTable('quota_cell')
-    .set({ counted: after.counted, subtree: after.subtree, reserved: after.reserved })
-    .where('node', '=', before.node)
-    .where('resource', '=', before.resource)
-    .where('counted', '=', before.counted)
-    .where('subtree', '=', before.subtree)
-    .where('reserved', '=', before.reserved)
-    .where('bound', '=', before.bound)
-    .where('private', '=', before.private)
-    .executeTakeFirst()
-  if (numUpdatedRows === 0n) throw new LostRace(`${before.resource} at ${before.node} changed meanwhile`)
+export async function cellsCount(tx: Tx, changes: readonly CellChange[]): Promise<boolean> {
+  if (changes.length === 0) return true
+  if (tx.dialect === 'postgresql') return (await counted(tx, postgresCount, columnsOf(changes))) === changes.length
+  const rows = changes.map(({ before, after }) => {
+    return [before.node, before.resource, after.counted, after.subtree, after.reserved]
+  })
+  await counted(tx, sqliteCount, [toJson(rows)])
+  return true
 }
+
+const counted = async (tx: Tx, text: string, parameters: readonly unknown[]): Promise<number> =>
+  Number((await runStatement(tx, { sqlite: text, postgresql: text }, parameters)).numAffectedRows ?? 0n)
+
+const columnsOf = (changes: readonly CellChange[]): unknown[][] => [
+  changes.map(({ before }) => before.node),
+  changes.map(({ before }) => before.resource),
+  ...(['counted', 'subtree', 'reserved'] as const).map((name) => changes.map(({ after }) => after[name])),
+  ...(['counted', 'subtree', 'reserved', 'private', 'bound', 'ceiling', 'watched'] as const).map((name) =>
+    changes.map(({ before }) => before[name]),
+  ),
+]
 
 /** Carries PostgreSQL's code for a serialization failure, so that the database tries the transaction again. */
 export class LostRace extends Error {

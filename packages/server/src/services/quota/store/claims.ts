@@ -15,6 +15,8 @@ export interface StoredClaim {
   /** The project for which it was asked to end, and by when. */
   ticket: string | null
   deadlineAt: number | null
+  /** Names a container through its evictions and returns; null: the subject itself. */
+  lineage?: string | null
 }
 
 const toClaim = (row: ClaimRow): StoredClaim => ({
@@ -28,6 +30,7 @@ const toClaim = (row: ClaimRow): StoredClaim => ({
   expiresAt: row.expires_at,
   ticket: row.ticket,
   deadlineAt: row.deadline_at,
+  lineage: row.lineage,
 })
 
 export async function claimFetch(executor: Executor, subject: string): Promise<StoredClaim | undefined> {
@@ -59,6 +62,7 @@ export async function claimInsert(executor: Executor, claim: StoredClaim): Promi
       expires_at: claim.expiresAt,
       ticket: claim.ticket,
       deadline_at: claim.deadlineAt,
+      lineage: claim.lineage ?? null,
     })
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst()
@@ -95,7 +99,11 @@ export async function claimsNoticed(executor: Executor, ticket?: string): Promis
   return (await query.orderBy('deadline_at').orderBy('subject').execute()).map(toClaim)
 }
 
-export async function claimShrink(executor: Executor, subject: string, amounts: Record<string, number>): Promise<void> {
+export async function claimShrink(
+  executor: Executor,
+  subject: string,
+  amounts: Record<string, number>,
+): Promise<void> {
   await executor
     .as<QuotaTables>()
     .updateTable('quota_claim')

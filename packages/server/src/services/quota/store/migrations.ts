@@ -132,6 +132,43 @@ async function unifiedLimits(schema: Schema): Promise<void> {
   }
 }
 
+/** Cells are derived: those that lack the new numbers are dropped, and made anew when they are next needed. */
+async function privateParts(schema: Schema): Promise<void> {
+  for (const column of ['is_leaf', 'sheltered']) {
+    await schema.schema
+      .alterTable('quota_cell')
+      .addColumn(column, ...flag)
+      .execute()
+  }
+  await schema.deleteFrom('quota_cell').execute()
+  await schema.schema
+    .alterTable('quota_claim')
+    .addColumn('lineage', ...optionalText)
+    .execute()
+  await schema.schema
+    .createTable('quota_reclaimed')
+    .addColumn('lineage', ...id)
+    .addColumn('reclaims', ...integer)
+    .addColumn('own_only_until', ...integer)
+    .execute()
+}
+
+async function waiting(schema: Schema): Promise<void> {
+  await schema.schema
+    .createTable('quota_waiting')
+    .addColumn('subject', ...id)
+    .addColumn('project_id', ...text)
+    .addColumn('amounts', ...json)
+    .addColumn('reclaimable', ...text)
+    .addColumn('priority', ...integer)
+    .addColumn('lineage', ...optionalText)
+    .addColumn('since', ...time)
+    .addColumn('expires_at', ...optionalTime)
+    .addColumn('ttl_ms', ...integer)
+    .execute()
+  await schema.schema.createIndex('quota_waiting_project').on('quota_waiting').column('project_id').execute()
+}
+
 export const migrations: Migration[] = [
   defineMigration({
     id: '0001-quota',
@@ -146,6 +183,13 @@ export const migrations: Migration[] = [
     up: async (schema) => {
       await history(schema)
       await unifiedLimits(schema)
+    },
+  }),
+  defineMigration({
+    id: '0004-private-parts-and-waiting',
+    up: async (schema) => {
+      await privateParts(schema)
+      await waiting(schema)
     },
   }),
 ]

@@ -52,6 +52,10 @@ export interface CellRow {
   borrow: number
   reserved: number
   watched: number
+  /** 1 at the node where a project's own use is counted. */
+  is_leaf: number
+  /** 1 at a leaf with nothing watched on its path: what fits its private part fits. May be 0 too long, never 1. */
+  sheltered: number
 }
 
 export interface ClaimRow {
@@ -66,6 +70,29 @@ export interface ClaimRow {
   /** The project for which it was asked to end, and by when. */
   ticket: string | null
   deadline_at: number | null
+  /** Names a container through its evictions and returns; null: the subject itself. */
+  lineage: string | null
+}
+
+/** How often a lineage was taken back, and until when (−1: for good) it takes only what its project owns. */
+export interface ReclaimedRow {
+  lineage: string
+  reclaims: number
+  own_only_until: number
+}
+
+/** A request that waits for capacity. When it is granted it is a claim instead. */
+export interface WaitingRow {
+  subject: string
+  project_id: string
+  amounts: string
+  reclaimable: 'never' | 'yes' | 'preferred'
+  priority: number
+  lineage: string | null
+  since: number
+  expires_at: number | null
+  /** How long the reservation is kept once it is granted. */
+  ttl_ms: number
 }
 
 /** A project that takes back what it has a right to: how much in all. What it has got so far is its hold, a claim. */
@@ -107,4 +134,6 @@ export interface QuotaTables {
   quota_cell: CellRow
   quota_claim: ClaimRow
   quota_ticket: TicketRow
+  quota_reclaimed: ReclaimedRow
+  quota_waiting: WaitingRow
 }

@@ -1,0 +1,28 @@
+/** Rule L from request to request: who was taken back takes only what its project owns until it has cooled down. */
+import type { Tx } from '#platform/db/database.ts'
+import type { QuotaEngine } from '#engines/quota/engine.ts'
+import { afterReclaim, REMEMBERED_MS } from '#engines/quota/reclaim-memory.ts'
+import type { StoredClaim } from '../store/claims.ts'
+import { projectFetch } from '../store/projects.ts'
+import { reclaimedFetch, reclaimedForget, reclaimedWrite } from '../store/reclaimed.ts'
+import { growTree } from './grown-tree.ts'
+
+/** A claim that was asked to end has ended: its lineage is remembered. Those long cooled down are forgotten with it. */
+export const rememberReclaim = async (tx: Tx, nowMs: number, claim: StoredClaim): Promise<void> => {
+  const project = await projectFetch(tx, claim.projectId)
+  if (!project) return
+  const { tree } = await growTree(tx, project.rootId),
+    lineage = claim.lineage ?? claim.subject
+  const terms = {
+    graceMs: tree.policy(tree.project(project.id), 'graceMs'),
+    reclaimsMax: tree.policy(tree.project(project.id), 'reclaimsMax'),
+  }
+  await reclaimedForget(tx, nowMs - REMEMBERED_MS)
+  await reclaimedWrite(tx, afterReclaim(lineage, await reclaimedFetch(tx, lineage), terms, nowMs))
+}
+
+/** Tells an engine, before it plans for a lineage, what became of it before. */
+export const recallMemory = async (tx: Tx, engine: QuotaEngine, lineage: string): Promise<void> => {
+  const memory = await reclaimedFetch(tx, lineage)
+  if (memory) engine.histories.set(lineage, memory)
+}

@@ -1,0 +1,34 @@
+/** How often a lineage was taken back: what keeps two borrowers from evicting each other for ever. */
+import type { Executor } from '#platform/db/database.ts'
+import type { ReclaimMemory } from '#engines/quota/reclaim-memory.ts'
+import type { QuotaTables } from './tables.ts'
+
+export async function reclaimedFetch(executor: Executor, lineage: string): Promise<ReclaimMemory | undefined> {
+  const row = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_reclaimed')
+    .selectAll()
+    .where('lineage', '=', lineage)
+    .executeTakeFirst()
+  return row && { lineage, reclaims: row.reclaims, ownOnlyUntilMs: row.own_only_until }
+}
+
+export async function reclaimedWrite(executor: Executor, memory: ReclaimMemory): Promise<void> {
+  const rest = { reclaims: memory.reclaims, own_only_until: memory.ownOnlyUntilMs }
+  await executor
+    .as<QuotaTables>()
+    .insertInto('quota_reclaimed')
+    .values({ lineage: memory.lineage, ...rest })
+    .onConflict((conflict) => conflict.column('lineage').doUpdateSet(rest))
+    .execute()
+}
+
+/** Those whose cool-down ended before this time; what is stopped for good stays. */
+export async function reclaimedForget(executor: Executor, before: number): Promise<void> {
+  await executor
+    .as<QuotaTables>()
+    .deleteFrom('quota_reclaimed')
+    .where('own_only_until', '>=', 0)
+    .where('own_only_until', '<', before)
+    .execute()
+}
