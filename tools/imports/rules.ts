@@ -25,6 +25,7 @@ export const levels: Readonly<Record<string, number>> = {
   nova: 6,
   zun: 6,
   ironic: 6,
+  metadata: 7,
   ceilometer: 7,
   aodh: 7,
   heat: 8,

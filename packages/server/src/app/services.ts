@@ -7,6 +7,9 @@ import { placement } from '#services/placement/service.ts'
 import { glance } from '#services/glance/service.ts'
 import { neutron } from '#services/neutron/service.ts'
 import { workloads } from '#services/workloads/service.ts'
+import { metadata } from '#services/metadata/service.ts'
 import { nova } from '#services/nova/service.ts'
 
-export const services: ServiceManifest[] = [keystone, hosts, quota, placement, glance, neutron, workloads, nova]
+export const services: ServiceManifest[] = [
+  keystone, hosts, quota, placement, glance, neutron, workloads, nova, metadata,
+]

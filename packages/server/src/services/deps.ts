@@ -10,7 +10,9 @@ import type { HostsFacade } from '#services/hosts/facade.ts'
 import type { QuotaFacade } from '#services/quota/facade.ts'
 import type { PlacementFacade } from '#services/placement/facade.ts'
 import type { GlanceFacade } from '#services/glance/facade.ts'
+import type { MetadataFacade } from '#services/metadata/facade.ts'
 import type { NeutronFacade } from '#services/neutron/facade.ts'
+import type { NovaFacade } from '#services/nova/facade.ts'
 import type { WorkloadsFacade } from '#services/workloads/facade.ts'
 import type { ContainerRuntime } from '#services/workloads/ports.ts'
 import type { HostNetwork } from '#services/neutron/ports.ts'
@@ -23,6 +25,8 @@ export interface Facades {
   glance: GlanceFacade
   neutron: NeutronFacade
   workloads: WorkloadsFacade
+  nova: NovaFacade
+  metadata: MetadataFacade
 }
 
 /** One Docker host: its engine and its network stack. `name` is the host's name in Nova's and Neutron's APIs. */

@@ -66,7 +66,7 @@ function hostConfig(spec: ContainerSpec, context: CreateContext): Record<string,
     LogConfig: logConfig,
     NetworkMode: spec.networkMode,
     Mounts: [...spec.mounts.map(mount), ...gate],
-    ...(ownNetwork && { PortBindings: portBindings(spec), Dns: spec.dns, ExtraHosts: extraHosts(spec) }),
+    ...(ownNetwork && { PortBindings: portBindings(spec), Dns: spec.dns, DnsSearch: search(spec), ExtraHosts: extraHosts(spec) }),
     RestartPolicy: {
       Name: spec.restartPolicy?.name ?? 'no',
       MaximumRetryCount: spec.restartPolicy?.maximumRetries ?? 0,
@@ -125,6 +125,9 @@ function portBindings(spec: ContainerSpec): Record<string, { HostIp?: string; Ho
   }
   return bindings
 }
+
+/** Without a domain the engine would take the host's own; a dot is its word for none. */
+const search = ({ dnsSearch }: ContainerSpec): string[] | undefined => dnsSearch?.length === 0 ? ['.'] : dnsSearch
 
 const extraHosts = (spec: ContainerSpec) =>
   Object.entries(spec.extraHosts ?? {}).map(([name, address]) => `${name}:${address}`)

@@ -31,23 +31,6 @@ export interface PortInfo {
   tag?: string
 }
 
-export interface SecurityGroupInfo {
-  id: string
-  name: string
-  description: string
-  projectId: string
-  rules: {
-    id: string
-    direction: 'ingress' | 'egress'
-    etherType: 'IPv4' | 'IPv6'
-    protocol?: string
-    portMin?: number
-    portMax?: number
-    remoteCidr?: string
-    remoteGroupId?: string
-  }[]
-}
-
 /** Everything a host needs to plug one port. */
 export interface PlugPlan {
   network: WantedNetwork
@@ -98,6 +81,17 @@ export interface NeutronFacade {
   portsRelease(tx: Tx, deviceId: string): Promise<void>
   portRelease(tx: Tx, portId: string): Promise<void>
   /**
+   * Names of a device besides its host name, in place of those it had: aliases, which everybody on its networks may
+   * ask for (several devices may share one), and links, names of other devices for this one alone. Idempotent.
+   */
+  deviceNamesSet(
+    tx: Tx,
+    deviceId: string,
+    names: { aliases: string[]; links: { deviceId: string; alias: string }[] },
+  ): Promise<void>
+  /** The port that has the address on the network: whom a network's own services are talking to. */
+  portAt(networkId: string, ip: string): Promise<PortInfo | undefined>
+  /**
    * Adds security groups to a port and takes others off, by id; its host's filter follows. Throws `notFound` (port,
    * group) and `conflict` for a port without port security.
    */
@@ -106,8 +100,6 @@ export interface NeutronFacade {
   portAddressAdd(tx: Tx, portId: string): Promise<PortInfo>
   /** Takes an address off a port, with the floating IPs that led to it. Throws `notFound`. */
   portAddressRemove(tx: Tx, portId: string, ip: string): Promise<PortInfo>
-  /** The groups that a project may use, by name. A project has its default group from the first look on. */
-  securityGroupsList(projectId: string): Promise<SecurityGroupInfo[]>
   /** Names of groups by id, of any project; unknown ids are left out. */
   securityGroupNames(ids: string[]): Promise<Map<string, string>>
   /** What the hosts hold that bears this cloud's mark and that nothing wants; and hosts that did not answer, by name. */

@@ -31,8 +31,13 @@ export interface WantedNetwork {
   hostAddresses: { cidr: string }[]
   /** Other hosts' VXLAN endpoints that carry this network. */
   remotes: { address: string; macs: string[] }[]
-  /** Names answered by the network's resolver: fully qualified or bare, lower case. */
-  names: { name: string; addresses: string[] }[]
+  /** The domain of the network's names, without a last dot. */
+  dnsDomain?: string
+  /**
+   * Names answered by the network's resolver: fully qualified or bare, lower case. `askers`: only those addresses are
+   * told (a link is a name for one server). `isAlias`: not a port's own name, so no address is named after it.
+   */
+  names: { name: string; addresses: string[]; askers?: string[]; isAlias?: boolean }[]
 }
 
 export interface WantedSubnet {

@@ -14,7 +14,6 @@ import { migrationRoutes } from './api/migrations.ts'
 import type { NovaApi } from './api/nova-api.ts'
 import { hostRoutes, serviceRoutes, zoneRoutes } from './api/operator.ts'
 import { limitRoutes, quotaClassRoutes, quotaRoutes } from './api/quotas.ts'
-import { securityGroupRoutes } from './api/security-groups.ts'
 import { serverActionRoutes } from './api/server-actions.ts'
 import { serverGroupRoutes } from './api/server-groups.ts'
 import { serverInterfaceRoutes } from './api/server-interfaces.ts'
@@ -42,6 +41,7 @@ import { ServerGroups } from './manager/server-groups.ts'
 import { ServerInsight } from './manager/server-insight.ts'
 import { ServerInterfaces } from './manager/server-interfaces.ts'
 import { ServerOrders } from './manager/server-orders.ts'
+import { ServerPasswords } from './manager/server-passwords.ts'
 import { ServerReader } from './manager/server-reader.ts'
 import { ServerSecurity } from './manager/server-security.ts'
 import { ServerSettings } from './manager/server-settings.ts'
@@ -57,7 +57,7 @@ const routes = [
   usageRoutes, zoneRoutes, serviceRoutes,
   hypervisorRoutes, hostRoutes, aggregateRoutes, serverGroupRoutes, migrationRoutes, extensionRoutes,
   externalEventRoutes, imageProxyRoutes,
-  tenantNetworkRoutes, securityGroupRoutes, auditLogRoutes,
+  tenantNetworkRoutes, auditLogRoutes,
 ].flat()
 
 const managers = (parts: NovaParts): NovaApi => {
@@ -75,6 +75,7 @@ const managers = (parts: NovaParts): NovaApi => {
     keypairs: new Keypairs(parts),
     groups: new ServerGroups(parts),
     hosts: new Hosts(parts),
+    passwords: new ServerPasswords(parts),
     quotas: new Quotas(parts),
     usage: new Usage(parts),
     migrations: (filter) => migrationsList(parts.db, filter),

@@ -25,6 +25,9 @@ export interface WorkloadSpec {
   files: { path: string; mode: number; content: string }[]
   networkMode: 'tenant' | 'bridge' | 'host' | 'none' | `container:${string}`
   publishedPorts?: { containerPort: number; protocol: 'tcp' | 'udp'; hostIp?: string; hostPort?: number }[]
+  /** Names that everybody on the workload's networks may ask for; several workloads may share one. */
+  aliases?: string[]
+  /** Names of other workloads that this one alone may ask for; they follow the other's address. */
   links?: { workloadId: string; alias: string }[]
   healthCheck?: { test: string[]; intervalMs?: number; timeoutMs?: number; retries?: number }
   restartPolicy: { name: 'no' | 'always' | 'on-failure' | 'unless-stopped'; maximumRetries?: number }

@@ -32,6 +32,8 @@ export interface ContainerSpec {
   networkMode: 'none' | 'bridge' | 'host' | `container:${string}`
   publishedPorts?: { containerPort: number; protocol: 'tcp' | 'udp'; hostIp?: string; hostPort?: number }[]
   dns?: string[]
+  /** Domains in which short names are looked for; empty: none. Absent: the engine's choice. */
+  dnsSearch?: string[]
   extraHosts?: Record<string, string>
   healthCheck?: { test: string[]; intervalMs?: number; timeoutMs?: number; retries?: number }
   restartPolicy?: { name: 'no' | 'always' | 'on-failure' | 'unless-stopped'; maximumRetries?: number }

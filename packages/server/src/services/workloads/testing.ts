@@ -37,7 +37,10 @@ export interface TestHost extends Host {
 }
 
 /** Ports by device; survives restarts of the service, as Neutron's rows do. */
+type DeviceNames = Parameters<NeutronFacade['deviceNamesSet']>[2]
+
 export class MemoryPorts {
+  readonly #names = new Map<string, DeviceNames>()
   readonly ports = new Map<string, PortInfo[]>()
   readonly plans: string[] = []
   #next = 2
@@ -64,6 +67,10 @@ export class MemoryPorts {
     return this.ports.get(deviceId) ?? []
   }
 
+  namesOf(deviceId: string): DeviceNames | undefined {
+    return this.#names.get(deviceId)
+  }
+
   facade(): NeutronFacade {
     const all = () => [...this.ports.values()].flat()
     return {
@@ -76,6 +83,9 @@ export class MemoryPorts {
         this.of(deviceId).map((port, at) => planOf(port, at, sandbox)),
       portStatus: async (portId: string, status: PortInfo['status']) => {
         for (const port of all()) if (port.id === portId) port.status = status
+      },
+      deviceNamesSet: async (_tx: unknown, deviceId: string, names: DeviceNames) => {
+        this.#names.set(deviceId, names)
       },
       portsRelease: async (_tx: unknown, deviceId: string) => {
         this.ports.delete(deviceId)

@@ -2,10 +2,11 @@
 import type { Tx } from '#platform/db/database.ts'
 import { badRequest, conflict, notFound } from '#platform/errors/errors.ts'
 import { ownOrOnOwnNetwork, ownOrOpened, sharedAmong, type Viewer } from '../store/access.ts'
+import { deviceNamesReplace } from '../store/device-names.ts'
 import { networkKind, portKind, securityGroupKind, subnetKind } from '../store/kinds.ts'
 import { equals, fetch, isIn, list, listFields, update } from '../store/records.ts'
 import type { Network, Port, PortSandbox } from '../store/tables.ts'
-import type { NetworkInfo, NeutronFacade, PlugPlan, PortInfo, SecurityGroupInfo } from '../facade.ts'
+import type { NetworkInfo, NeutronFacade, PlugPlan, PortInfo } from '../facade.ts'
 import { Collection } from './collection.ts'
 import { defaultGroupEnsure } from './default-group.ts'
 import type { Topology } from './auto-topology.ts'
@@ -14,8 +15,8 @@ import { attachOrder, portChange, portDrop, portMake } from './port-maker.ts'
 import { changed, type NeutronParts } from './parts.ts'
 import { portInfos, portInfosOfDevices, portsOfDevices } from './port-views.ts'
 import { hostLeaks, hostLeaksReap, type HostLeaks } from './host-leaks.ts'
+import { deviceNamesSet, portAt, type DeviceNamesAsk } from './names.ts'
 import { missing } from './refusals.ts'
-import { securityGroupInfos } from './security-group-views.ts'
 import { hostView, routerHome, withRouters } from './host-view.ts'
 import { resolvConfOf, wantedGroups, wantedNetwork, wantedPort } from './wanted.ts'
 import { plugRows } from './wanted-rows.ts'
@@ -161,7 +162,7 @@ export class NeutronFront implements NeutronFacade {
     const rows = await plugRows(db, ports)
     const neighbours = withRouters(rows.neighbours, routerHome(hosts, clock.now()))
     const groups = wantedGroups(rows)
-    const resolvConf = resolvConfOf(ports, rows.networks, rows.subnets, settings.resolvers)
+    const resolvConf = resolvConfOf(ports, rows, settings.resolvers)
     return ports.flatMap((port, position) => {
       const network = rows.networks.find(({ id }) => id === port.network_id)
       if (!network) return []
@@ -202,7 +203,16 @@ export class NeutronFront implements NeutronFacade {
   }
 
   async portsRelease(tx: Tx, deviceId: string): Promise<void> {
+    await deviceNamesReplace(tx, deviceId, [])
     for (const port of await portsOfDevices(tx, [deviceId])) await this.#release(tx, port)
+  }
+
+  deviceNamesSet(tx: Tx, deviceId: string, names: DeviceNamesAsk): Promise<void> {
+    return deviceNamesSet(tx, deviceId, names)
+  }
+
+  portAt(networkId: string, ip: string): Promise<PortInfo | undefined> {
+    return portAt(this.#parts, networkId, ip)
   }
 
   async portRelease(tx: Tx, portId: string): Promise<void> {
@@ -234,10 +244,6 @@ export class NeutronFront implements NeutronFacade {
 
   async portAddressRemove(tx: Tx, portId: string, ip: string): Promise<PortInfo> {
     return this.#info(tx, await portAddressRemove(this.#parts, tx, portId, ip))
-  }
-
-  securityGroupsList(projectId: string): Promise<SecurityGroupInfo[]> {
-    return this.#parts.db.transaction((tx) => securityGroupInfos(this.#parts, tx, projectId))
   }
 
   async securityGroupNames(ids: string[]): Promise<Map<string, string>> {

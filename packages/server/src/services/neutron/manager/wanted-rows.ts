@@ -11,6 +11,7 @@ import {
   securityGroupRuleKind,
   subnetKind,
 } from '../store/kinds.ts'
+import { namesOfDevices, namesOnNetworks } from '../store/device-names.ts'
 import { memberPorts, membersOf, type Member } from '../store/memberships.ts'
 import { equals, fetchMany, isIn, list, type Condition } from '../store/records.ts'
 import type {
@@ -24,6 +25,7 @@ import type {
   SecurityGroupRule,
   Subnet,
 } from '../store/tables.ts'
+import { linkTargets, type NameRows } from './names.ts'
 
 /** Who owns the ports of routers. */
 export const routerOwners = ['network:router_interface', 'network:router_gateway']
@@ -36,7 +38,7 @@ export interface GroupRows {
   members: Member[]
 }
 
-export interface WantedRows extends GroupRows {
+export interface WantedRows extends GroupRows, NameRows {
   networks: Network[]
   subnets: Subnet[]
   /** All ports of the networks, on every host: names, resolvers' addresses and VXLAN neighbours come of them. */
@@ -78,13 +80,14 @@ const rulesOf = async (executor: Executor, groupIds: string[]): Promise<Security
 export const wantedRows = async (executor: Executor, ports: Port[], networkIds: string[]): Promise<WantedRows> => {
   const ids = [...new Set([...networkIds, ...ports.map(({ network_id }) => network_id)])]
   const ofNetworks = ids.length ? [isIn('network_id', ids)] : [isIn('id', [])]
-  const [networks, subnets, neighbours, groups] = await Promise.all([
+  const [networks, subnets, neighbours, groups, deviceNames] = await Promise.all([
     fetchMany(executor, networkKind, ids),
     list(executor, subnetKind, { conditions: ofNetworks }),
     list(executor, portKind, { conditions: ofNetworks }),
     groupRows(executor, ports),
+    namesOnNetworks(executor, ids),
   ])
-  return { networks, subnets, neighbours, ...groups }
+  return { networks, subnets, neighbours, deviceNames, targets: await linkTargets(executor, deviceNames), ...groups }
 }
 
 /** The ports themselves, and those that change how they are plugged: the network's own, and those on other hosts. */
@@ -101,16 +104,17 @@ const isSeenByPlugs =
       where.and([where('host', '<>', ''), where('host', 'not in', [...new Set(ports.map(({ host }) => host))])]),
     ])
 
-/** What one plug needs. Of the neighbours only the network's own ports: names and tunnels come with the next sync. */
+/** What one plug needs. Of the neighbours only the network's own ports: their names and tunnels come with the sync. */
 export const plugRows = async (executor: Executor, ports: Port[]): Promise<WantedRows> => {
   const ids = [...new Set(ports.map(({ network_id }) => network_id))]
-  const [networks, subnets, neighbours, groups] = await Promise.all([
+  const [networks, subnets, neighbours, groups, deviceNames] = await Promise.all([
     fetchMany(executor, networkKind, ids),
     list(executor, subnetKind, { conditions: [isIn('network_id', ids)] }),
     list(executor, portKind, { conditions: [isIn('network_id', ids), isSeenByPlugs(ports)] }),
     groupRows(executor, ports),
+    namesOfDevices(executor, [...new Set(ports.map(({ device_id }) => device_id))]),
   ])
-  return { networks, subnets, neighbours, ...groups }
+  return { networks, subnets, neighbours, deviceNames, targets: await linkTargets(executor, deviceNames), ...groups }
 }
 
 export const routerRows = async (executor: Executor): Promise<RouterRows> => {

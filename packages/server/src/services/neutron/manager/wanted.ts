@@ -10,6 +10,7 @@ import type {
 } from '../ports.ts'
 import type { FixedIp, Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet } from '../store/tables.ts'
 import type { Member } from '../store/memberships.ts'
+import { domainOf, namesOf } from './names.ts'
 import type { GroupRows, RouterRows, WantedRows } from './wanted-rows.ts'
 
 const metadataAddress = '169.254.169.254/32'
@@ -37,7 +38,7 @@ const subnetOf = (subnet: Subnet): WantedSubnet => ({
 
 export const wantedNetwork = (
   network: Network,
-  rows: Pick<WantedRows, 'subnets' | 'neighbours'>,
+  rows: Pick<WantedRows, 'subnets' | 'neighbours' | 'deviceNames' | 'targets'>,
   host: HostView,
 ): WantedNetwork => {
   const subnets = byId(rows.subnets.filter(({ network_id }) => network_id === network.id))
@@ -51,7 +52,8 @@ export const wantedNetwork = (
     subnets: subnets.map(subnetOf),
     hostAddresses: hostAddressesOf(network, subnets, ports),
     remotes: remotesOf(ports, host),
-    names: namesOf(ports),
+    ...(!network.external && { dnsDomain: domainOf(network) }),
+    names: network.external ? [] : namesOf(ports, rows),
   }
 }
 
@@ -83,19 +85,6 @@ const remotesOf = (ports: Port[], host: HostView): WantedNetwork['remotes'] => {
     })
 }
 
-const namesOf = (ports: Port[]): WantedNetwork['names'] => {
-  const named = Map.groupBy(
-    ports.filter(({ dns_name }) => dns_name !== ''),
-    ({ dns_name }) => dns_name.toLowerCase(),
-  )
-  return [...named]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, group]) => ({
-      name,
-      addresses: group.flatMap(({ fixed_ips }) => fixed_ips.map(({ ip_address }) => ip_address)),
-    }))
-}
-
 export interface Place {
   position: number
   network: Network | undefined
@@ -122,7 +111,7 @@ export const wantedPort = (port: Port, { position, network, subnets }: Place): W
   ...(port.sandbox && { sandbox: port.sandbox }),
   device: `eth${position}`,
   primary: position === 0,
-  ...(network?.dns_domain && { dnsSearch: network.dns_domain.replace(/\.$/, '') }),
+  ...(network && { dnsSearch: domainOf(network) }),
 })
 
 export const wantedGroups = (rows: GroupRows): WantedSecurityGroup[] => {
@@ -201,11 +190,31 @@ export const wantedRouter = (router: Router, rows: RouterRows, subnets: Subnet[]
 const gatewayIpsOf = (port: Port, subnets: Subnet[]): string[] =>
   port.fixed_ips.flatMap(({ subnet_id }) => subnets.find(({ id }) => id === subnet_id)?.gateway_ip ?? [])
 
-/** What goes into `/etc/resolv.conf`: the subnets' servers, else the machine's own. */
-export const resolvConfOf = (ports: Port[], networks: Network[], subnets: Subnet[], fallback: string[]): string => {
-  const own = ports.flatMap(({ fixed_ips }) => fixed_ips.map(({ subnet_id }) => subnet_id))
-  const named = own.flatMap((id) => subnets.find((subnet) => subnet.id === id)?.dns_nameservers ?? [])
-  const search = networks.find(({ id }) => id === ports[0]?.network_id)?.dns_domain.replace(/\.$/, '')
-  const servers = [...new Set(named.length > 0 ? named : fallback)]
-  return [...(search ? [`search ${search}`] : []), ...servers.map((server) => `nameserver ${server}`), ''].join('\n')
+/**
+ * What goes into `/etc/resolv.conf`: the resolver of the first port's network, which asks the subnet's servers what it
+ * does not know itself. An external network has no resolver of its own: the subnets' servers, else the machine's.
+ */
+export const resolvConfOf = (
+  ports: Port[],
+  { networks, subnets, neighbours }: Pick<WantedRows, 'networks' | 'subnets' | 'neighbours'>,
+  fallback: string[],
+): string => {
+  const first = networks.find(({ id }) => id === ports[0]?.network_id)
+  const own = first && !first.external ? resolversOf(ports[0]!, neighbours) : []
+  const named = ports
+    .flatMap(({ fixed_ips }) => fixed_ips.map(({ subnet_id }) => subnet_id))
+    .flatMap((id) => subnets.find((subnet) => subnet.id === id)?.dns_nameservers ?? [])
+  const servers = own.length > 0 ? own : named.length > 0 ? named : fallback
+  const lines = [...new Set(servers)].map((server) => `nameserver ${server}`)
+  return [...(first ? [`search ${domainOf(first)}`] : []), ...lines, ''].join('\n')
+}
+
+/** The link-local address is every network's, and stays; a port without IPv4 asks at the network's own port. */
+const resolversOf = (port: Port, neighbours: Port[]): string[] => {
+  const addresses = port.fixed_ips.map(({ ip_address }) => ip_address)
+  if (addresses.some((ip) => !ip.includes(':'))) return [metadataAddress.split('/')[0]!]
+  return neighbours
+    .filter(({ network_id, device_owner }) => network_id === port.network_id && device_owner === 'network:dhcp')
+    .flatMap(({ fixed_ips }) => fixed_ips.map(({ ip_address }) => ip_address))
+    .filter((ip) => ip.includes(':'))
 }

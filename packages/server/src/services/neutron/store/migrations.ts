@@ -16,6 +16,7 @@ import {
   time,
   type Column,
 } from '#platform/db/columns.ts'
+import { deviceNamesMigration } from './device-names.ts'
 
 /** A table with the columns that every resource has. */
 const standard = (
@@ -237,4 +238,5 @@ export const neutronMigrations = [
         .execute()
     },
   }),
+  deviceNamesMigration,
 ]

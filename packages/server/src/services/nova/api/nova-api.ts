@@ -10,6 +10,7 @@ import type { ServerGroups } from '../manager/server-groups.ts'
 import type { ServerInsight } from '../manager/server-insight.ts'
 import type { ServerInterfaces } from '../manager/server-interfaces.ts'
 import type { ServerOrders } from '../manager/server-orders.ts'
+import type { ServerPasswords } from '../manager/server-passwords.ts'
 import type { ServerReader } from '../manager/server-reader.ts'
 import type { ServerSecurity } from '../manager/server-security.ts'
 import type { ServerSettings } from '../manager/server-settings.ts'
@@ -30,6 +31,7 @@ export interface NovaApi {
   keypairs: Keypairs
   groups: ServerGroups
   hosts: Hosts
+  passwords: ServerPasswords
   quotas: Quotas
   usage: Usage
   migrations(filter: MigrationFilter): Promise<Migration[]>

@@ -181,15 +181,17 @@ export const serverViewRoutes: Route<NovaApi>[] = [
     summary: 'Show the encrypted password that a server made', policy: 'authenticated', reply: { status: 200 },
     errors: [404],
     handler: async (api, ctx, { params }) => {
-      await api.servers.fetch(ctx, params.server_id!, 'os_compute_api:os-server-password:show')
-      return { password: '' }
+      const server = await api.servers.fetch(ctx, params.server_id!, 'os_compute_api:os-server-password:show')
+      return { password: await api.passwords.fetch(server) }
     },
   }),
   defineRoute<NovaApi>({
     id: 'servers.passwordClear', method: 'DELETE', path: '/servers/{server_id}/os-server-password',
     summary: 'Forget the encrypted password', policy: 'authenticated', reply: { status: 204 }, errors: [404],
     handler: async (api, ctx, { params }) => {
-      await api.servers.fetch(ctx, params.server_id!, 'os_compute_api:os-server-password:clear')
+      await api.passwords.clear(
+        await api.servers.fetch(ctx, params.server_id!, 'os_compute_api:os-server-password:clear'),
+      )
     },
   }),
   defineRoute<NovaApi>({

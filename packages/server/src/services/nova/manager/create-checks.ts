@@ -1,14 +1,16 @@
 /** The rules a create or a rebuild must meet before anything is written. */
 import type { RequestContext } from '#platform/auth/context.ts'
 import { badRequest, conflict, forbidden, isRefusal, overLimit } from '#platform/errors/errors.ts'
+import { isUuid } from '#platform/ids/ids.ts'
 import type { ImageInfo } from '#services/glance/facade.ts'
 import { serverGroupFetch } from '../store/server-groups.ts'
-import { serversByIds } from '../store/servers.ts'
+import { serversByIds, serversByName } from '../store/servers.ts'
 import {
-  dockerSettings, extraSpecPrefix, metadataPrefix, privilegedOptions, referredServers,
+  dockerSettings, metadataPrefix, privilegedOptions, referredServers, settingsOfServer,
 } from './docker-options.ts'
 import type { Flavor, SecurityGroupRef, Server, ServerGroup } from './model.ts'
 import type { NovaParts } from './parts.ts'
+import type { NetworksAsk } from './requested-networks.ts'
 import type { Personality } from './seed-files.ts'
 
 const gib = 1024 ** 3
@@ -113,9 +115,7 @@ export class CreateChecks {
 
   /** A container lives as long as its command: without one it could not even start. */
   command(image: ImageInfo, server: Pick<Server, 'metadata' | 'flavor'>): void {
-    const settings = {
-      ...dockerSettings(server.flavor.extraSpecs, extraSpecPrefix), ...dockerSettings(server.metadata, metadataPrefix),
-    }
+    const settings = settingsOfServer(server)
     const told = image.properties.os_command_line || settings.command?.length || settings.entrypoint?.length
     if (told || !image.inspection || image.inspection.hasCommand) return
     throw badRequest(`Image ${image.id} says no command to run (no ENTRYPOINT, no CMD), `
@@ -123,16 +123,36 @@ export class CreateChecks {
       + 'Set the image property os_command_line, or the server metadata docker:command.', { field: 'imageRef' })
   }
 
-  /** Servers that links and shared networks name must be the caller's own and alive. */
-  async referrals(caller: RequestContext, server: Pick<Server, 'metadata'>): Promise<void> {
-    const ids = referredServers(dockerSettings(server.metadata, metadataPrefix))
-    const found = await serversByIds(this.#parts.db, ids)
-    for (const id of ids) {
-      const other = found.get(id)
-      if (!other || other.deleted || other.projectId !== caller.projectId) throw badRequest(
-        `Server ${id}, which docker:links or docker:network_mode names, could not be found.`,
-      )
-      if (other.vmState === 'error') throw conflict(`Server ${id}, which this one refers to, is in ERROR.`)
+  /** Servers that links and shared networks name must be of the same project and alive. Answers their ids. */
+  async referrals(server: Pick<Server, 'metadata' | 'projectId'>): Promise<Map<string, string>> {
+    const ids = new Map<string, string>()
+    for (const reference of referredServers(dockerSettings(server.metadata, metadataPrefix))) {
+      ids.set(reference, (await this.#referred(reference, server.projectId)).id)
     }
+    return ids
+  }
+
+  async #referred(reference: string, projectId: string): Promise<Server> {
+    const { db } = this.#parts
+    const byId = isUuid(reference) ? [...(await serversByIds(db, [reference])).values()] : []
+    const found = byId.length ? byId : await serversByName(db, projectId, reference)
+    const [other, another] = found.filter((one) => !one.deleted && one.projectId === projectId)
+    if (!other) throw badRequest(
+      `Server ${reference}, which docker:links or docker:network_mode names, could not be found.`,
+    )
+    if (another) throw conflict(`Several servers are named ${reference}: refer to the one you mean by its id.`)
+    if (other.vmState === 'error') throw conflict(`Server ${reference}, which this one refers to, is in ERROR.`)
+    return other
+  }
+
+  /** Ports of Neutron are on a tenant's network only: whoever asks for both is told. */
+  network(server: Pick<Server, 'metadata' | 'flavor'>, asked: NetworksAsk): NetworksAsk {
+    const { networkMode = 'tenant' } = settingsOfServer(server)
+    if (networkMode === 'tenant') return asked
+    if (Array.isArray(asked) && asked.length) throw badRequest(
+      `A server whose network mode is '${networkMode}' has no ports: ask for no networks, or for mode 'tenant'.`,
+      { field: 'networks' },
+    )
+    return 'none'
   }
 }

@@ -1,7 +1,7 @@
 /** Docker's settings in metadata: what each says, and how a wrong one is refused. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { dockerSettings, metadataPrefix, privilegedOptions, referredServers } from './docker-options.ts'
+import { dockerSettings, metadataPrefix, privilegedOptions, referredServers, withIds } from './docker-options.ts'
 import { shellWords } from './shell-words.ts'
 
 const server = '11111111-2222-4333-8444-555555555555'
@@ -29,7 +29,7 @@ for (const [option, value, settings] of good) test(
 )
 
 const bad: [option: string, value: string][] = [
-  ['publish', '99999'], ['publish', 'http'], ['links', 'db'], ['restart', 'sometimes'], ['restart', 'always:3'],
+  ['publish', '99999'], ['publish', 'http'], ['links', 'db:no name'], ['restart', 'sometimes'], ['restart', 'always:3'],
   ['network_mode', 'vpn'], ['privileged', 'maybe'],
   ['devices', '/etc/passwd'], ['pids', '0'], ['command', 'sh -c "open'], ['nope', 'x'],
 ]
@@ -47,6 +47,15 @@ test('what reaches beyond the container is told apart', () => {
     privilegedOptions({ ...read('publish', '80'), ...read('cap_drop', 'net_raw'), ...read('network_mode', 'none') }),
     [],
   )
+})
+
+test('a link without an alias is called as its server, and names become ids', () => {
+  const settings = { ...read('links', `db,${server}:cache`), ...read('network_mode', 'container:side') }
+  assert.deepEqual(referredServers(settings), ['db', server, 'side'])
+  assert.deepEqual(withIds(settings, new Map([['db', 'id-1'], ['side', 'id-2']])), {
+    links: [{ workloadId: 'id-1', alias: 'db' }, { workloadId: server, alias: 'cache' }],
+    networkMode: 'container:id-2',
+  })
 })
 
 test('servers that are referred to are named', () => {

@@ -1,12 +1,11 @@
 /** Docker's own settings, which Nova has no fields for, read from `docker:*` metadata and `quaystone:*` extra specs. */
 import { badRequest } from '#platform/errors/errors.ts'
-import { isUuid } from '#platform/ids/ids.ts'
 import type { WorkloadSpec } from '#services/workloads/facade.ts'
 import { shellWords } from './shell-words.ts'
 
 export type DockerSettings = Partial<Pick<WorkloadSpec,
   'command' | 'entrypoint' | 'user' | 'workingDir' | 'tty' | 'stdinOpen' | 'networkMode' | 'publishedPorts' | 'links'
-  | 'restartPolicy' | 'capAdd' | 'capDrop' | 'devices' | 'privileged' | 'readOnly' | 'healthCheck'
+  | 'aliases' | 'restartPolicy' | 'capAdd' | 'capDrop' | 'devices' | 'privileged' | 'readOnly' | 'healthCheck'
   | 'mounts'>> & { pids?: number }
 
 export const metadataPrefix = 'docker:'
@@ -34,12 +33,21 @@ const portOf = (option: string, value: string) => {
   }
 }
 
+const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
+const dnsName = new RegExp(`^${label}(?:\\.${label})*$`, 'i')
+
+/** As Docker's own `--link`: without an alias the server's name is the name. */
 const linkOf = (option: string, value: string) => {
-  const [workloadId = '', alias = ''] = value.split(':')
-  if (!isUuid(workloadId) || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/i.test(alias)) throw wrong(
-    option, value, 'SERVER_ID:ALIAS, comma separated',
+  const [workloadId = '', alias = workloadId, ...rest] = value.split(':')
+  if (!workloadId || rest.length || !dnsName.test(alias)) throw wrong(
+    option, value, 'SERVER[:ALIAS], a name or an id, comma separated',
   )
   return { workloadId, alias }
+}
+
+const aliasOf = (option: string, value: string): string => {
+  if (!dnsName.test(value)) throw wrong(option, value, 'DNS names, comma separated')
+  return value
 }
 
 const deviceOf = (option: string, value: string) => {
@@ -59,9 +67,9 @@ const restartOf = (option: string, value: string): WorkloadSpec['restartPolicy']
 }
 
 const networkOf = (option: string, value: string): WorkloadSpec['networkMode'] => {
-  const shared = value.startsWith('container:') && isUuid(value.slice(10))
+  const shared = value.startsWith('container:') && value.length > 'container:'.length
   if (shared || /^(tenant|bridge|host|none)$/.test(value)) return value as 'host'
-  throw wrong(option, value, 'tenant, bridge, host, none or container:SERVER_ID')
+  throw wrong(option, value, 'tenant, bridge, host, none or container:SERVER')
 }
 
 const pidsOf = (option: string, value: string): number => {
@@ -79,6 +87,7 @@ const readers: Record<string, Reader> = {
   tty: (option, value) => ({ tty: truth(option, value), stdinOpen: truth(option, value) }),
   network_mode: (option, value) => ({ networkMode: networkOf(option, value) }),
   publish: (option, value) => ({ publishedPorts: list(value).map((one) => portOf(option, one)) }),
+  aliases: (option, value) => ({ aliases: list(value).map((one) => aliasOf(option, one)) }),
   links: (option, value) => ({ links: list(value).map((one) => linkOf(option, one)) }),
   restart: (option, value) => ({ restartPolicy: restartOf(option, value) }),
   cap_add: (_, value) => ({ capAdd: list(value).map((one) => one.toUpperCase()) }),
@@ -114,8 +123,29 @@ export const privilegedOptions = (settings: DockerSettings): string[] => [
   ...(settings.devices?.length ? ['devices'] : []),
 ]
 
-/** Servers that the settings refer to: each must be one of the caller's own. */
+const sharedWith = (networkMode: string | undefined): string | undefined =>
+  networkMode?.startsWith('container:') ? networkMode.slice('container:'.length) : undefined
+
+/** Servers that the settings refer to, by name or id: each must be one of the caller's own. */
 export const referredServers = ({ links, networkMode }: DockerSettings): string[] => [
-  ...(links ?? []).map((link) => link.workloadId),
-  ...(networkMode?.startsWith('container:') ? [networkMode.slice(10)] : []),
+  ...(links ?? []).map((link) => link.workloadId), ...[sharedWith(networkMode)].filter((one) => one !== undefined),
 ]
+
+/** The same with ids in place of what they were referred to by. */
+export const withIds = (settings: DockerSettings, ids: ReadonlyMap<string, string>): DockerSettings => {
+  const { links, networkMode } = settings
+  const shared = sharedWith(networkMode)
+  return {
+    ...settings,
+    ...(links && {
+      links: links.map(({ workloadId, alias }) => ({ workloadId: ids.get(workloadId) ?? workloadId, alias })),
+    }),
+    ...(shared !== undefined && { networkMode: `container:${ids.get(shared) ?? shared}` as const }),
+  }
+}
+
+/** What a server will be like: the operator's choice for the flavor, and over it the user's. */
+export const settingsOfServer = (
+  { flavor, metadata }: { flavor: { extraSpecs: Record<string, string> }; metadata: Record<string, string> },
+): DockerSettings =>
+  ({ ...dockerSettings(flavor.extraSpecs, extraSpecPrefix), ...dockerSettings(metadata, metadataPrefix) })

@@ -4,9 +4,11 @@ import type { NovaFacade, ServerInfo } from '../facade.ts'
 import { flavorFetch } from '../store/flavors.ts'
 import { keypairFetch } from '../store/keypairs.ts'
 import { serversByIds } from '../store/servers.ts'
+import { passwordInsert } from '../store/server-passwords.ts'
 import { statusOf } from '../states/server-state.ts'
 import type { Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
+import { serverRecordFetch } from './server-record.ts'
 
 const addressesOf = (ports: PortInfo[]): ServerInfo['addresses'] => ports.flatMap((port) => [
   ...port.fixedIps.map(({ ip, version }) => ({ network: port.networkName, ip, version, floating: false })),
@@ -28,6 +30,8 @@ export const lookUp = (parts: NovaParts): NovaFacade => {
   return {
     serversFetchMany,
     serverFetch: async (id) => (await serversFetchMany([id])).get(id),
+    serverRecordFetch: (id) => serverRecordFetch(parts, id),
+    passwordSet: (id, password) => passwordInsert(parts.db, id, password),
     flavorFetch: (id) => flavorFetch(parts.db, id),
     keypairFetch: (userId, name) => keypairFetch(parts.db, userId, name),
   }

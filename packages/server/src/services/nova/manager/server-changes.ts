@@ -72,7 +72,12 @@ export class ServerChanges {
     const workload = await this.#workload(server)
     const spec = workloadSpec({
       server: next, image, personality: asked.personality, networked: workload.spec.networkMode === 'tenant',
+      referred: await this.#checks.referrals(next),
     })
+    if (spec.networkMode !== workload.spec.networkMode) throw badRequest(
+      `A rebuild keeps the network mode '${workload.spec.networkMode}': for '${spec.networkMode}' make a new server.`,
+      { field: 'metadata' },
+    )
     const order = { do: 'rebuild' as const, spec: { ...spec, scheduling: workload.spec.scheduling } }
     return this.#parts.db.transaction(async (tx) => {
       const given = await this.#orders.give(tx, caller, server.id, () => ({ name: 'rebuild', order, change }))

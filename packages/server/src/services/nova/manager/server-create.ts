@@ -51,6 +51,8 @@ interface Prepared {
   image: ImageInfo
   keypair?: Keypair
   ports: PortPlan[]
+  /** Ids of the servers that settings refer to. */
+  referred: Map<string, string>
   securityGroups: SecurityGroupRef[]
   group?: ServerGroup
   reservationId: string
@@ -71,7 +73,6 @@ export class ServerCreate {
     const drafts = Array.from({ length: asked.countMax }, (_, index) => this.#draft(caller, asked, prepared, index))
     this.#checks.settings(caller, drafts[0]!)
     this.#checks.command(prepared.image, drafts[0]!)
-    await this.#checks.referrals(caller, drafts[0]!)
     return inQuotaWords(() => this.#commit(caller, asked, prepared, drafts))
   }
 
@@ -121,10 +122,13 @@ export class ServerCreate {
     await this.#checks.amounts(caller, asked)
     await this.#checks.zone(asked)
     const keypair = await this.#keypair(caller, asked.keyName)
-    const ports = await planPorts(this.#parts.facades.neutron, caller, asked.networks, asked.countMax)
+    const networks = this.#checks.network({ flavor, metadata: asked.metadata }, asked.networks)
+    const ports = await planPorts(this.#parts.facades.neutron, caller, networks, asked.countMax)
+    const referred = await this.#checks.referrals({ metadata: asked.metadata, projectId: caller.projectId })
     const securityGroups = await this.#checks.securityGroups(caller, asked.securityGroups)
     const group = await this.#checks.group(caller, asked.hints, asked.countMax)
-    return { flavor, image, keypair, ports, securityGroups, group, reservationId: `r-${hexId().slice(0, 8)}` }
+    const reservationId = `r-${hexId().slice(0, 8)}`
+    return { flavor, image, keypair, ports, referred, securityGroups, group, reservationId }
   }
 
   async #flavor(caller: RequestContext, id: string): Promise<Flavor> {
@@ -181,7 +185,7 @@ export class ServerCreate {
     const spec = workloadSpec({
       server, image: prepared.image, forcedHost: asked.forcedHost, group: prepared.group,
       personality: asked.personality,
-      networked: prepared.ports.length > 0,
+      networked: prepared.ports.length > 0, referred: prepared.referred,
     })
     const workload = await workloads.ensure(tx, {
       id: server.id, ownerService: 'nova', projectId: server.projectId, userId: server.userId, name: server.name, spec,

@@ -1,7 +1,7 @@
 /** A server as a container: flavor to resources, image and metadata to the command and its settings. Pure. */
 import type { ImageInfo } from '#services/glance/facade.ts'
 import type { WorkloadScheduling, WorkloadSpec } from '#services/workloads/facade.ts'
-import { dockerSettings, extraSpecPrefix, metadataPrefix } from './docker-options.ts'
+import { settingsOfServer, withIds } from './docker-options.ts'
 import type { DockerSettings } from './docker-options.ts'
 import type { Flavor, Server, ServerGroup } from './model.ts'
 import { seedFiles } from './seed-files.ts'
@@ -39,14 +39,15 @@ export interface SpecInputs {
   group?: ServerGroup
   personality?: Personality[]
   networked: boolean
+  /** Ids of the servers that settings refer to by name. */
+  referred: ReadonlyMap<string, string>
 }
 
-const settingsOf = ({ server, image }: SpecInputs): DockerSettings => {
+const settingsOf = ({ server, image, referred }: SpecInputs): DockerSettings => {
   const line = image.properties.os_command_line
   return {
     ...(line ? { command: shellWords(line) } : {}),
-    ...dockerSettings(server.flavor.extraSpecs, extraSpecPrefix),
-    ...dockerSettings(server.metadata, metadataPrefix),
+    ...withIds(settingsOfServer(server), referred),
   }
 }
 
@@ -75,7 +76,7 @@ export const resourcesOf = (flavor: Flavor, pids?: number): WorkloadSpec['resour
 
 export const workloadSpec = (inputs: SpecInputs): WorkloadSpec => {
   const { server, image, personality = [], networked } = inputs
-  const { pids, mounts = [], ...settings } = settingsOf(inputs)
+  const { pids, mounts = [], networkMode = 'tenant', ...settings } = settingsOf(inputs)
   return {
     version: 1,
     imageId: image.id,
@@ -88,7 +89,7 @@ export const workloadSpec = (inputs: SpecInputs): WorkloadSpec => {
     claim: claimOf(server.flavor),
     mounts,
     files: seedFiles(server, personality),
-    networkMode: networked ? 'tenant' : 'none',
+    networkMode: networkMode === 'tenant' && !networked ? 'none' : networkMode,
     restartPolicy: { name: 'no' },
     scheduling: schedulingOf(inputs),
     labels: { 'org.quaystone.nova.server': server.id, 'org.quaystone.nova.name': server.name },

@@ -5,6 +5,7 @@ import {
   time,
 } from '#platform/db/columns.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
+import { passwordsMigration } from './server-passwords.ts'
 
 type Schema = Kysely<any>
 
@@ -205,4 +206,5 @@ export const migrations = [
   defineMigration({ id: '0003-operator', up: createOperatorTables }),
   defineMigration({ id: '0004-reclaims', up: createReclaims }),
   defineMigration({ id: '0005-parked', up: createParked }),
+  passwordsMigration,
 ]

@@ -134,6 +134,11 @@ export const serversByIds = async (executor: Executor, ids: string[]): Promise<M
   return new Map(rows.map((row) => [row.id, serverOf(row)]))
 }
 
+export const serversByName = async (executor: Executor, projectId: string, name: string): Promise<Server[]> => {
+  const filter = { projectId, deleted: false, equal: { name } }
+  return (await narrowed(servers(executor), filter).selectAll().execute()).map(serverOf)
+}
+
 export const serverInsert = async (tx: Tx, server: Server): Promise<void> => {
   await tx.as<NovaTables>().insertInto('nova_server').values(columnsOf(server) as ServerRow).execute()
   await tagsWrite(tx, server.id, server.tags)

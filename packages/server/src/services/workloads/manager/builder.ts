@@ -94,34 +94,17 @@ async function create(stage: Stage): Promise<string> {
 }
 
 async function surroundingsOf({ parts, host, record }: Stage): Promise<Surroundings> {
-  const links = await linksOf(parts, record)
   const sharedId = sharedNetworkOf(record.spec)
   if (sharedId !== undefined) {
-    return { ports: [], resolvConf: undefined, links, sharedContainerId: await sharedContainer(parts, host, sharedId) }
+    return { ports: [], resolvConf: undefined, sharedContainerId: await sharedContainer(parts, host, sharedId) }
   }
   if (record.spec.networkMode !== 'tenant')
-    return { ports: [], resolvConf: undefined, links, sharedContainerId: undefined }
+    return { ports: [], resolvConf: undefined, sharedContainerId: undefined }
   const [ports, plans] = await Promise.all([
     parts.neutron.portsOf(record.id),
     parts.neutron.plugPlans(record.id, { workloadId: record.id, pid: 0, netns: '' }),
   ])
-  return { ports, resolvConf: plans[0]?.resolvConf, links, sharedContainerId: undefined }
-}
-
-async function linksOf(parts: Parts, { spec }: WorkloadRecord): Promise<Record<string, string>> {
-  const links = spec.links ?? []
-  if (links.length === 0) return {}
-  const ports = await parts.neutron.portsOfMany(links.map(({ workloadId }) => workloadId))
-  return Object.fromEntries(
-    links.map(({ workloadId, alias }) => {
-      const address = ports.get(workloadId)?.[0]?.fixedIps[0]?.ip
-      if (address === undefined)
-        throw badRequest(`Link '${alias}' names workload ${workloadId}, which has no address on a network`, {
-          field: 'links',
-        })
-      return [alias, address]
-    }),
-  )
+  return { ports, resolvConf: plans[0]?.resolvConf, sharedContainerId: undefined }
 }
 
 async function sharedContainer(parts: Parts, host: Host, workloadId: string): Promise<string> {

@@ -13,15 +13,13 @@ export const containerName = ({ ownerService, id }: { ownerService: string; id: 
 export interface Surroundings {
   ports: PortInfo[]
   resolvConf: string | undefined
-  /** Alias → address of each linked workload. */
-  links: Record<string, string>
   /** The container whose network is shared. */
   sharedContainerId: string | undefined
 }
 
 export function containerSpecOf(
   record: WorkloadRecord,
-  { ports, resolvConf, links, sharedContainerId }: Surroundings,
+  { ports, resolvConf, sharedContainerId }: Surroundings,
 ): ContainerSpec {
   const { spec, id } = record
   const networkMode =
@@ -43,8 +41,8 @@ export function containerSpecOf(
     mounts: spec.mounts,
     networkMode,
     publishedPorts: spec.publishedPorts,
-    ...(resolvConf === undefined ? {} : { dns: nameserversOf(resolvConf) }),
-    extraHosts: { ...ownAddress(spec.hostname, ports), ...links },
+    ...(resolvConf === undefined ? {} : { dns: nameserversOf(resolvConf), dnsSearch: searchOf(resolvConf) }),
+    extraHosts: ownAddress(spec.hostname, ports),
     healthCheck: spec.healthCheck,
     restartPolicy: spec.restartPolicy,
     capAdd: spec.capAdd,
@@ -66,3 +64,6 @@ const ownAddress = (hostname: string, ports: PortInfo[]): Record<string, string>
 
 export const nameserversOf = (resolvConf: string): string[] =>
   [...resolvConf.matchAll(/^\s*nameserver\s+(\S+)/gm)].map((match) => match[1]!)
+
+export const searchOf = (resolvConf: string): string[] =>
+  (/^\s*search\s+(.+)$/m.exec(resolvConf)?.[1] ?? '').split(/\s+/).filter((domain) => domain !== '')

@@ -19,8 +19,23 @@ export function assertRunnable(spec: WorkloadSpec): void {
       `need networkMode 'bridge', not '${networkMode}': on tenant networks use a floating IP or a port forwarding`,
     )
   }
+  assertNames(spec)
   const relative = spec.files.find(({ path }) => !path.startsWith('/') || path.split('/').includes('..'))
   if (relative) throw unfit('files', `'${relative.path}' must be an absolute path without '..'`)
+}
+
+const nameMax = 253
+const labels = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
+
+/** Aliases and links are answered by the resolver of a tenant network: elsewhere nobody would. */
+function assertNames({ aliases = [], links = [], networkMode }: WorkloadSpec): void {
+  const field = aliases.length > 0 ? 'aliases' : 'links'
+  if (aliases.length + links.length > 0 && networkMode !== 'tenant')
+    throw unfit(field, `need networkMode 'tenant', not '${networkMode}': a tenant network's resolver answers them`)
+  const wrong = [...aliases, ...links.map(({ alias }) => alias)].find(
+    (name) => name.length > nameMax || !labels.test(name),
+  )
+  if (wrong !== undefined) throw unfit(field, `'${wrong}' is no DNS name`)
 }
 
 const unfit = (field: string, sentence: string) =>

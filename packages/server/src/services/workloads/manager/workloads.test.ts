@@ -86,10 +86,18 @@ describe('building', () => {
     assert.equal(runtime().files(containerId!).get('/root/.ssh/authorized_keys')?.toString(), 'ssh-ed25519 AAAA')
   })
 
-  test('a link becomes a name in the container', async () => {
-    const database = await running()
+  test('aliases and links become names that the network is told of', async () => {
+    const database = await running({ aliases: ['store'] })
     const web = await running({ hostname: 'front', links: [{ workloadId: database.id, alias: 'db' }] })
-    assert.equal(runtime().specOf(web.containerId!).extraHosts?.['db'], world.ports.of(database.id)[0]!.fixedIps[0]!.ip)
+    assert.deepEqual(world.ports.namesOf(database.id), { aliases: ['store'], links: [] })
+    assert.deepEqual(world.ports.namesOf(web.id), { aliases: [], links: [{ deviceId: database.id, alias: 'db' }] })
+    const spec = runtime().specOf(web.containerId!)
+    assert.deepEqual([spec.dns, spec.dnsSearch], [['10.0.0.1'], ['example']])
+  })
+
+  test('a name that nobody would answer is refused: off a tenant network, or no DNS name', async () => {
+    await assert.rejects(running({ networkMode: 'bridge', aliases: ['store'] }, 0), /aliases need networkMode 'tenant'/)
+    await assert.rejects(running({ aliases: ['not a name'] }), /'not a name' is no DNS name/)
   })
 
   test('a shared network lands on the same host, in the same namespace', async () => {

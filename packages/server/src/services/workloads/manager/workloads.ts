@@ -72,10 +72,20 @@ type NewWorkload = Parameters<WorkloadsFacade['ensure']>[1]
 async function ensure(parts: Parts, tx: Tx, workload: NewWorkload): Promise<Workload> {
   assertRunnable(workload.spec)
   if (await workloadInsert(tx, newRow(workload, parts.clock.now()))) {
+    if (isNamed(workload.spec)) await nameDevice(parts, tx, workload.id, workload.spec)
     tx.emit(topics.placing, { id: workload.id })
     tx.emit(topics.changed, { id: workload.id })
   }
   return toWorkload((await workloadFetch(tx, workload.id))!)
+}
+
+const isNamed = ({ aliases = [], links = [] }: WorkloadSpec): boolean => aliases.length + links.length > 0
+
+async function nameDevice(parts: Parts, tx: Tx, id: string, { aliases = [], links = [] }: WorkloadSpec): Promise<void> {
+  await parts.neutron.deviceNamesSet(tx, id, {
+    aliases,
+    links: links.map(({ workloadId, alias }) => ({ deviceId: workloadId, alias })),
+  })
 }
 
 const newRow = ({ id, ownerService, projectId, userId, name, spec }: NewWorkload, now: number): WorkloadRow => ({
@@ -118,6 +128,7 @@ async function takeOrder(parts: Parts, tx: Tx, id: string, order: WorkloadOrder)
   if (refusal !== undefined) throw conflict(refusal, { reason: 'state', state: record.state })
   if (order.do === 'rebuild' || order.do === 'resize') {
     assertRunnable(order.spec)
+    await nameDevice(parts, tx, id, order.spec)
     if (record.hostName !== null) await reclaim(parts, tx, record, order)
   }
   await writeOrder(parts, tx, record, order)
