@@ -1,13 +1,13 @@
 /** The database over either dialect: retries what lost a race, refuses nesting, and sends events after the commit. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomInt } from 'node:crypto'
+import { CompiledQuery } from 'kysely'
 import type { Kysely, Transaction } from 'kysely'
 import { systemClock } from '#platform/clock/clock.ts'
 import type { Clock } from '#platform/clock/clock.ts'
 import type { Log } from '#platform/log/log.ts'
 import type { Database, DialectName, IsolationLevel, TransactionOptions, Tx } from './database.ts'
 import { isTransient } from './db-errors.ts'
-import type { PlatformTables } from './platform-tables.ts'
 
 /** What a dialect gives to build the database from. */
 export interface Backend {
@@ -25,6 +25,15 @@ export interface DatabaseDependencies {
 }
 
 interface Event { topic: string; payload: string }
+
+/** Written out, because nearly every transaction ends with it. */
+const insertEvents = {
+  sqlite: `insert into outbox (topic, payload, at)
+    select value ->> 0, value ->> 1, ?2 from json_each(?1) order by key`,
+  postgresql: `insert into outbox (topic, payload, at)
+    select value ->> 0, value ->> 1, $2 from jsonb_array_elements($1::jsonb) with ordinality as event (value, place)
+    order by place`,
+}
 
 /** Checked here and not when sending, so that no committed event can be one that the bus refuses for ever. */
 const topicPattern = /^[^\s.*>]+(\.[^\s.*>]+)*$/
@@ -98,9 +107,8 @@ export class SqlDatabase implements Database {
 
   async #insertEvents(kysely: Transaction<unknown>, events: Event[]): Promise<void> {
     if (events.length === 0) return
-    const at = this.#clock.now()
-    await (kysely as Transaction<unknown> as Transaction<PlatformTables>)
-      .insertInto('outbox').values(events.map((event) => ({ ...event, at }))).execute()
+    const list = JSON.stringify(events.map(({ topic, payload }) => [topic, payload]))
+    await kysely.executeQuery(CompiledQuery.raw(insertEvents[this.dialect], [list, this.#clock.now()]))
   }
 
   /** Runs outside of the transaction's context: what is called here may open transactions of its own. */

@@ -2,6 +2,7 @@
 import type { Selectable } from 'kysely'
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
+import { runStatement } from '#platform/db/statement.ts'
 import type { HistoryRow, QuotaTables } from './tables.ts'
 
 export interface StoredHappening {
@@ -44,19 +45,20 @@ const toHappening = (row: Selectable<HistoryRow>): StoredHappening => ({
 /** `,cores,ram,`: so that one resource is found in it whole. */
 const namesOf = (amounts: Record<string, number>): string => `,${Object.keys(amounts).sort().join(',')},`
 
+const columns = ['at', 'kind', 'project_id', 'subject', 'amounts', 'resources', 'actor', 'times', 'details'] as const
+
+/** Every decision ends with it, so it is written out. */
+const insertText = (places: string): string =>
+  `insert into quota_history (${columns.join(', ')}) values ${places}`
+
 export async function historyInsert(tx: Tx, happenings: readonly Omit<StoredHappening, 'id'>[]): Promise<void> {
-  const rows = happenings.map(({ at, kind, projectId, subject, amounts, actor, times, details }) => ({
-    at,
-    kind,
-    project_id: projectId,
-    subject,
-    amounts: toJson(amounts),
-    resources: namesOf(amounts),
-    actor,
-    times,
-    details: toJson(details),
-  }))
-  await tx.as<QuotaTables>().insertInto('quota_history').values(rows).execute()
+  const rows = happenings.map(({ at, kind, projectId, subject, amounts, actor, times, details }) => {
+    return [at, kind, projectId, subject, toJson(amounts), namesOf(amounts), actor, times, toJson(details)]
+  })
+  const place = (row: number, column: number) => `$${row * columns.length + column + 1}`
+  const text = (of: (row: number, column: number) => string): string =>
+    insertText(rows.map((_, row) => `(${columns.map((_, column) => of(row, column)).join(', ')})`).join(', '))
+  await runStatement(tx, { sqlite: text(() => '?'), postgresql: text(place) }, rows.flat())
 }
 
 /** The newest first. */
