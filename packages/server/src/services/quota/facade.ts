@@ -157,8 +157,11 @@ export interface QuotaFacade {
   defaults(projectId: string): Promise<Record<string, number>>
   /** Throws `badRequest` naming the allowed range, `notFound` for an unknown resource. Evicts nothing by itself. */
   setLimits(request: SetLimitsRequest): Promise<void>
-  /** Back to the defaults; throws `badRequest` while children still hold a part of it. */
-  resetLimits(projectId: string, by?: string): Promise<void>
+  /**
+   * Back to the defaults, of these resources or of all; throws `badRequest` while children still hold a part of one.
+   * `by`: a user's id, for the history.
+   */
+  resetLimits(projectId: string, options?: { resources?: readonly string[]; by?: string }): Promise<void>
   /** Idempotent: the project exists, under this parent (null: a root). Called by whoever creates projects. */
   ensureProject(tx: Tx, project: { projectId: string; parentId: string | null }): Promise<void>
   /** Idempotent: the project is gone, its quota is its parent's again. */

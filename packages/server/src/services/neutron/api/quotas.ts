@@ -1,27 +1,30 @@
 /** `/v2.0/quotas`. */
 import { defineRoute, type Route } from '#platform/api-kit/route.ts'
-import { T, type TSchema } from '#platform/api-kit/schema.ts'
+import { Flag, isTrue, T, type TSchema } from '#platform/api-kit/schema.ts'
 import { badRequest } from '#platform/errors/errors.ts'
 import { quotaNames } from '../manager/quotas.ts'
 import type { NeutronApi } from './neutron-api.ts'
 
 const limit = T.Union([T.Integer({ minimum: -1, maximum: 2 ** 31 - 1 }), T.String({ pattern: '^(-1|\\d{1,9})$' })])
-const body = T.Object({
-  quota: T.Object(Object.fromEntries(Object.keys(quotaNames).map((name) => [name, T.Optional(limit)]))),
-})
+const names = Object.fromEntries(Object.keys(quotaNames).map((name) => [name, T.Optional(limit)]))
+const body = T.Object({ quota: T.Object({ ...names, force: T.Optional(Flag()), check_limit: T.Optional(Flag()) }) })
 const one = T.Object({ quota: T.Object({}) })
 
-/** Whose token it is does not change a limit: owners sent along are ignored, as upstream. */
-const owners = new Set(['tenant_id', 'project_id'])
+/**
+ * Whose token it is does not change a limit: owners sent along are ignored, as upstream. `force` is what happens anyway,
+ * unless `check_limit` asks for the opposite.
+ */
+const notLimits = new Set(['tenant_id', 'project_id', 'force', 'check_limit'])
 
-const read = (given: Record<string, unknown>): Record<string, number> => {
-  const asked = Object.entries(given).filter(([name]) => !owners.has(name))
+const read = (given: Record<string, unknown>): { limits: Record<string, number>; checkLimit: boolean } => {
+  const asked = Object.entries(given).filter(([name]) => !notLimits.has(name))
   if (asked.length === 0)
     throw badRequest('Invalid input for quota. Reason: give at least one limit.', {
       type: 'HTTPBadRequest',
       field: 'quota',
     })
-  return Object.fromEntries(asked.map(([name, value]) => [name, Number(value)]))
+  const limits = Object.fromEntries(asked.map(([name, value]) => [name, Number(value)]))
+  return { limits, checkLimit: isTrue(given.check_limit) }
 }
 
 export const quotaRoutes: Route<NeutronApi>[] = [

@@ -55,7 +55,12 @@ export class Quotas {
     )
   }
 
-  async set(_ctx: RequestContext, projectId: string, asked: Record<string, number>): Promise<Record<string, number>> {
+  /** `checkLimit`: refuses what is below the present use, which is otherwise allowed and refuses what comes. */
+  async set(
+    ctx: RequestContext,
+    projectId: string,
+    { limits: asked, checkLimit }: { limits: Record<string, number>; checkLimit: boolean },
+  ): Promise<Record<string, number>> {
     const unknown = Object.keys(asked).filter((name) => !Object.hasOwn(quotaNames, name))
     if (unknown.length > 0)
       throw badRequest(`Unrecognized attribute(s) '${unknown.join(', ')}'`, {
@@ -63,13 +68,27 @@ export class Quotas {
         field: unknown[0],
       })
     const limits = Object.fromEntries(Object.entries(asked).map(([name, limit]) => [quotaNames[name]!, limit]))
-    await this.#parts.quota().setLimits({ projectId, limits, force: true })
+    if (checkLimit) await this.#assertAboveUse(projectId, asked)
+    await this.#parts.quota().setLimits({ projectId, limits, force: true, by: ctx.userId })
     await this.#parts.db.transaction((tx) => quotaOwnerAdd(tx, projectId))
     return renamed(await this.#parts.quota().limits(projectId), -1)
   }
 
-  async reset(_ctx: RequestContext, projectId: string): Promise<void> {
-    await this.#parts.quota().resetLimits(projectId)
+  async #assertAboveUse(projectId: string, asked: Record<string, number>): Promise<void> {
+    const usage = await this.#parts.quota().usage(projectId)
+    for (const [name, limit] of Object.entries(asked)) {
+      const { inUse = 0, reserved = 0 } = usage[quotaNames[name]!] ?? {}
+      if (limit === -1 || limit >= inUse + reserved) continue
+      throw badRequest(
+        `Quota limit ${limit} for ${name} must be greater than or equal to already used ${inUse + reserved}`,
+        { type: 'HTTPBadRequest', field: name },
+      )
+    }
+  }
+
+  /** Of what Neutron counts: other services' quotas are theirs to delete. */
+  async reset(ctx: RequestContext, projectId: string): Promise<void> {
+    await this.#parts.quota().resetLimits(projectId, { resources: Object.values(quotaNames), by: ctx.userId })
     await this.#parts.db.transaction((tx) => quotaOwnerForget(tx, projectId))
   }
 

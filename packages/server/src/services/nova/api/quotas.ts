@@ -96,7 +96,8 @@ export const quotaRoutes: Route<NovaApi>[] = [
     query: QuotaQuery, body: QuotaBody, reply: { status: 200 },
     handler: async (api, ctx, { params, body }) => {
       enforceOn(ctx, 'update', params.project_id!)
-      const limits = await api.quotas.update(params.project_id!, asked(body.quota_set), isTrue(body.quota_set.force))
+      const { force } = body.quota_set
+      const limits = await api.quotas.update(ctx, params.project_id!, asked(body.quota_set), isTrue(force))
       return { quota_set: shown(ctx, limits) }
     },
   }),
@@ -105,7 +106,7 @@ export const quotaRoutes: Route<NovaApi>[] = [
     policy: 'authenticated', query: QuotaQuery, reply: { status: 202 },
     handler: async (api, ctx, { params }) => {
       enforceOn(ctx, 'delete', params.project_id!)
-      await api.quotas.reset(params.project_id!)
+      await api.quotas.reset(ctx, params.project_id!)
     },
   }),
 ]

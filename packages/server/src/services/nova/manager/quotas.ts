@@ -1,4 +1,6 @@
 /** Nova's quota sets, which are a view of what the quota service keeps. */
+import type { RequestContext } from '#platform/auth/context.ts'
+import type { SetLimitsRequest } from '#services/quota/facade.ts'
 import { badRequest, isRefusal, notFound } from '#platform/errors/errors.ts'
 import { quotaClassRead, quotaClassWrite } from '../store/aggregates.ts'
 import { keypairsList } from '../store/keypairs.ts'
@@ -7,6 +9,9 @@ import type { NovaParts } from './parts.ts'
 import { novaResources } from './quota-words.ts'
 
 export interface QuotaNumbers { limit: number; inUse: number; reserved: number }
+/** Who changes quotas, for their history. */
+type Caller = Pick<RequestContext, 'userId'>
+
 export type QuotaSet = Record<string, QuotaNumbers>
 
 /** Nova's network quotas of old: shown until 2.35, never counted, as upstream with Neutron. */
@@ -40,14 +45,20 @@ export class Quotas {
     }]))
   }
 
-  async update(projectId: string, limits: Record<string, number>, force: boolean): Promise<Record<string, number>> {
+  async update(
+    caller: Caller, projectId: string, limits: Record<string, number>, force: boolean,
+  ): Promise<Record<string, number>> {
     await this.#assertProject(projectId)
     const counted = Object.fromEntries(Object.entries(limits).filter(([name]) => !(name in networkQuotas)))
-    if (Object.keys(counted).length) await this.#set(projectId, counted, force)
+    if (Object.keys(counted).length) await this.#set({ projectId, limits: counted, force, by: caller.userId })
     return this.limits(projectId)
   }
 
-  async reset(projectId: string): Promise<void> { await this.#parts.facades.quota.resetLimits(projectId) }
+  /** Of what Nova counts: other services' quotas are theirs to delete. */
+  async reset(caller: Caller, projectId: string): Promise<void> {
+    const resources = novaResources.map(({ name }) => name)
+    await this.#parts.facades.quota.resetLimits(projectId, { resources, by: caller.userId })
+  }
 
   async classShow(): Promise<Record<string, number>> {
     const defaults = Object.fromEntries(novaResources.map(({ name, defaultLimit }) => [name, defaultLimit]))
@@ -71,9 +82,9 @@ export class Quotas {
     }
   }
 
-  async #set(projectId: string, limits: Record<string, number>, force: boolean): Promise<void> {
+  async #set(request: SetLimitsRequest): Promise<void> {
     try {
-      await this.#parts.facades.quota.setLimits({ projectId, limits, force })
+      await this.#parts.facades.quota.setLimits(request)
     } catch (error) {
       if (isRefusal(error) && error.kind === 'overLimit') throw badRequest(error.message, error.details, error)
       throw error

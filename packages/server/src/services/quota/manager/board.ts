@@ -141,7 +141,7 @@ export class Board {
 
   async reset(ctx: RequestContext, projectId: string): Promise<void> {
     await this.#assertMayChange(ctx, projectId)
-    await this.#limits.reset(projectId, ctx.userId)
+    await this.#limits.reset(projectId, { by: ctx.userId })
   }
 
   /** What the project itself sets (`own`), and what holds for it with what it inherits. */

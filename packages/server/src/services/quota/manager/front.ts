@@ -233,8 +233,8 @@ export class QuotaFront implements QuotaFacade {
   setLimits(request: SetLimitsRequest): Promise<void> {
     return this.#limits.set(request)
   }
-  resetLimits(projectId: string, by?: string): Promise<void> {
-    return this.#limits.reset(projectId, by)
+  resetLimits(projectId: string, options?: { resources?: readonly string[]; by?: string }): Promise<void> {
+    return this.#limits.reset(projectId, options)
   }
 
   ensureProject(tx: Tx, { projectId, parentId }: { projectId: string; parentId: string | null }): Promise<void> {

@@ -104,12 +104,14 @@ export class Limits {
     tree.configure(projectId, resource, { ...change, ...(limit.ceiling === null && { ceiling: null }) }, { force })
   }
 
-  reset(projectId: string, by?: string): Promise<void> {
+  reset(projectId: string, { resources, by }: { resources?: readonly string[]; by?: string } = {}): Promise<void> {
     return this.#parts.db.transaction(async (tx) => {
       // A limit of Keystone is deleted there.
       const followed = new Set((await unifiedLimitsList(tx, projectId)).map((row) => row.resource))
       const work = ({ tree }: QuotaEngine) => {
-        const names = tree.resources.filter((name) => !followed.has(name))
+        const names = (resources ?? tree.resources).filter(
+          (name) => tree.resourceNumber(name) !== undefined && !followed.has(name),
+        )
         for (const name of names) deleteHardLimit(tree, projectId, tree.resourceNumber(name)!)
         return names
       }
