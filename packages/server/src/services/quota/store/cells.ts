@@ -62,29 +62,40 @@ const sqliteCount = `
     from json_each(?1)) as change
   where quota_cell.node = change.node and quota_cell.resource = change.resource`
 
-/** Locks the cells in the order of the changes, and counts if each still is what the change was made from. */
+/**
+ * Locks the cells in the order of the changes, and counts if each change still is right. One that was read as it is now
+ * is. So is one that came to or left what others carry anyway, beyond the private part: by how much does not depend on
+ * what was counted meanwhile, as long as it stays there and within its bounds.
+ */
 const postgresCount = `
   with change as (
       select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
-          $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::int[])
+          $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::int[])
         with ordinality as change (node, resource, counted, subtree, reserved,
-          was_counted, was_subtree, was_reserved, private, bound, ceiling, watched, place)),
+          was_counted, was_subtree, private, bound, ceiling, watched, place)),
     cell as (
       select cell.* from quota_cell cell join change using (node, resource)
       order by change.place for no key update of cell),
-    same as (
+    right_still as (
       select count(*) as cells from cell join change using (node, resource)
-      where (cell.counted, cell.subtree, cell.reserved) = (was_counted, was_subtree, was_reserved)
-        and (cell.private, cell.bound, cell.ceiling, cell.watched)
-          = (change.private, change.bound, change.ceiling, change.watched))
-  update quota_cell counting set counted = change.counted, subtree = change.subtree, reserved = change.reserved
-  from change, same
-  where same.cells = cardinality($1) and counting.node = change.node and counting.resource = change.resource`
+      where (cell.private, cell.bound, cell.ceiling, cell.watched)
+          = (change.private, change.bound, change.ceiling, change.watched)
+        and (cell.counted = was_counted
+          or least(cell.counted, cell.counted + change.counted, was_counted, was_counted + change.counted)
+              >= cell.private
+            and (change.counted <= 0 or cell.bound = -1 or cell.counted + change.counted <= cell.bound))
+        and (cell.subtree = was_subtree or change.subtree <= 0 or cell.ceiling = -1
+          or cell.subtree + change.subtree <= cell.ceiling))
+  update quota_cell counting set
+    counted = counting.counted + change.counted, subtree = counting.subtree + change.subtree,
+    reserved = counting.reserved + change.reserved
+  from change, right_still
+  where right_still.cells = cardinality($1) and counting.node = change.node and counting.resource = change.resource`
 
 /**
  * Writes the counters of cells, which must be in the order of locking: leaf first, then by name. On PostgreSQL they are
- * locked until the end of the transaction, and false is the answer if one is not any more what it was read as; then
- * nothing is changed. SQLite has one writer at a time.
+ * locked until the end of the transaction, and false is the answer if a change is not right any more; then nothing is
+ * changed. SQLite has one writer at a time.
  */
 export async function cellsCount(tx: Tx, changes: readonly CellChange[]): Promise<boolean> {
   if (changes.length === 0) return true
@@ -102,8 +113,10 @@ const counted = async (tx: Tx, text: string, parameters: readonly unknown[]): Pr
 const columnsOf = (changes: readonly CellChange[]): unknown[][] => [
   changes.map(({ before }) => before.node),
   changes.map(({ before }) => before.resource),
-  ...(['counted', 'subtree', 'reserved'] as const).map((name) => changes.map(({ after }) => after[name])),
-  ...(['counted', 'subtree', 'reserved', 'private', 'bound', 'ceiling', 'watched'] as const).map((name) =>
+  ...(['counted', 'subtree', 'reserved'] as const).map((name) =>
+    changes.map(({ before, after }) => after[name] - before[name]),
+  ),
+  ...(['counted', 'subtree', 'private', 'bound', 'ceiling', 'watched'] as const).map((name) =>
     changes.map(({ before }) => before[name]),
   ),
 ]
