@@ -11,6 +11,7 @@ import type { Bus } from '#platform/bus/bus.ts'
 import { createNatsBus } from '#platform/bus/nats-bus.ts'
 import { systemClock } from '#platform/clock/clock.ts'
 import { createLog, type Log, type LogLevel } from '#platform/log/log.ts'
+import type { AskMetadata, MetadataReply } from '#services/metadata/ports.ts'
 import { ensureDockerEngine, ensureHostTools } from './install/docker-engine.ts'
 import { isRootUser } from './install/install-context.ts'
 import { endOnSignals, say } from './serving.ts'
@@ -76,17 +77,19 @@ async function makeAgent(flags: AgentFlags, { dataDir, files, log }: Surrounding
     logFile: join(dataDir, 'dockerd.log'),
   })
   await ensureHostTools(install)
-  return new Agent({
+  const metadata: AskMetadata = async (ask) => (await agent.ask('cloud.metadata', [ask])) as MetadataReply
+  const agent: Agent = new Agent({
     connect: () => connect(flags.nats, log),
     token,
     name: flags.name,
     address,
     version: readVersion(),
     files,
-    machine: machineOf({ address, gateDir: files.gateDir, socketPath, log, clock: systemClock }),
+    machine: machineOf({ address, gateDir: files.gateDir, dataDir, socketPath, metadata, log, clock: systemClock }),
     clock: systemClock,
     log,
   })
+  return agent
 }
 
 function readToken(path: string): string {

@@ -24,6 +24,18 @@ const sent = async (url: string, init: RequestInit): Promise<Response> => {
   }
 }
 
+/** The sentence inside a fault of any service; the whole answer where there is none. */
+const sentenceOf = (text: string): string => {
+  try {
+    const fault = Object.values(JSON.parse(text) as Record<string, unknown>)[0]
+    const { message } = (fault ?? {}) as { message?: unknown }
+    return typeof message === 'string' ? message : text
+  } catch (error) {
+    if (error instanceof SyntaxError) return text
+    throw error
+  }
+}
+
 /** Asks one path of the cloud's API with an administrator's token; the parsed body. */
 export const operatorSession = async (dataDir: string) => {
   const auth = readAuth(dataDir)
@@ -52,7 +64,7 @@ export const operatorSession = async (dataDir: string) => {
       headers: { 'x-auth-token': token, 'content-type': 'application/json' },
     })
     const text = await answer.text()
-    if (!answer.ok) throw new StartProblem(`${path} answered ${answer.status}: ${text}`)
+    if (!answer.ok) throw new StartProblem(`${path} answered ${answer.status}: ${sentenceOf(text)}`)
     return (text ? JSON.parse(text) : undefined) as T
   }
 }

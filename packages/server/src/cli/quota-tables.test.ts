@@ -7,9 +7,16 @@ const longId = 'f432f8f53f17477f9dfdff05d34fe592'
 const nameOf = (id: string) => ({ p1: 'web', p2: 'shop', [longId]: 'web' })[id] ?? id
 
 test('numbers stand to the right, words to the left, −1 is a word', () => {
-  assert.deepEqual(tableOf(['NAME', 'N'], [['a', 5], ['longer', -1]]), [
-    'NAME            N', 'a               5', 'longer  unlimited',
-  ])
+  assert.deepEqual(
+    tableOf(
+      ['NAME', 'N'],
+      [
+        ['a', 5],
+        ['longer', -1],
+      ],
+    ),
+    ['NAME            N', 'a               5', 'longer  unlimited'],
+  )
 })
 
 test('loans say from what they come, and that there are none', () => {
@@ -20,15 +27,31 @@ test('loans say from what they come, and that there are none', () => {
 
 test('an explanation names who would have to end, a refusal what would help', () => {
   const victims = [{ claim: 'nova:server:x', project: 'p2', right: 'owner' }]
-  const levels = [{
-    project: 'p1', resource: 'instances', ceiling: 8, visible: 8, used: 4, borrow: 0, blocked: 'bound',
-  }]
+  const levels = [
+    {
+      project: 'p1',
+      resource: 'instances',
+      ceiling: 8,
+      visible: 8,
+      used: 4,
+      borrow: 0,
+      blocked: 'bound',
+    },
+  ]
   const lines = explanationLines(
-    { verdict: 'reclaims', victims, refusal: null, levels, available: { instances: 0 } }, nameOf,
+    { verdict: 'reclaims', victims, refusal: null, levels, available: { instances: 0 } },
+    nameOf,
   )
   assert.equal(lines[1], "  ends nova:server:x of shop (by owner's right)")
   const refusal = {
-    code: 'CEILING', node: 'p1', resource: 'instances', asked: 9, limit: 8, used: 4, reserved: 0, missing: 5,
+    code: 'CEILING',
+    node: 'p1',
+    resource: 'instances',
+    asked: 9,
+    limit: 8,
+    used: 4,
+    reserved: 0,
+    missing: 5,
     remedy: `Release 5 instances in ${longId}.`,
   }
   assert.deepEqual(playedLines('claim:web:instances=9', { state: 'refused', refusal }, nameOf), [

@@ -54,6 +54,7 @@ export interface ExplanationAnswer {
     blocked: string | null
   }[]
   available: Record<string, number>
+  notes?: string[]
 }
 
 export type Played =
@@ -81,6 +82,31 @@ export const tableOf = (header: readonly string[], rows: readonly (readonly Cell
   return [line(header), ...texts.map(line)]
 }
 
+/**
+ * A table no wider than `width` characters, if it can be: columns are left out, the first of `least` first, and the last
+ * line says which. 0: as wide as it is.
+ */
+export const fitted = (
+  header: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  { width, least }: { width: number; least: readonly string[] },
+): string[] => {
+  const left: string[] = []
+  for (;;) {
+    const kept = header.map((title, column) => ({ title, column })).filter(({ title }) => !left.includes(title))
+    const lines = tableOf(
+      kept.map(({ title }) => title),
+      rows.map((row) => kept.map(({ column }) => row[column]!)),
+    )
+    const next = least[left.length]
+    if (width > 0 && next !== undefined && lines.some((line) => line.length > width)) left.push(next)
+    else return left.length === 0 ? lines : [...lines, leftOutText(left)]
+  }
+}
+
+const leftOutText = (titles: readonly string[]): string =>
+  `(Too narrow for ${titles.join(', ')}: widen the terminal, or see all with -f json.)`
+
 /** Nobody uses, owns or lends any of it. */
 export const isIdle = (row: TreeRow): boolean =>
   row.subtree === 0 && row.inUse === 0 && row.reserved === 0 && row.owned === 0 && row.pool === 0 && row.borrow === 0
@@ -103,8 +129,11 @@ const treeHeader = [
   'AVAILABLE',
 ]
 
-export const treeLines = (rows: readonly TreeRow[], nameOf: NameOf): string[] =>
-  tableOf(
+/** What a narrow terminal can do without, the least important first. */
+const treeLeast = ['WEIGHT', 'DESERVED', 'RESERVED', 'LEND', 'BORROW', 'POOL', 'GRANTED', 'LIMIT', 'LENT', 'BORROWED']
+
+export const treeLines = (rows: readonly TreeRow[], nameOf: NameOf, width = 0): string[] =>
+  fitted(
     treeHeader,
     rows.map((row) => [
       `${'  '.repeat(row.depth)}${nameOf(row.project)}`,
@@ -123,6 +152,7 @@ export const treeLines = (rows: readonly TreeRow[], nameOf: NameOf): string[] =>
       row.deserved,
       row.available,
     ]),
+    { width, least: treeLeast },
   )
 
 export const loanLines = (loans: readonly LoanRow[], nameOf: NameOf): string[] =>
@@ -161,6 +191,7 @@ export const explanationLines = (answer: ExplanationAnswer, nameOf: NameOf): str
   verdicts[answer.verdict],
   ...victimLines(answer.victims, nameOf),
   ...(answer.verdict === 'refused' && answer.refusal ? refusalLines(answer.refusal, nameOf) : []),
+  ...(answer.notes ?? []).map((note) => `  ${note}`),
   ...Object.entries(answer.available).map(
     ([name, amount]) => `Available without taking back: ${textOf(amount)} ${name}`,
   ),

@@ -1,9 +1,13 @@
-/** `quaystone quota`: who owns, lends, borrows and uses what in a running cloud; changes, explains, supposes. */
+/** `quaystone quota`: who owns, lends, borrows and uses what in a running cloud; changes, explains, supposes, remembers. */
 import { Command } from 'commander'
 import { defaultDataDir } from '../app/config.ts'
 import { StartProblem } from '../app/data-dir.ts'
 import { operatorSession } from './operator-session.ts'
-import { explanationLines, isIdle, loanLines, playedLines, treeLines } from './quota-tables.ts'
+import { historyLines } from './quota-history.ts'
+import type { HappeningRow } from './quota-history.ts'
+import { policyOf, policyRows, policyWords } from './quota-policy.ts'
+import type { PolicyAnswer } from './quota-policy.ts'
+import { explanationLines, isIdle, loanLines, playedLines, tableOf, treeLines } from './quota-tables.ts'
 import type { ExplanationAnswer, LoanRow, NameOf, Played, TreeRow } from './quota-tables.ts'
 import { amountsOf, holdingOf, stepOf } from './quota-words.ts'
 
@@ -15,8 +19,19 @@ interface TreeFlags extends Flags {
   resource?: string[]
   all?: boolean
 }
+interface HistoryFlags extends Flags {
+  kind?: string[]
+  resource?: string
+  subject?: string
+  since?: string
+  until?: string
+  limit: string
+}
 
 const quotaPath = '/quota/v1'
+
+/** Columns of the terminal; 0 where the output goes to a file or another program, which has no width. */
+const width = (): number => process.stdout.columns ?? 0
 
 const command = (name: string, places: string, about: string): Command =>
   new Command(name)
@@ -28,30 +43,91 @@ const command = (name: string, places: string, about: string): Command =>
 const treeOptions = (tree: Command): Command =>
   tree.option('-r, --resource <name...>', 'only these').option('--all', 'also what nobody owns or uses')
 
+const words = `
+How a project holds a resource (-1 or "unlimited" for no limit):
+  own      what it is guaranteed; the parts of a parent's children come out of the parent's own
+  pool     the part of its own that is given to nobody and shared by weight below it
+  lend     how much of what it does not use others may use
+  borrow   how much it may use beyond its own, of what others lend or share
+  ceiling  a hard cap on everything below it; "none": own + borrow
+  weight   its share of a pool, next to its siblings
+  tier     1 to 10: a better tier is served first`
+
+const setHelp = `${words}
+
+Examples:
+  quaystone quota set web instances own=8 lend=unlimited borrow=4   owns 8, lends them, may borrow 4
+  quaystone quota set org cores own=64 pool=64                      shares 64 by weight below it
+  quaystone quota set web instances own=2 --force                   even below what is in use: nobody is ended`
+
+const treeHelp = `
+Columns: OWN, POOL, LEND, BORROW and WEIGHT are settings (see "quaystone quota set --help"); LIMIT is what OpenStack's
+clients see; IN USE and RESERVED are the project's own, without what is below it; GRANTED went to its children; LENT and
+BORROWED are loans of now; DESERVED is its fair part now; AVAILABLE is what it could get at once.`
+
+const policyHelp = `
+Without settings: shows what holds for the project, and what of it is inherited.
+${Object.entries(policyWords)
+  .map(([name, { kind, about }]) => `  ${name.padEnd(12)} ${Array.isArray(kind) ? kind.join(' | ') : kind}: ${about}`)
+  .join('\n')}
+
+Who has to give back first is not a setting: the lowest priority, then the newest, and never more than is needed.
+
+Example: quaystone quota policy web grace=2m onReclaim=stop`
+
+const historyHelp = `
+Kinds: granted, lent, released, cancelled, expired, refused, recalled, spared, gathered, settings, policy, repaired,
+forgotten, moved.
+
+Example: quaystone quota history web --kind refused recalled --since 2026-11-23T08:00:00Z`
+
+const history = (): Command =>
+  command('history', '[project]', 'what happened: grants, loans, refusals, reclaims, settings; the newest first')
+    .option('-k, --kind <kind...>', 'only these kinds')
+    .option('-r, --resource <name>', 'only what is about this resource')
+    .option('--subject <subject>', 'only about this, such as nova:server:<id>')
+    .option('--since <moment>', 'from this moment on')
+    .option('--until <moment>', 'before this moment')
+    .option('-n, --limit <number>', 'rows at most', '50')
+    .addHelpText('after', historyHelp)
+    .action(showHistory)
+
+const simulateHelp =
+  '\nSteps: claim:PROJECT:instances=4,cores=4  set:PROJECT:instances:own=8  release:SUBJECT\n' +
+  'Example: quaystone quota simulate org set:web:instances:own=12 claim:web:instances=12'
+
 export const quotaCommand = (): Command =>
   new Command('quota')
     .description('who owns, lends, borrows and uses what, in every project')
+    .addHelpText('after', words)
     .addCommand(
-      treeOptions(command('tree', '[project]', 'show projects and their numbers, the parents first')).action(tree),
+      treeOptions(command('tree', '[project]', 'show projects and their numbers, the parents first'))
+        .addHelpText('after', treeHelp)
+        .action(tree),
     )
     .addCommand(
       command('set', '<project> <resource> <settings...>', 'set own, pool, lend, borrow, ceiling, weight, tier')
         .option('--force', 'even below what is in use now')
-        .addHelpText('after', '\nExample: quaystone quota set web instances own=8 lend=unlimited borrow=4')
+        .addHelpText('after', setHelp)
         .action(set),
+    )
+    .addCommand(
+      command('policy', '<project> [settings...]', 'show or set how loans come back')
+        .addHelpText('after', policyHelp)
+        .action(policy),
     )
     .addCommand(command('loans', '[project]', 'list who lends what to whom').action(loans))
     .addCommand(
-      command('explain', '<project> <resource> <amount>', 'say what a request would get, and why').action(explain),
+      command('explain', '<project> <amounts...>', 'say what a request would get, and why')
+        .addHelpText('after', '\nExample: quaystone quota explain web instances=1 cores=2 ram=512')
+        .action(explain),
     )
     .addCommand(
       treeOptions(command('simulate', '<project> <steps...>', "play steps on a copy of the project's tree"))
-        .addHelpText(
-          'after',
-          '\nSteps: claim:PROJECT:instances=4,cores=4  set:PROJECT:instances:own=8  release:SUBJECT',
-        )
+        .addHelpText('after', simulateHelp)
         .action(simulate),
     )
+    .addCommand(history())
 
 interface Session {
   ask: Awaited<ReturnType<typeof operatorSession>>
@@ -86,7 +162,7 @@ async function tree(project: string | undefined, flags: TreeFlags): Promise<void
   const { ask, nameOf, idOf } = await openSession(flags)
   const query = project === undefined ? '' : `?project_id=${idOf(project)}`
   const rows = chosen((await ask<{ tree: TreeRow[] }>(`${quotaPath}/tree${query}`)).tree, flags)
-  print(flags, rows, () => treeLines(rows, nameOf))
+  print(flags, rows, () => treeLines(rows, nameOf, width()))
 }
 
 async function set(
@@ -101,7 +177,31 @@ async function set(
   await ask(`${quotaPath}/projects/${id}`, { method: 'PUT', body: { limits, force: flags.force ?? false } })
   const answer = await ask<{ tree: TreeRow[] }>(`${quotaPath}/tree?project_id=${id}`)
   const rows = answer.tree.filter((row) => row.project === id && row.resource === resource)
-  print(flags, rows[0], () => treeLines(rows, nameOf))
+  print(flags, rows[0], () => treeLines(rows, nameOf, width()))
+}
+
+async function policy(project: string, settings: string[], flags: Flags): Promise<void> {
+  const change = policyOf(settings)
+  const { ask, idOf } = await openSession(flags)
+  const path = `${quotaPath}/projects/${idOf(project)}/policy`
+  if (settings.length > 0) await ask(path, { method: 'PUT', body: { policy: change } })
+  const { policy: answer } = await ask<{ policy: PolicyAnswer }>(path)
+  print(flags, answer, () => tableOf(['POLICY', 'VALUE', 'FROM', 'MEANS'], policyRows(answer)))
+}
+
+async function showHistory(project: string | undefined, flags: HistoryFlags): Promise<void> {
+  const { ask, nameOf, idOf } = await openSession(flags)
+  const query = new URLSearchParams({
+    limit: flags.limit,
+    ...(project !== undefined && { project_id: idOf(project) }),
+  })
+  for (const name of ['resource', 'subject', 'since', 'until'] as const) {
+    const value = flags[name]
+    if (value !== undefined) query.set(name, value)
+  }
+  for (const kind of flags.kind ?? []) query.append('kind', kind)
+  const { history: rows } = await ask<{ history: HappeningRow[] }>(`${quotaPath}/history?${query}`)
+  print(flags, rows, () => historyLines(rows, nameOf, width()))
 }
 
 async function loans(project: string | undefined, flags: Flags): Promise<void> {
@@ -117,23 +217,29 @@ const rootsOf = async (ask: Session['ask']): Promise<string[]> => {
   return [...new Set(rows.filter(({ depth }) => depth === 0).map((row) => row.project))]
 }
 
-async function explain(project: string, resource: string, amount: string, flags: Flags): Promise<void> {
-  const amounts = amountsOf([`${resource}=${amount}`])
+/** `instances=4 cores=4`, or one resource and its amount: `instances 4`. */
+const askedOf = ([first = '', second, ...more]: readonly string[]): Record<string, number> =>
+  second !== undefined && more.length === 0 && !first.includes('=')
+    ? amountsOf([`${first}=${second}`])
+    : amountsOf([first, ...(second === undefined ? [] : [second]), ...more])
+
+async function explain(project: string, asked: string[], flags: Flags): Promise<void> {
+  const amounts = askedOf(asked)
   const { ask, nameOf, idOf } = await openSession(flags)
   const path = `${quotaPath}/projects/${idOf(project)}/explain`
   const { explanation } = await ask<{ explanation: ExplanationAnswer }>(path, { method: 'POST', body: { amounts } })
   print(flags, explanation, () => explanationLines(explanation, nameOf))
 }
 
-async function simulate(project: string, words: string[], flags: TreeFlags): Promise<void> {
+async function simulate(project: string, steps: string[], flags: TreeFlags): Promise<void> {
   const { ask, nameOf, idOf } = await openSession(flags)
-  const steps = words.map((word) => stepOf(word, idOf))
+  const body = { steps: steps.map((word) => stepOf(word, idOf)) }
   const path = `${quotaPath}/projects/${idOf(project)}/simulate`
-  const answer = await ask<{ results: Played[]; tree: TreeRow[] }>(path, { method: 'POST', body: { steps } })
+  const answer = await ask<{ results: Played[]; tree: TreeRow[] }>(path, { method: 'POST', body })
   const rows = chosen(answer.tree, flags)
   print(flags, { results: answer.results, tree: rows }, () => [
-    ...words.flatMap((word, index) => playedLines(word, answer.results[index]!, nameOf)),
+    ...steps.flatMap((word, index) => playedLines(word, answer.results[index]!, nameOf)),
     '',
-    ...treeLines(rows, nameOf),
+    ...treeLines(rows, nameOf, width()),
   ])
 }

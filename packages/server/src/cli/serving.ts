@@ -1,6 +1,8 @@
 /** What `up` and `serve` have in common: a cloud from a data directory, its greeting, and a clean end. */
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { AskMetadata } from '#services/metadata/ports.ts'
+import { unavailable } from '#platform/errors/errors.ts'
 import { compose, type Cloud } from '../app/compose.ts'
 import type { Config } from '../app/config.ts'
 import { writeClientFiles, type Identity } from '../app/data-dir.ts'
@@ -31,7 +33,8 @@ export const say = (line: string): void => {
 
 export const startCloud = async (serving: Serving): Promise<Cloud> => {
   const { config, dataDir, identity, log, roles } = serving
-  const own = roles.has('agent') ? [await ownHost(serving)] : []
+  const later: { cloud?: Cloud } = {}
+  const own = roles.has('agent') ? [await ownHost(serving, later)] : []
   const cloud = await compose({
     config,
     dataDir,
@@ -44,6 +47,7 @@ export const startCloud = async (serving: Serving): Promise<Cloud> => {
     runsControllers: roles.has('controllers'),
     extras: { keystone: { adminPassword: identity.adminPassword, demoPassword: identity.demoPassword } },
   })
+  later.cloud = cloud
   try {
     if (roles.has('api')) await cloud.server.listen({ host: config.listen, port: config.port })
     return cloud
@@ -53,14 +57,20 @@ export const startCloud = async (serving: Serving): Promise<Cloud> => {
   }
 }
 
-const ownHost = async ({ config, dataDir, identity, log, mayInstall }: Serving) => {
+/** The host is built before the cloud that answers its containers. */
+const ownHost = async ({ config, dataDir, identity, log, mayInstall }: Serving, later: { cloud?: Cloud }) => {
   const install = { clock: systemClock, say, allowInstall: mayInstall, isRoot: isRootUser() }
   const { socketPath } = await ensureDockerEngine(install, {
     dockerHost: config.docker.host ?? process.env.DOCKER_HOST,
     logFile: join(dataDir, 'dockerd.log'),
   })
   await ensureHostTools(install)
-  return await localHost({ config, dataDir, cloudId: identity.cloudId, socketPath, log, clock: systemClock })
+  const { cloudId } = identity
+  const metadata: AskMetadata = async (ask) => {
+    if (later.cloud === undefined) throw unavailable('The cloud is not serving yet')
+    return await later.cloud.facades.metadata.answer(ask)
+  }
+  return await localHost({ config, dataDir, cloudId, socketPath, metadata, log, clock: systemClock })
 }
 
 /** Writes the clients' files and says where everything is. */

@@ -69,6 +69,22 @@ test('an explanation names every level and whom it would cost', async () => {
   )
 })
 
+test('an explanation says that what is no server is never taken back', async () => {
+  const { facades, db } = cloud
+  await ask('PUT', `/projects/${org}`, { limits: { networks: 4 } })
+  await ask('PUT', `/projects/${children.t1}`, { limits: { networks: { own: 4, lend: -1 } } })
+  await ask('PUT', `/projects/${children.t2}`, { limits: { networks: { borrow: 4 } } })
+  const borrowed = { projectId: children.t2!, deltas: { networks: 4 }, subject: 'test:networks' }
+  await db.transaction((tx) => facades.quota.reserve(tx, borrowed))
+  const { explanation } = (await ask('POST', `/projects/${children.t1}/explain`, { amounts: { networks: 1 } })).body
+  assert.equal(explanation.verdict, 'refused')
+  assert.match(explanation.notes[0], /networks is never taken back/)
+  await db.transaction((tx) => facades.quota.release(tx, borrowed))
+  for (const name of ['t1', 't2']) {
+    await ask('PUT', `/projects/${children[name]}`, { limits: { networks: { own: 0, lend: 0, borrow: 0 } } })
+  }
+})
+
 test('loans name lender, borrower and amount', async () => {
   const { loans } = (await ask('GET', `/projects/${org}/loans`)).body
   assert.deepEqual(loans, [
@@ -204,7 +220,7 @@ test('the metrics count decisions and say what trees may use and use', async () 
   const { text } = await cloud.ask('GET', '/metrics', {})
   const samples = text.split('\n')
   for (const sample of [
-    'quaystone_quota_decisions_total{decision="lent"} 1',
+    'quaystone_quota_decisions_total{decision="lent"} 2',
     'quaystone_quota_refusals_total{reason="CEILING",resource="instances"} 3',
     `quaystone_quota_limit{tree="${org}",resource="instances"} 16`,
     `quaystone_quota_used{tree="${org}",resource="instances"} 0`,

@@ -17,6 +17,7 @@ import { resourcesList } from '../store/resources.ts'
 import { growTree } from './grown-tree.ts'
 import type { Limits } from './limits.ts'
 import { usageOf } from './limits.ts'
+import { notesOf } from './owners-notes.ts'
 import { policyOf } from './owners-policy.ts'
 import type { ProjectPolicy } from './owners-policy.ts'
 import type { QuotaParts } from './parts.ts'
@@ -97,14 +98,19 @@ export class Board {
       }))
   }
 
-  async explain(ctx: RequestContext, projectId: string, question: Question): Promise<Explanation> {
+  async explain(
+    ctx: RequestContext,
+    projectId: string,
+    question: Question,
+  ): Promise<Explanation & { notes: string[] }> {
     const { engine, project } = await this.#seen(ctx, projectId)
     const answer = explain(
       engine,
       this.#ask(engine, projectId, question.amounts, question.priority),
       this.#parts.clock.now(),
     )
-    return ctx.isAdmin ? answer : discreet(engine, project, answer)
+    const notes = await notesOf(this.#parts.db, engine.tree.roots[0]!.id, answer)
+    return { ...(ctx.isAdmin ? answer : discreet(engine, project, answer)), notes }
   }
 
   #ask(engine: QuotaEngine, project: string, amounts: Record<string, number>, priority?: number): Ask {

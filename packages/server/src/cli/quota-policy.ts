@@ -1,0 +1,106 @@
+/** A project's reclaim policy in words that people type and read: `grace=30s onReclaim=stop`. */
+import { StartProblem } from '../app/data-dir.ts'
+
+export interface PolicyAnswer {
+  /** What the project sets itself. */
+  own: Record<string, unknown>
+  /** What holds for it, with what it inherits. */
+  effective: Record<string, unknown>
+}
+
+type Kind = 'duration' | 'count' | 'yes or no' | readonly string[]
+interface Word {
+  field: string
+  kind: Kind
+  about: string
+}
+
+/** Word → field of the API. */
+export const policyWords: Record<string, Word> = {
+  reclaim: {
+    field: 'reclaim',
+    kind: ['never', 'natural', 'onDemand', 'aggressive'],
+    about: 'as an owner: when what it lent is taken back; aggressive gives no grace, natural ends nobody',
+  },
+  grace: { field: 'graceMs', kind: 'duration', about: 'as a borrower: how long its servers run on after a notice' },
+  graceMax: { field: 'graceMaxMs', kind: 'duration', about: 'as an owner: the longest grace that it grants' },
+  minRuntime: {
+    field: 'minRuntimeMs',
+    kind: 'duration',
+    about: 'as a borrower: how long its servers run before a share of the pool is taken back',
+  },
+  waits: {
+    field: 'waitsForMinRuntime',
+    kind: 'yes or no',
+    about: "as an owner: whether it waits for its borrowers' minimum run time too",
+  },
+  reclaimsMax: {
+    field: 'reclaimsMax',
+    kind: 'count',
+    about: 'so often reclaimed, a server claims only what its project owns',
+  },
+  onReclaim: {
+    field: 'onReclaim',
+    kind: ['delete', 'stop'],
+    about: 'as a borrower: what happens to its servers at the deadline; stopped ones start again when there is room',
+  },
+}
+
+const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+const durationOf = (word: string, value: string): number => {
+  const [, amount, unit] = /^(\d+)(ms|s|m|h)$/.exec(value) ?? []
+  if (amount === undefined) throw new StartProblem(`"${word}" must be a duration such as 30s, 5m or 2h.`)
+  return Number(amount) * units[unit!]!
+}
+
+const valueOf = (word: string, kind: Kind, value: string): unknown => {
+  if (kind === 'duration') return durationOf(word, value)
+  if (kind === 'yes or no') {
+    if (value === 'yes' || value === 'no') return value === 'yes'
+    throw new StartProblem(`"${word}" must be yes or no.`)
+  }
+  if (kind === 'count') {
+    if (/^[1-9]\d*$/.test(value)) return Number(value)
+    throw new StartProblem(`"${word}" must be a whole number of 1 or more.`)
+  }
+  if (kind.includes(value)) return value
+  throw new StartProblem(`"${word}" must be one of ${kind.join(', ')}.`)
+}
+
+/** `grace=30s onReclaim=stop`, as the API takes it. */
+export const policyOf = (words: readonly string[]): Record<string, unknown> =>
+  Object.fromEntries(
+    words.map((word) => {
+      const [, name = '', value = ''] = /^([^=]+)=(.+)$/.exec(word) ?? []
+      const known = policyWords[name]
+      if (!known) {
+        const names = Object.keys(policyWords).join(', ')
+        throw new StartProblem(`"${word}" is nothing that can be set. What can, as name=value: ${names}.`)
+      }
+      return [known.field, valueOf(word, known.kind, value)]
+    }),
+  )
+
+/** `90s`, `5m`: the largest unit that divides it. */
+export const durationText = (ms: number): string => {
+  const [unit, size] = Object.entries(units)
+    .toReversed()
+    .find(([, one]) => ms % one === 0 && ms >= one) ?? ['s', 1000]
+  return `${ms / size}${unit}`
+}
+
+const valueText = (kind: Kind, value: unknown): string => {
+  if (kind === 'duration') return durationText(Number(value))
+  if (kind === 'yes or no') return value === true ? 'yes' : 'no'
+  return String(value)
+}
+
+/** Name, value, whose it is and what it means. */
+export const policyRows = ({ own, effective }: PolicyAnswer): [string, string, string, string][] =>
+  Object.entries(policyWords).map(([name, { field, kind, about }]) => [
+    name,
+    valueText(kind, effective[field]),
+    field in own ? 'set here' : 'inherited',
+    about,
+  ])

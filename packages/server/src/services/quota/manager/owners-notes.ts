@@ -1,0 +1,16 @@
+/** What an explanation adds to a refusal in words: why what others borrowed cannot be taken back. */
+import type { Explanation } from '#engines/quota/explain.ts'
+import type { Executor } from '#platform/db/database.ts'
+import { claimsOfRoot } from '../store/claims.ts'
+
+export const notesOf = async (executor: Executor, rootId: string, answer: Explanation): Promise<string[]> => {
+  const { refusal } = answer
+  if (!refusal || refusal.heldBy.length === 0) return []
+  const { resource } = refusal
+  const holders = (await claimsOfRoot(executor, rootId)).filter(({ amounts }) => (amounts[resource] ?? 0) > 0)
+  if (holders.some(({ reclaimable }) => reclaimable !== 'never')) return []
+  return [
+    `What others use of ${resource} is never taken back: only servers are ended for their owner's sake, because ` +
+      'others rely on the addresses and rules of what else there is. It comes back when they release it.',
+  ]
+}
