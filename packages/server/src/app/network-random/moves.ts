@@ -28,7 +28,7 @@ const on =
   (
     collection: string,
     play: (scene: Scene, item: any, other: number) => Promise<unknown>,
-    of = (_: any) => true,
+    of: (item: any) => boolean = () => true,
   ): Play =>
   async (scene, at, other) => {
     const item = choose((await scene.cloud.list(collection)).filter(of), at)

@@ -151,8 +151,8 @@ function addMembers(filter: Filter, id: string, group: WantedSecurityGroup | und
 }
 
 /**
- * A connection is not let pass because it is established: each packet of its first direction passes the rules, and each
- * reply passes those of the other direction, asked about the request. What a rule had allowed ends with it, as in Neutron.
+ * A connection is not let pass because it is established: each packet of its first direction passes the rules, and
+ * each reply passes those of the other direction, asked about the request. What a rule had allowed ends with it.
  */
 const repliesBy = (answers: string): string[] => [
   'ct state invalid drop',

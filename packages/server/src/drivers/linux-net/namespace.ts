@@ -69,8 +69,8 @@ export const routerSwitches: Switches = [
 ]
 
 /**
- * By the shell's own means, for a process costs more than the rest of a look. The kernel answers the first read of such a
- * file only, and the shell reads a character at a time: enough for one digit, without the end of the line.
+ * By the shell's own means, for a process costs more than the rest of a look. The kernel answers the first read of
+ * such a file only, and the shell reads a character at a time: enough for one digit, without the end of the line.
  */
 const readerOf = (switches: Switches): string =>
   `for key in ${switches.map(([path]) => path).join(' ')}
