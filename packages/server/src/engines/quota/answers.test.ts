@@ -27,6 +27,27 @@ test('the loan of four is named with its lender and its borrower', () => {
   ])
 })
 
+test('a group passes on no more loans than it may lend, though more of it is idle', () => {
+  const lab = new Lab({
+    P: {
+      own: 8,
+      children: {
+        D: { own: 4, lend: 2, children: { d1: { own: 2 }, d2: { own: 2 } } },
+        E: { own: 4 },
+        T: { own: 0, borrow: inf },
+      },
+    },
+  })
+  lab.startMany('T', 5)
+  assert.deepEqual(
+    loansOf(lab.engine.tree, 0).map(({ lender, amount }) => [lender, amount]),
+    [
+      ['d1', 2],
+      ['E', 3],
+    ],
+  )
+})
+
 test('every unit beyond own is somebody’s loan, and nobody lends more than is idle or permitted', () => {
   const uses = fc.array(fc.tuple(fc.nat(1000), fc.integer({ min: 1, max: 4 })), { maxLength: 25 })
   fc.assert(
@@ -125,7 +146,7 @@ test('who stays within own goes before who borrows; then tier, smaller excess, p
     P: {
       pool: 4,
       children: {
-        O: { own: 1, borrow: inf },
+        O: { own: 1, borrow: inf, tier: 10 },
         B: { own: 0, borrow: inf, tier: 2 },
         C: { own: 0, borrow: inf, tier: 3 },
       },

@@ -14,6 +14,10 @@ test('equal weights give the odd unit to the smaller id', () => {
   assert.deepEqual(deal(10, greedy([1, 1, 1])), [4, 3, 3])
 })
 
+test('the odd unit goes by id, not by place', () => {
+  assert.deepEqual(deal(3, greedy([1, 1]).toReversed()), [1, 2])
+})
+
 test('weights 3:2:2 share eleven units as 5, 3, 3', () => {
   assert.deepEqual(deal(11, greedy([3, 2, 2])), [5, 3, 3])
 })

@@ -388,3 +388,18 @@ test('a root without limit gives away what can be counted, and takes it back wit
   assert.deepEqual([lab.set('A', 0), lab.set('B', 0)], ['ok', 'ok'])
   assert.deepEqual(lab.engine.tree.ledger.snapshot(0), before)
 })
+
+test('an audit finds what was tampered with, and where', () => {
+  const lab = leafOfTen(),
+    { tree } = lab.engine,
+    project = tree.project('P')
+  assert.equal(audit(lab.engine), undefined)
+  project.reserved[0]! += 1
+  assert.deepEqual(audit(lab.engine), { resource: 'units', node: 'P', what: 'reserved' })
+  project.reserved[0]! -= 1
+  tree.ledger.apply(project.leaf, 0, 1)
+  assert.deepEqual(audit(lab.engine), { resource: 'units', node: 'P', what: 'counted' })
+  tree.ledger.apply(project.leaf, 0, -1)
+  project.allocated[0]! += 1
+  assert.deepEqual(audit(lab.engine), { resource: 'units', node: 'P', what: 'allocated' })
+})

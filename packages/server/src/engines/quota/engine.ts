@@ -168,8 +168,10 @@ export class QuotaEngine {
     return explainBlock(this.tree, block, project.leaf, asked, code)
   }
 
+  /** Would the claimant's side of `ancestor` stay within its own? Where it has no siblings nobody else has anything. */
   #isOwnersBelow(project: Project, vector: Vector, ancestor: number): boolean {
     let side = project.leaf
+    if (side === ancestor) return true
     while (side !== ancestor && this.tree.ledger.parents[side] !== ancestor) side = this.tree.ledger.parents[side]!
     return isWithinOwn(this.tree.ledger, { leaf: project.leaf, vector, priority: 0, ownOnly: true }, side)
   }

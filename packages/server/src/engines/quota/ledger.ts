@@ -8,7 +8,7 @@ import { AMOUNT_MAX, minus, positive, UNLIMITED } from './amounts.ts'
  * - counted: the use that meets it; leaf: all its use; inner: what spills past the children's private parts.
  * - subtree: all use at and below the node.
  * - private: the part of visible that is never lent.
- * - bound: what counted may reach, visible + borrow. The root cannot borrow.
+ * - bound: what counted may reach, visible + borrow. Whoever configures a root lets it borrow nothing.
  * - ceiling: what subtree may reach.
  * - lendable: visible − private.
  */
@@ -94,10 +94,7 @@ export class Ledger {
   addNode(parent: number): number {
     const node = this.#free.pop() ?? this.#nodes++
     if (node === this.parents.length) this.#grow()
-    for (const { cells, bases, lends, lent, lentWithoutLimit } of this.#columns) {
-      cells.fill(0, node * STRIDE, (node + 1) * STRIDE)
-      bases[node] = lends[node] = lent[node] = lentWithoutLimit[node] = 0
-    }
+    for (const { cells } of this.#columns) cells.fill(0, node * STRIDE, (node + 1) * STRIDE)
     this.children[node] = []
     this.attach(node, parent)
     return node
@@ -341,7 +338,7 @@ export class Ledger {
     cells[at + VISIBLE] = visible
     cells[at + LENDABLE] = lendable
     cells[at + PRIVATE] = minus(visible, lendable)
-    cells[at + BOUND] = isRoot ? visible : visible + cells[at + BORROW]!
+    cells[at + BOUND] = visible + cells[at + BORROW]!
   }
 
   /** Derives every cell anew from settings and the use at the leaves: what the incremental numbers must equal. */

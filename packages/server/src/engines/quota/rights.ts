@@ -50,7 +50,10 @@ export const mayShare = (tree: QuotaTree, claimant: Claimant, sides: Sides, reso
 
 const NOTHING: Vector = { resources: [], amounts: [] }
 
-/** Taking this victim by share leaves every node on its side at least what it owns, and its side no worse off. */
+/**
+ * Of a side that `mayShare` allows: taking this victim leaves every node on its side at least what it owns, and its side
+ * no worse off.
+ */
 export const mayTakeByShare = (
   tree: QuotaTree,
   claimant: Claimant,
@@ -58,7 +61,7 @@ export const mayTakeByShare = (
   victim: Claim,
   resource: number,
 ): boolean => {
-  if (claimant.ownOnly || !staysAtOwn(tree.ledger, victim, sides.victim, resource)) return false
+  if (!staysAtOwn(tree.ledger, victim, sides.victim, resource)) return false
   const mine = rankOf(tree, sides.claimant, resource),
     theirs = rankOf(tree, sides.victim, resource)
   return mine !== theirs

@@ -160,7 +160,8 @@ class Choice {
       const next = queue.pop()
       if (!next) break
       const now = this.#standing(next.node, resource)
-      if (this.#isStale(next, now, resource)) {
+      // Who has paid since it was put there stands better.
+      if (next.over !== now.over) {
         if (this.#takesPart(now)) queue.push(now)
         continue
       }
@@ -169,13 +170,6 @@ class Choice {
     }
     for (const standing of asked) queue.push(standing)
     return victim
-  }
-
-  /** Who has paid since stands better; of equal standing, whose next victim would be a costlier one. */
-  #isStale(kept: Standing, now: Standing, resource: number): boolean {
-    if (kept.over !== now.over) return true
-    const best = this.#bests.get(kept)
-    return best !== undefined && best !== this.#bestIn(kept.node, resource)
   }
 
   #takesPart({ node, over }: Standing): boolean {
