@@ -165,7 +165,7 @@ function close(served: Served): void {
 const addressesOf = ({ hostAddresses }: WantedNetwork): string[] =>
   hostAddresses.map(({ cidr }) => cidr.split('/')[0]!)
 
-/** Undefined: there is none. */
+/** Undefined: there is none. While a socket of ours holds a namespace, no other can get its number. */
 function inodeOf(netns: string): string | undefined {
   const found = statSync(netns, { throwIfNoEntry: false })
   return found && `${found.dev}:${found.ino}`

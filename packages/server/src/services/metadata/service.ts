@@ -40,7 +40,8 @@ const vendorDataIn = (file: string, log: Log): Record<string, unknown> => {
     if (typeof data === 'object' && data !== null && !Array.isArray(data)) return data as Record<string, unknown>
     log.warn({ file }, 'Vendor data must be a JSON object')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') log.warn({ file, err: error }, 'Vendor data cannot be read')
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      log.warn({ file, err: error }, 'Vendor data cannot be read')
   }
   return {}
 }

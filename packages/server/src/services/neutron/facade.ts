@@ -89,8 +89,11 @@ export interface NeutronFacade {
     deviceId: string,
     names: { aliases: string[]; links: { deviceId: string; alias: string }[] },
   ): Promise<void>
-  /** The port that has the address on the network: whom a network's own services are talking to. */
-  portAt(networkId: string, ip: string): Promise<PortInfo | undefined>
+  /**
+   * The port that has the address on the network, with the domain of the network's names: whom a network's own
+   * services are talking to.
+   */
+  portAt(networkId: string, ip: string): Promise<(PortInfo & { dnsDomain: string }) | undefined>
   /**
    * Adds security groups to a port and takes others off, by id; its host's filter follows. Throws `notFound` (port,
    * group) and `conflict` for a port without port security.

@@ -22,44 +22,39 @@ export class Metadata implements MetadataFacade {
     // Lists of versions are the same for everybody, and tell nothing.
     if (segments.length === 0 || (root === 'ec2' && segments.length === 1))
       return reply(200, page([...ec2Versions, 'latest']))
-    const server = await this.#asker(ask)
-    if (server === undefined) return absent()
+    const asker = await this.#asker(ask)
+    if (asker === undefined) return absent()
     if (isPassword(segments) && ask.method !== 'GET' && ask.method !== 'HEAD')
-      return await this.#writePassword(server, ask)
-    if (root === 'openstack') return await this.#openstack(server, segments.slice(1))
-    return await this.#ec2(server, ask, root === 'ec2' ? segments.slice(1) : segments)
+      return await this.#writePassword(asker.server, ask)
+    if (root === 'openstack') return await this.#openstack(asker, segments.slice(1))
+    return await this.#ec2(asker, root === 'ec2' ? segments.slice(1) : segments)
   }
 
-  async #asker({ networkId, address }: MetadataAsk): Promise<ServerRecord | undefined> {
+  async #asker({ networkId, address }: MetadataAsk): Promise<Asker | undefined> {
     const port = await this.#parts.neutron.portAt(networkId, address)
     if (!port?.deviceOwner.startsWith('compute:')) return undefined
-    return await this.#parts.nova.serverRecordFetch(port.deviceId)
+    const server = await this.#parts.nova.serverRecordFetch(port.deviceId)
+    return server && { server, address, hostname: fullName(server, port.dnsDomain) }
   }
 
-  async #openstack(server: ServerRecord, segments: string[]): Promise<MetadataReply> {
+  async #openstack({ server, hostname }: Asker, segments: string[]): Promise<MetadataReply> {
     if (segments.length === 0) return reply(200, page([...openstackVersions, 'latest']))
-    const { neutron } = this.#parts
-    const plans = await neutron.plugPlans(server.id, { workloadId: server.id, pid: 0, netns: '' })
-    return openstackPage(
+    const { neutron, vendorData, seed } = this.#parts
+    return await openstackPage(
       {
         server,
-        plans,
-        ports: await neutron.portsOf(server.id),
-        hostname: fullName(server, plans[0]?.network.dnsDomain),
-        vendorData: this.#parts.vendorData(),
-        seed: this.#parts.seed(),
+        hostname,
+        ports: () => neutron.portsOf(server.id),
+        plans: () => neutron.plugPlans(server.id, { workloadId: server.id, pid: 0, netns: '' }),
+        vendorData,
+        seed,
       },
       segments,
     )
   }
 
-  async #ec2(server: ServerRecord, { address }: MetadataAsk, segments: string[]): Promise<MetadataReply> {
-    const { neutron } = this.#parts
-    const [ports, [plan]] = await Promise.all([
-      neutron.portsOf(server.id),
-      neutron.plugPlans(server.id, { workloadId: server.id, pid: 0, netns: '' }),
-    ])
-    const hostname = fullName(server, plan?.network.dnsDomain)
+  async #ec2({ server, address, hostname }: Asker, segments: string[]): Promise<MetadataReply> {
+    const ports = await this.#parts.neutron.portsOf(server.id)
     const tree = ec2Tree({ server, ports, address, hostname }, segments[0] ?? '')
     const found = tree && walk(tree, segments.slice(1))
     return found === undefined ? absent() : reply(200, page(found))
@@ -75,5 +70,12 @@ export class Metadata implements MetadataFacade {
   }
 }
 
-const fullName = ({ hostname }: ServerRecord, domain: string | undefined): string =>
-  domain && !hostname.includes('.') ? `${hostname}.${domain}` : hostname
+interface Asker {
+  server: ServerRecord
+  address: string
+  /** With the domain. */
+  hostname: string
+}
+
+const fullName = ({ hostname }: ServerRecord, domain: string): string =>
+  domain !== '' && !hostname.includes('.') ? `${hostname}.${domain}` : hostname

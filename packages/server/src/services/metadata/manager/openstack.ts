@@ -19,57 +19,61 @@ export const openstackVersions = [
 ] as const
 type Version = (typeof openstackVersions)[number]
 
+/** What only some documents show is asked for by them. */
 export interface OpenstackInputs {
   server: ServerRecord
-  ports: PortInfo[]
-  plans: PlugPlan[]
   /** With the domain. */
   hostname: string
-  vendorData: Record<string, unknown>
+  ports(): Promise<PortInfo[]>
+  plans(): Promise<PlugPlan[]>
+  vendorData(): Record<string, unknown>
   /** Base64 of random bytes. */
-  seed: string
+  seed(): string
 }
 
 interface Document {
   since: Version
-  /** Undefined: the server has none. */
-  show(inputs: OpenstackInputs, reaches: (version: Version) => boolean): MetadataReply | undefined
+  /** False: the server has none. Absent: every server has one. */
+  isThere?(server: ServerRecord): boolean
+  show(inputs: OpenstackInputs, reaches: (version: Version) => boolean): Promise<MetadataReply> | MetadataReply
 }
 
 /** In the order in which a version's own page lists them. The password is a document that can be written, too. */
 const documents: Record<string, Document> = {
-  'meta_data.json': { since: '2012-08-10', show: (inputs, reaches) => json(metaData(inputs, reaches)) },
+  'meta_data.json': { since: '2012-08-10', show: async (inputs, reaches) => json(await metaData(inputs, reaches)) },
   user_data: {
     since: '2012-08-10',
-    show: ({ server }) => (server.userData === null ? undefined : reply(200, Buffer.from(server.userData, 'base64'))),
+    isThere: ({ userData }) => userData !== null,
+    show: ({ server }) => reply(200, Buffer.from(server.userData ?? '', 'base64')),
   },
   password: { since: '2013-04-04', show: ({ server }) => reply(200, server.password) },
-  'vendor_data.json': { since: '2013-10-17', show: ({ vendorData }) => json(vendorData) },
-  'network_data.json': { since: '2015-10-15', show: ({ plans }) => json(networkData(plans)) },
-  'vendor_data2.json': { since: '2016-10-06', show: ({ vendorData }) => json({ static: vendorData }) },
+  'vendor_data.json': { since: '2013-10-17', show: ({ vendorData }) => json(vendorData()) },
+  'network_data.json': { since: '2015-10-15', show: async ({ plans }) => json(networkData(await plans())) },
+  'vendor_data2.json': { since: '2016-10-06', show: ({ vendorData }) => json({ static: vendorData() }) },
 }
 
 /** `segments` are what follows `/openstack`. */
-export const openstackPage = (inputs: OpenstackInputs, segments: string[]): MetadataReply => {
+export const openstackPage = async (inputs: OpenstackInputs, segments: string[]): Promise<MetadataReply> => {
   const [asked = '', name, ...rest] = segments
   const at = asked === 'latest' ? openstackVersions.length - 1 : openstackVersions.indexOf(asked as Version)
   if (at < 0 || rest.length > 0) return absent()
   const reaches = (version: Version): boolean => at >= openstackVersions.indexOf(version)
-  const shown = (document: Document): MetadataReply | undefined =>
-    reaches(document.since) ? document.show(inputs, reaches) : undefined
-  if (name !== undefined) return (Object.hasOwn(documents, name) && shown(documents[name]!)) || absent()
-  const names = Object.keys(documents).filter((each) => shown(documents[each]!) !== undefined)
-  return reply(200, page(names))
+  const names = Object.keys(documents).filter((each) => {
+    const { since, isThere } = documents[each]!
+    return reaches(since) && (isThere?.(inputs.server) ?? true)
+  })
+  if (name === undefined) return reply(200, page(names))
+  return names.includes(name) ? await documents[name]!.show(inputs, reaches) : absent()
 }
 
 /** A password may be written where it may be read. */
 export const isPassword = (segments: string[]): boolean =>
   segments.length === 3 && segments[0] === 'openstack' && segments[2] === 'password'
 
-const metaData = (
+const metaData = async (
   { server, ports, hostname, seed }: OpenstackInputs,
   reaches: (version: Version) => boolean,
-): Record<string, unknown> => ({
+): Promise<Record<string, unknown>> => ({
   uuid: server.id,
   ...(Object.keys(server.metadata).length > 0 && { meta: server.metadata }),
   ...(server.key && {
@@ -80,9 +84,9 @@ const metaData = (
   name: server.name,
   launch_index: server.launchIndex,
   availability_zone: server.zone,
-  ...(reaches('2013-04-04') && { random_seed: seed }),
+  ...(reaches('2013-04-04') && { random_seed: seed() }),
   ...(reaches('2015-10-15') && { project_id: server.projectId }),
-  ...(reaches('2016-06-30') && { devices: taggedDevices(ports) }),
+  ...(reaches('2016-06-30') && { devices: taggedDevices(await ports()) }),
 })
 
 const taggedDevices = (ports: PortInfo[]) =>

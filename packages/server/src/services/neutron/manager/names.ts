@@ -4,7 +4,7 @@ import type { PortInfo } from '../facade.ts'
 import type { WantedNetwork } from '../ports.ts'
 import { addressHolder } from '../store/allocations.ts'
 import { deviceNamesReplace, type DeviceName } from '../store/device-names.ts'
-import { portKind, subnetKind } from '../store/kinds.ts'
+import { networkKind, portKind, subnetKind } from '../store/kinds.ts'
 import { equals, fetch, isIn, list, listFields } from '../store/records.ts'
 import type { Network, Port } from '../store/tables.ts'
 import { changed, type NeutronParts } from './parts.ts'
@@ -99,13 +99,20 @@ export const deviceNamesSet = async (tx: Tx, deviceId: string, { aliases, links 
   changed(tx, 'names', deviceId)
 }
 
-/** The port that has the address on the network. */
-export const portAt = async ({ db }: NeutronParts, networkId: string, ip: string): Promise<PortInfo | undefined> => {
+/** The port that has the address on the network, whose names are in `dnsDomain`. */
+export const portAt = async (
+  { db }: NeutronParts,
+  networkId: string,
+  ip: string,
+): Promise<(PortInfo & { dnsDomain: string }) | undefined> => {
   const subnets = await listFields(db, subnetKind, ['id'], [equals('network_id', networkId)])
   for (const { id } of subnets) {
     const portId = await addressHolder(db, id, ip)
     const port = portId === undefined ? undefined : await fetch(db, portKind, portId)
-    if (port) return (await portInfos(db, [port]))[0]
+    if (port === undefined) continue
+    const [network] = await listFields(db, networkKind, ['dns_domain'], [equals('id', networkId)])
+    const [info] = await portInfos(db, [port])
+    return { ...info!, dnsDomain: domainOf(network ?? { dns_domain: '' }) }
   }
   return undefined
 }

@@ -211,7 +211,7 @@ export class NeutronFront implements NeutronFacade {
     return deviceNamesSet(tx, deviceId, names)
   }
 
-  portAt(networkId: string, ip: string): Promise<PortInfo | undefined> {
+  portAt(networkId: string, ip: string): ReturnType<NeutronFacade['portAt']> {
     return portAt(this.#parts, networkId, ip)
   }
 
