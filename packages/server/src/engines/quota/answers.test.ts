@@ -111,6 +111,27 @@ test('a refusal says what, where, how much and what would help', () => {
   )
 })
 
+test('a refusal counts what is missing beyond what is there', () => {
+  const lab = new Lab({ P: { own: 10, children: { T: { own: 6, borrow: 0 } } } })
+  lab.startMany('T', 4)
+  const outcome = lab.engine.claim({ id: 'q', project: 'T', amounts: { units: 5 } }, lab.nowMs)
+  assert.ok(outcome.state === 'refused')
+  const { code, limit, used, available, missing, remedy } = outcome.refusal
+  assert.deepEqual([code, limit, used, available, missing], ['CEILING', 6, 4, 2, 3])
+  assert.equal(remedy, 'Release 3 units in T, or raise its limit by 3. Or ask for at most 2.')
+})
+
+test('what-if gives back as well', () => {
+  const lab = article()
+  const [held] = [...lab.engine.book.all()].filter(({ project }) => project.id === 'T2')
+  const retry = { claim: { id: 'x', project: 'T2', amounts: { units: 1 } } }
+  const { results } = simulate(lab.engine, [retry, { release: held!.id }, retry], lab.nowMs)
+  assert.deepEqual(
+    results.map(({ outcome }) => outcome.state),
+    ['refused', 'done', 'reserved'],
+  )
+})
+
 test('what-if plays limits and claims on a copy', () => {
   const lab = article(),
     before = exportState(lab.engine)

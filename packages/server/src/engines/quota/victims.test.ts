@@ -68,6 +68,18 @@ test('in one project: preferred ones first, then lower priority, then the newest
   assert.deepEqual(order, ['offered', 'low', 'new', 'old', 'high'])
 })
 
+test('the newest is who started last, not who asked last', () => {
+  const lab = ownerOfTen({ A: borrows })
+  for (const [id, startedAtMs] of [
+    ['waited long', 900],
+    ['asked later', 800],
+  ] as const) {
+    lab.engine.claim({ id, project: 'A', amounts: { units: 5 }, reclaimable: 'yes' }, startedAtMs)
+  }
+  const outcome = lab.engine.claim({ id: 'own', project: 'owner', amounts: { units: 1 }, whenFull: 'reclaim' }, 1_000)
+  assert.deepEqual(outcome.state === 'reclaiming' && outcome.notices.map(({ claim }) => claim), ['waited long'])
+})
+
 test('what is not reclaimable is never taken, not by its owner either', () => {
   const lab = ownerOfTen({ A: borrows })
   lab.engine.claim({ id: 'kept', project: 'A', amounts: { units: 10 } }, 0)
