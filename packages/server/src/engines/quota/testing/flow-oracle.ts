@@ -38,49 +38,59 @@ export const satisfiable = (nodes: readonly JudgedNode[]): number => {
 export const isSatisfiable = (nodes: readonly JudgedNode[]): boolean =>
   satisfiable(nodes) === nodes.reduce((sum, node) => sum + node.use, 0)
 
+/** Edges in pairs, each followed by its way back, so that `edge ^ 1` is the other one. */
 class Network {
-  readonly #size: number
-  readonly #capacity: number[][]
+  readonly #edgesOf: number[][]
+  readonly #to: number[] = []
+  readonly #capacity: number[] = []
 
   constructor(size: number) {
-    this.#size = size
-    this.#capacity = Array.from({ length: size }, () => new Array<number>(size).fill(0))
+    this.#edgesOf = Array.from({ length: size }, () => [])
   }
 
   add(from: number, to: number, capacity: number): void {
-    this.#capacity[from]![to]! += Math.min(capacity, MANY)
+    if (capacity <= 0) return
+    this.#edgesOf[from]!.push(this.#to.push(to) - 1)
+    this.#edgesOf[to]!.push(this.#to.push(from) - 1)
+    this.#capacity.push(Math.min(capacity, MANY), 0)
   }
 
   maxFlow(source: number, sink: number): number {
     let flow = 0
     for (let path = this.#shortestPath(source, sink); path; path = this.#shortestPath(source, sink)) {
-      const width = Math.min(...path.map(([from, to]) => this.#capacity[from]![to]!))
-      for (const [from, to] of path) {
-        this.#capacity[from]![to]! -= width
-        this.#capacity[to]![from]! += width
+      const width = Math.min(...path.map((edge) => this.#capacity[edge]!))
+      for (const edge of path) {
+        this.#capacity[edge]! -= width
+        this.#capacity[edge ^ 1]! += width
       }
       flow += width
     }
     return flow
   }
 
-  #shortestPath(source: number, sink: number): [number, number][] | undefined {
-    const cameFrom = new Map<number, number>([[source, -1]])
+  /** The edges of a way with capacity left, from the sink back. */
+  #shortestPath(source: number, sink: number): number[] | undefined {
+    const cameBy = new Int32Array(this.#edgesOf.length).fill(UNSEEN)
+    cameBy[source] = START
     const queue = [source]
     for (const here of queue) {
-      if (here === sink) return this.#trace(cameFrom, sink)
-      for (let next = 0; next < this.#size; next++) {
-        if (cameFrom.has(next) || this.#capacity[here]![next]! <= 0) continue
-        cameFrom.set(next, here)
+      for (const edge of this.#edgesOf[here]!) {
+        const next = this.#to[edge]!
+        if (cameBy[next] !== UNSEEN || this.#capacity[edge]! <= 0) continue
+        cameBy[next] = edge
+        if (next === sink) return this.#trace(cameBy, sink)
         queue.push(next)
       }
     }
     return undefined
   }
 
-  #trace(cameFrom: Map<number, number>, sink: number): [number, number][] {
-    const edges: [number, number][] = []
-    for (let to = sink; cameFrom.get(to)! >= 0; to = cameFrom.get(to)!) edges.push([cameFrom.get(to)!, to])
+  #trace(cameBy: Int32Array, sink: number): number[] {
+    const edges: number[] = []
+    for (let edge = cameBy[sink]!; edge !== START; edge = cameBy[this.#to[edge ^ 1]!]!) edges.push(edge)
     return edges
   }
 }
+
+const UNSEEN = -1
+const START = -2
