@@ -31,6 +31,23 @@ export interface PortInfo {
   tag?: string
 }
 
+export interface SecurityGroupInfo {
+  id: string
+  name: string
+  description: string
+  projectId: string
+  rules: {
+    id: string
+    direction: 'ingress' | 'egress'
+    etherType: 'IPv4' | 'IPv6'
+    protocol?: string
+    portMin?: number
+    portMax?: number
+    remoteCidr?: string
+    remoteGroupId?: string
+  }[]
+}
+
 /** Everything a host needs to plug one port. */
 export interface PlugPlan {
   network: WantedNetwork
@@ -103,6 +120,8 @@ export interface NeutronFacade {
   portAddressAdd(tx: Tx, portId: string): Promise<PortInfo>
   /** Takes an address off a port, with the floating IPs that led to it. Throws `notFound`. */
   portAddressRemove(tx: Tx, portId: string, ip: string): Promise<PortInfo>
+  /** The groups that a project may use, by name. A project has its default group from the first look on. */
+  securityGroupsList(projectId: string): Promise<SecurityGroupInfo[]>
   /** Names of groups by id, of any project; unknown ids are left out. */
   securityGroupNames(ids: string[]): Promise<Map<string, string>>
   /** What the hosts hold that bears this cloud's mark and that nothing wants; and hosts that did not answer, by name. */

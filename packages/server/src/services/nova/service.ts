@@ -14,6 +14,7 @@ import { migrationRoutes } from './api/migrations.ts'
 import type { NovaApi } from './api/nova-api.ts'
 import { hostRoutes, serviceRoutes, zoneRoutes } from './api/operator.ts'
 import { limitRoutes, quotaClassRoutes, quotaRoutes } from './api/quotas.ts'
+import { securityGroupRoutes } from './api/security-groups.ts'
 import { serverActionRoutes } from './api/server-actions.ts'
 import { serverGroupRoutes } from './api/server-groups.ts'
 import { serverInterfaceRoutes } from './api/server-interfaces.ts'
@@ -57,7 +58,7 @@ const routes = [
   usageRoutes, zoneRoutes, serviceRoutes,
   hypervisorRoutes, hostRoutes, aggregateRoutes, serverGroupRoutes, migrationRoutes, extensionRoutes,
   externalEventRoutes, imageProxyRoutes,
-  tenantNetworkRoutes, auditLogRoutes,
+  tenantNetworkRoutes, securityGroupRoutes, auditLogRoutes,
 ].flat()
 
 const managers = (parts: NovaParts): NovaApi => {

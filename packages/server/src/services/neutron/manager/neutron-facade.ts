@@ -6,7 +6,7 @@ import { deviceNamesReplace } from '../store/device-names.ts'
 import { networkKind, portKind, securityGroupKind, subnetKind } from '../store/kinds.ts'
 import { equals, fetch, isIn, list, listFields, update } from '../store/records.ts'
 import type { Network, Port, PortSandbox } from '../store/tables.ts'
-import type { NetworkInfo, NeutronFacade, PlugPlan, PortInfo } from '../facade.ts'
+import type { NetworkInfo, NeutronFacade, PlugPlan, PortInfo, SecurityGroupInfo } from '../facade.ts'
 import { Collection } from './collection.ts'
 import { defaultGroupEnsure } from './default-group.ts'
 import type { Topology } from './auto-topology.ts'
@@ -14,9 +14,10 @@ import { portAddressAdd, portAddressRemove, portGroupsChange } from './port-edit
 import { attachOrder, portChange, portDrop, portMake } from './port-maker.ts'
 import { changed, type NeutronParts } from './parts.ts'
 import { portInfos, portInfosOfDevices, portsOfDevices } from './port-views.ts'
-import { hostLeaks, hostLeaksReap, type HostLeaks } from './host-leaks.ts'
 import { deviceNamesSet, portAt, type DeviceNamesAsk } from './names.ts'
+import { hostLeaks, hostLeaksReap, type HostLeaks } from './host-leaks.ts'
 import { missing } from './refusals.ts'
+import { securityGroupInfos } from './security-group-views.ts'
 import { hostView, routerHome, withRouters } from './host-view.ts'
 import { resolvConfOf, wantedGroups, wantedNetwork, wantedPort } from './wanted.ts'
 import { plugRows } from './wanted-rows.ts'
@@ -244,6 +245,10 @@ export class NeutronFront implements NeutronFacade {
 
   async portAddressRemove(tx: Tx, portId: string, ip: string): Promise<PortInfo> {
     return this.#info(tx, await portAddressRemove(this.#parts, tx, portId, ip))
+  }
+
+  securityGroupsList(projectId: string): Promise<SecurityGroupInfo[]> {
+    return this.#parts.db.transaction((tx) => securityGroupInfos(this.#parts, tx, projectId))
   }
 
   async securityGroupNames(ids: string[]): Promise<Map<string, string>> {
