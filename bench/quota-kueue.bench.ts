@@ -9,10 +9,10 @@ const name = 'quota-kueue'
 
 /**
  * What is compared. Kueue's figure is the wall clock of its runner: real waiting for arrivals and run times, its
- * scheduler, and a real API server without nodes. Ours has the same arrivals and run times on a simulated clock, to which
- * the real time of every scheduling pass is added; once in memory, once with a synced commit of each pass. It has no API
- * server, so the ratio is of two ways to run the same workload, not of two schedulers' speed: Kueue publishes no figure
- * of its scheduler's own time.
+ * scheduler, and a real API server without nodes. Ours has the same arrivals and run times on a simulated clock, to
+ * which the real time of every scheduling pass is added; once in memory, once with a synced commit of each pass. It has
+ * no API server, so the ratio is of two ways to run the same workload, not of two schedulers' speed: Kueue publishes no
+ * figure of its scheduler's own time.
  */
 const about =
   'Kueue’s CI workloads on the quota engine: simulated clock plus own real time, beside Kueue’s wall clock'

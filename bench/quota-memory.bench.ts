@@ -162,9 +162,10 @@ const repeat = (title: string, load: () => Load, total: number, say: BenchContex
   const hashes = new Set(runs.map(({ hash }) => hash))
   if (hashes.size > 1) throw new Error(`The same decisions led to ${hashes.size} different states.`)
   const found = runs.map(({ perSecond }) => perSecond)
+  const { refused, hash } = runs[0]!
   say(
     `${title}: ${rounds} runs of ${rates.format(total)}, ${rates.format(Math.min(...found))} to ` +
-      `${rates.format(Math.max(...found))} /s, ${(100 * runs[0]!.refused).toFixed(1)} % refused, state ${runs[0]!.hash}`,
+      `${rates.format(Math.max(...found))} /s, ${(100 * refused).toFixed(1)} % refused, state ${hash}`,
   )
   return median(found)
 }

@@ -43,12 +43,13 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 
 const table = (summaries: readonly Summary[]): string =>
   [
-    '| regime | in use | work done of what was asked | mean wait | wait for the own part, p95 | the longest | evictions |',
+    '| regime | in use | work done of what was asked | mean wait | own part: wait p95 | longest | evictions |',
     '|---|---|---|---|---|---|---|',
     ...summaries.map(
       (one) =>
-        `| ${one.title} | ${percent(one.usedShare)} | ${percent(one.doneShare)} | ${one.waitMeanMinutes.toFixed(0)} min ` +
-        `| ${one.entitledP95Minutes} min | ${one.entitledWorstMinutes} min | ${one.evictions.toLocaleString('en')} |`,
+        `| ${one.title} | ${percent(one.usedShare)} | ${percent(one.doneShare)} ` +
+        `| ${one.waitMeanMinutes.toFixed(0)} min | ${one.entitledP95Minutes} min | ${one.entitledWorstMinutes} min ` +
+        `| ${one.evictions.toLocaleString('en')} |`,
     ),
   ].join('\n')
 

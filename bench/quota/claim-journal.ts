@@ -1,4 +1,4 @@
-/** A journal of claims in SQLite: what was decided in one pass is on the disk, in one commit, before any of it counts. */
+/** A journal of claims in SQLite: what one pass decided is on the disk, in one commit, before any of it counts. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -41,8 +41,8 @@ export interface TwinResult {
 /** How real time enters the twin's clock, which is otherwise simulated: what only waits takes none. */
 export interface TwinOptions {
   /**
-   * Every scheduling pass takes as much of the twin's time as it really took, and what it admits starts when it is over,
-   * as with one scheduler thread beside a real clock.
+   * Every scheduling pass takes as much of the twin's time as it really took, and what it admits starts when it is
+   * over, as with one scheduler thread beside a real clock.
    */
   chargesOwnTime: boolean
   /** What a pass decided is committed there, as a part of the pass. */

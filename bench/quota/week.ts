@@ -55,7 +55,7 @@ export const regimes: Regime[] = [
   ),
 ]
 
-/** From eight to twenty o'clock bursts begin five times as often as at night: capacity is short by day, idle by night. */
+/** From eight to twenty o'clock bursts begin five times as often as at night: capacity is short by day. */
 const chanceToBegin = (step: number): number => {
   const hour = Math.floor((step * stepMinutes) / 60) % 24
   return hour >= 8 && hour < 20 ? 1 / 60 : 1 / 300
@@ -91,7 +91,7 @@ export interface Week {
   done: number
   /** Units in use, step by step. */
   usedAt: number[]
-  /** Minutes from arrival to the first start, or to the end of the week; of all, and of what its tenant was entitled to. */
+  /** Minutes from arrival to the first start, or to the week's end; of all, and of what its tenant was entitled to. */
   waitAll: number[]
   waitOwned: number[]
   evictions: number

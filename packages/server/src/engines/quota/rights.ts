@@ -8,8 +8,8 @@ import { precedence } from './settings.ts'
 import type { QuotaTree } from './tree.ts'
 
 /**
- * `owner`: within what the claimant's side owns. `share`: less beyond its own than the victim's side. `priority`: lower,
- * in the claimant's own project.
+ * `owner`: within what the claimant's side owns. `share`: less beyond its own than the victim's side. `priority`: a
+ * lower one in the claimant's own project.
  */
 export type Right = 'owner' | 'share' | 'priority'
 
@@ -51,8 +51,8 @@ export const mayShare = (tree: QuotaTree, claimant: Claimant, sides: Sides, reso
 const NOTHING: Vector = { resources: [], amounts: [] }
 
 /**
- * Of a side that `mayShare` allows: taking this victim leaves every node on its side at least what it owns, and its side
- * no worse off.
+ * Of a side that `mayShare` allows: taking this victim leaves every node on its side at least what it owns, and its
+ * side no worse off.
  */
 export const mayTakeByShare = (
   tree: QuotaTree,

@@ -99,7 +99,7 @@ test('a ticket ends at its time to the millisecond, and its victims may stay', (
   )
 })
 
-test('the grace is the container’s own, else its project’s, capped by the lender; an aggressive lender grants none', () => {
+test('the grace is the container’s or its project’s, capped by the lender; an aggressive one grants none', () => {
   const deadlineOf = (lender: Plot['policy'], graceMs?: number): number => {
     const lab = new Lab({
       P: {
