@@ -18,7 +18,8 @@ const notLimits = new Set(['tenant_id', 'project_id', 'force', 'check_limit'])
 
 const read = (given: Record<string, unknown>): { limits: Record<string, number>; checkLimit: boolean } => {
   const asked = Object.entries(given).filter(([name]) => !notLimits.has(name))
-  if (asked.length === 0)
+  // Clients send `force` alone when they only set quotas of other services.
+  if (asked.length === 0 && given.force === undefined && given.check_limit === undefined)
     throw badRequest('Invalid input for quota. Reason: give at least one limit.', {
       type: 'HTTPBadRequest',
       field: 'quota',

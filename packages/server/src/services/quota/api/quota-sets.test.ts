@@ -156,6 +156,7 @@ test('each service deletes its own quotas only, and Neutron checks limits when a
   assert.match(refused.body.NeutronError.message, /must be greater than or equal to already used 3/)
   assert.deepEqual((await ask('GET', `${path}/details`)).body.quota.network, { limit: 5, used: 3, reserved: 0 })
   assert.equal((await ask('PUT', path, { quota: { network: 2 } })).status, 200)
+  assert.equal((await ask('PUT', path, { quota: { force: true } })).body.quota.network, 2)
   assert.equal((await ask('DELETE', path)).status, 204)
   assert.equal((await ask('GET', path)).body.quota.network, 0)
   assert.equal((await ask('GET', root)).body.quota.network, 100)
