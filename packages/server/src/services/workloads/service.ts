@@ -5,6 +5,7 @@ import { hostsController } from './controllers/hosts.ts'
 import { imagesController } from './controllers/images.ts'
 import { placeController } from './controllers/place.ts'
 import { reapController } from './controllers/reap.ts'
+import { rejoinController } from './controllers/rejoin.ts'
 import { runController } from './controllers/run.ts'
 import { watchController } from './controllers/watch.ts'
 import type { WorkloadsFacade } from './facade.ts'
@@ -47,6 +48,7 @@ export const workloads = defineService<WorkloadsFacade, WorkloadsFacade, Service
         reapController(parts),
         hostsController(parts),
         imagesController(parts),
+        rejoinController(parts, facade),
       ],
       // At the first boot a server may be asked for before the first pass of the hosts' controller.
       async start() {

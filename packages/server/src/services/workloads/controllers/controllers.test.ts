@@ -121,6 +121,22 @@ const cases: Record<string, Case> = {
       assert.equal((await world.hosts[0]!.runtime.list()).length, 2)
     },
   },
+  'workloads.rejoin': {
+    controller: 'workloads.rejoin',
+    async prepare(world, cloud) {
+      const [main] = await runThree(world, cloud)
+      const side = await createWorkload(world, cloud.facade, { networkMode: `container:${main}` }, 0)
+      await cloud.settle()
+      await world.clock.sleep(2) // times of starts have milliseconds
+      await orderAll(world, cloud, [main!], { do: 'reboot', hard: true })
+      await cloud.runner.pass('workloads.run')
+      return [side.id]
+    },
+    async assertDone(_world, cloud, [id]) {
+      const side = (await cloud.facade.fetch(id!))!
+      assert.deepEqual([side.generation, side.step], [2, 'rebooting_hard'], 'one order, and one only')
+    },
+  },
   'workloads.images': {
     controller: 'workloads.images',
     async prepare(world, cloud) {

@@ -11,6 +11,8 @@ import { commandEnded, containerGone, orderFailed } from './faults.ts'
 import { gateOf, plugAll, portsDown } from './network.ts'
 import type { Parts } from './parts.ts'
 import { finish } from './records.ts'
+import { withoutLostShare } from './shared-network.ts'
+import { makesAnew } from '../states/orders.ts'
 
 /** As Docker itself waits before it kills. */
 const graceSecondsDefault = 10
@@ -36,7 +38,8 @@ export async function carryOut(parts: Parts, builder: Builder, record: WorkloadR
   const order = record.pending
   if (order === null || order.do === 'delete' || order.do === 'rebuild') return
   try {
-    const status = await containerFind(host, record)
+    const found = await containerFind(host, record)
+    const status = makesAnew(order) ? await withoutLostShare(parts, host, record, found) : found
     if (status === undefined) return await withoutContainer(job, order)
     await (verbs[order.do] as Verb<typeof order.do>)(job, status, order)
     await settle(job, order)

@@ -133,6 +133,18 @@ export async function workloadsOfHost(executor: Executor, hostName: string): Pro
 }
 
 /** Hosts that hold members of the groups asked for: group → host → members. */
+/** Running ones in the network of another. */
+export async function workloadsSharing(executor: Executor): Promise<WorkloadRecord[]> {
+  const rows = await executor
+    .as<WorkloadTables>()
+    .selectFrom('workload')
+    .selectAll()
+    .where('state', '=', 'running')
+    .where('spec', 'like', '%"networkMode":"container:%')
+    .execute()
+  return rows.map(toRecord)
+}
+
 export async function groupMembers(
   executor: Executor,
   groupIds: readonly string[],
