@@ -25,7 +25,10 @@ export interface Container {
 
 export interface NetworkLab {
   readonly host: HostNetwork
-  readonly docker: { run(network: 'none' | 'bridge'): Promise<Container>; connect(containerId: string): Promise<void> }
+  readonly docker: {
+    run(network: 'none' | 'bridge'): Promise<Container>
+    connect(containerId: string): Promise<void>
+  }
   network(): WantedNetwork
   /** Egress is open; `ingress` empty means all. */
   group(ingress: Partial<WantedRule>[], memberIps?: string[]): WantedSecurityGroup
@@ -37,10 +40,11 @@ export interface NetworkLab {
   close(): Promise<void>
 }
 
-export async function networkLab(): Promise<NetworkLab> {
+/** @param withDocker false: there will be no containers, and `docker` is not to be used. */
+export async function networkLab({ withDocker = true } = {}): Promise<NetworkLab> {
   const mark = randomUUID().slice(0, 8)
   const host = createLinuxNet({ cloudId: `bench-${mark}`, log: silentLog, clock: systemClock })
-  const docker = await dockerLab(mark)
+  const docker = withDocker ? await dockerLab(mark) : noDocker
   const namespaces: string[] = []
   let count = 0
   return {
@@ -64,6 +68,11 @@ export async function networkLab(): Promise<NetworkLab> {
     },
   }
 }
+
+const absent = (): never => {
+  throw new Error('This laboratory has no Docker')
+}
+const noDocker = { run: absent, connect: absent, close: async () => undefined }
 
 /** One shell for many commands. */
 const runScript = async (lines: string[]): Promise<void> => {
@@ -139,7 +148,8 @@ async function gigabits(from: string, to: string, address: string): Promise<numb
 
 /** Docker by its API, as plainly as possible: its command would add its own start to each figure. */
 async function dockerLab(mark: string) {
-  const pool = new Pool('http://docker', { socketPath: '/var/run/docker.sock' })
+  const socketPath = (process.env['DOCKER_HOST'] ?? '/var/run/docker.sock').replace(/^unix:\/\//, '')
+  const pool = new Pool('http://docker', { socketPath })
   const call = async (method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<any> => {
     const headers = { 'content-type': 'application/json' }
     const answer = await pool.request({

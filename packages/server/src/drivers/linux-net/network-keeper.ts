@@ -1,8 +1,8 @@
 /** Keeps the networks of one host: plugs and unplugs single ports, and brings whole networks to their wanted state. */
 import type { WantedNetwork, WantedSecurityGroup } from '#services/neutron/ports.ts'
-import { emptyFound, type FoundFilter } from './filter-model.ts'
+import { emptyFound, type Filter, type FoundFilter } from './filter-model.ts'
 import { forget, merge, planAddition, planRemoval } from './filter-plan.ts'
-import { portFilter, wantedFilter, type Groups } from './filter-wanted.ts'
+import { portFilter, type Groups } from './filter-wanted.ts'
 import { Changes } from './changes.ts'
 import { crew } from './crew.ts'
 import { Locks } from './locks.ts'
@@ -83,11 +83,12 @@ export class NetworkKeeper {
       reap: true,
       ...(this.#underlay ? { underlay: this.#underlay } : {}),
     }
-    if (found && this.#isAsWanted(found, goal)) return { failed: new Map(), commands: 0, isNew: false }
+    const plan = this.#planUnlessSettled(found, goal)
+    if (!plan) return { failed: new Map(), commands: 0, isNew: false }
     const { id } = goal.network
     return await this.#alone(id, async () => {
-      const isStale = this.#changes.since(id, at)
-      return await this.#repair(goal, isStale ? await this.#look(id) : found)
+      if (!this.#changes.since(id, at)) return await this.#carryOut(plan, goal, found)
+      return await this.#repair(goal, await this.#look(id))
     })
   }
 
@@ -96,13 +97,14 @@ export class NetworkKeeper {
     return this.#locks.run(networkId, () => this.#changes.around(networkId, work))
   }
 
-  /** Planned once for the same sight and the same goal. */
-  #isAsWanted(found: FoundNamespace, goal: NetworkGoal): boolean {
+  /** Undefined: there is nothing to do. Planned once for the same sight and the same goal. */
+  #planUnlessSettled(found: FoundNamespace | undefined, goal: NetworkGoal): NetworkPlan | undefined {
     const print = printOfGoal(goal)
-    if (this.#settled.get(found) === print) return true
-    if (!isEmpty(planNetwork(this.#names, found, goal))) return false
+    if (found && this.#settled.get(found) === print) return undefined
+    const plan = planNetwork(this.#names, found, goal)
+    if (!found || !isEmpty(plan)) return plan
     this.#settled.set(found, print)
-    return true
+    return undefined
   }
 
   /** A network that nobody wants: its namespace and everything in it. */
@@ -168,12 +170,15 @@ export class NetworkKeeper {
     throw new Error(`could not plug port ${placed.port.id}: ${reason}`)
   }
 
-  async #repair(goal: NetworkGoal, found: FoundNamespace | undefined): Promise<NetworkOutcome> {
+  #repair(goal: NetworkGoal, found: FoundNamespace | undefined): Promise<NetworkOutcome> {
+    return this.#carryOut(planNetwork(this.#names, found, goal), goal, found)
+  }
+
+  async #carryOut(plan: NetworkPlan, goal: NetworkGoal, found: FoundNamespace | undefined): Promise<NetworkOutcome> {
     this.#distrust(goal.network.id)
-    const plan = planNetwork(this.#names, found, goal)
     await runSteps(this.#shell, plan.base)
     const failed = await this.#plugAll(goal, plan)
-    this.#remember(goal, found, failed)
+    this.#remember(goal, plan.filter, found, failed)
     const commands = countLines([...plan.base, ...plan.plugs.flatMap((plug) => plug.steps)]) + plan.finish.length
     return { failed, commands, isNew: !found || found.broken }
   }
@@ -205,18 +210,15 @@ export class NetworkKeeper {
     return new Map(ids.map((id) => [id, words.get(portDevice(id)) ?? '']))
   }
 
-  #remember(goal: NetworkGoal, found: FoundNamespace | undefined, failed: Map<string, string>): void {
+  #remember(
+    goal: NetworkGoal,
+    wanted: Filter,
+    found: FoundNamespace | undefined,
+    failed: ReadonlyMap<string, string>,
+  ): void {
     const filter = goal.reap || !found || found.broken ? emptyFound() : found.filter
-    const ports = [...goal.ports, ...goal.neighbours]
-    merge(
-      filter,
-      wantedFilter(
-        goal.network,
-        ports.map((placed) => placed.port),
-        goal.groups,
-      ),
-    )
-    const plugged = ports.filter((placed) => !failed.has(placed.port.id))
+    merge(filter, wanted)
+    const plugged = [...goal.ports, ...goal.neighbours].filter((placed) => !failed.has(placed.port.id))
     this.#known.set(goal.network.id, {
       print: printOfNetwork(goal.network),
       filter,

@@ -1,6 +1,6 @@
 /** From a network's namespace as found to the wanted one: steps in an order that a crash may cut anywhere. Pure. */
 import type { WantedNetwork } from '#services/neutron/ports.ts'
-import type { FoundFilter } from './filter-model.ts'
+import type { Filter, FoundFilter } from './filter-model.ts'
 import { isBroken, planAddition, planFilter } from './filter-plan.ts'
 import { wantedFilter, type Groups } from './filter-wanted.ts'
 import type { FoundLinks } from './found-links.ts'
@@ -24,6 +24,8 @@ export interface NetworkPlan {
   plugs: { placed: PlacedPort; steps: Step[] }[]
   /** The host's ends: marks, bridge membership, up and down, and what has to go. */
   finish: string[]
+  /** The filter of all ports that were given, neighbours included. */
+  filter: Filter
 }
 
 export interface NetworkGoal {
@@ -40,7 +42,8 @@ export interface NetworkGoal {
 /** @param found undefined: there is no namespace yet. */
 export function planNetwork(names: Names, found: FoundNamespace | undefined, goal: NetworkGoal): NetworkPlan {
   const is = found && !found.broken ? found : nothingFound()
-  const lines = filterLines(names, is.filter, goal)
+  const filter = filterOf(goal, [...goal.ports, ...goal.neighbours])
+  const lines = filterLines(names, is.filter, goal, filter)
   const remains = deletionLines(remainsOf(names, is.links, goal))
   const inside = namespacePath(names.networkNamespace(goal.network.id))
   const about = `prepare network ${goal.network.id}`
@@ -60,31 +63,21 @@ export function planNetwork(names: Names, found: FoundNamespace | undefined, goa
       },
     ],
     ...planPorts(names, is.links, goal),
+    filter,
   }
 }
 
-/** Without `reap` only what the ports add, unless the filter is broken: a whole one then has to serve everybody. */
-function filterLines(
-  names: Names,
-  found: FoundFilter,
-  { network, ports, neighbours, groups, reap }: NetworkGoal,
-): string[] {
-  const wanted = wantedFilter(
+const filterOf = ({ network, groups }: NetworkGoal, ports: PlacedPort[]): Filter =>
+  wantedFilter(
     network,
     ports.map((placed) => placed.port),
     groups,
   )
-  if (reap) return planFilter(found, wanted, names.table)
-  if (!isBroken(found, wanted)) return planAddition(found, wanted, names.table)
-  return planFilter(
-    found,
-    wantedFilter(
-      network,
-      [...ports, ...neighbours].map((placed) => placed.port),
-      groups,
-    ),
-    names.table,
-  )
+
+/** Without `reap` only what the ports add, unless the filter is broken: a whole one then has to serve everybody. */
+function filterLines(names: Names, found: FoundFilter, goal: NetworkGoal, whole: Filter): string[] {
+  if (goal.reap || isBroken(found, whole)) return planFilter(found, whole, names.table)
+  return planAddition(found, filterOf(goal, goal.ports), names.table)
 }
 
 /** Ports only: missing and stale ones are plugged anew, unwanted ones deleted. */
