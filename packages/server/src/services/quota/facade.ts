@@ -25,6 +25,15 @@ export interface ReserveRequest {
   reclaimable?: 'never' | 'yes' | 'preferred'
   /** Higher is kept longer among one project's own. Default 0. */
   priority?: number
+  /**
+   * When it does not fit: `refuse` (default) throws, `wait` answers with state `waiting`, `policy` does what the
+   * project's policy says of the resource that is missing. What can never fit is refused. The reservation is made when
+   * capacity returns, in fair order, and told by `quota.waiting.granted` (subject, projectId, amounts); ask again with
+   * the same subject to see. `cancel` gives the ask up.
+   */
+  whenFull?: 'refuse' | 'wait' | 'policy'
+  /** A waiting ask is given up after this, told by `quota.waiting.expired`. Default: the policy's, else never. */
+  waitMaxMs?: number
   /** The row exists once this transaction commits: committed at once, without a `commit` and without a time limit. */
   started?: boolean
   /**
@@ -40,7 +49,23 @@ export interface Reservation {
   subject: string
   projectId: string
   deltas: Amounts
-  state: 'reserved' | 'committed'
+  state: 'reserved' | 'committed' | 'waiting'
+  /** Of one that waits: why, for people. */
+  reason?: string
+}
+
+/** A request that stands in line. */
+export interface WaitingAsk {
+  subject: string
+  projectId: string
+  deltas: Amounts
+  since: number
+  /** Null: it waits as long as it takes. */
+  expiresAt: number | null
+  /** 1 is served next. Among all who wait in the same tree. */
+  position: number
+  /** What is kept for it already. */
+  gathered: Amounts
 }
 
 export interface ReleaseRequest {
@@ -142,6 +167,8 @@ export interface QuotaFacade {
   cancel(tx: Tx, subject: string): Promise<void>
   /** The row is gone, or shrank. Idempotent without `deltas`. */
   release(tx: Tx, request: ReleaseRequest): Promise<void>
+  /** A project's requests that wait, in the order in which they will be served. */
+  waiting(projectId: string): Promise<WaitingAsk[]>
   /** Whether one subject was asked to end, as the transaction sees it; undefined: it may stay. */
   noticeOf(tx: Tx, subject: string): Promise<ReclaimNotice | undefined>
   /**

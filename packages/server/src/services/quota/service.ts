@@ -13,6 +13,7 @@ import { pruneHistory } from './controllers/prune-history.ts'
 import type { HistoryBounds } from './controllers/prune-history.ts'
 import { recountRows } from './controllers/recount-rows.ts'
 import { repairNumbers } from './controllers/repair-numbers.ts'
+import { serveWaiting } from './controllers/serve-waiting.ts'
 import type { QuotaFacade } from './facade.ts'
 import { Board } from './manager/board.ts'
 import { HistoryBoard } from './manager/history-board.ts'
@@ -73,6 +74,7 @@ export const quota = defineService<QuotaApi, QuotaFacade, ServiceDeps>({
         expireReservations(parts, front),
         endTickets(parts, front),
         repairNumbers(parts),
+        serveWaiting(parts, front),
         forgetProjects(parts, projects),
         followProjects(new Moves(parts, projects)),
         followUnifiedLimits(unified),

@@ -30,6 +30,9 @@ const policy = Strict({
   waitsForMinRuntime: opt(T.Boolean()),
   reclaimsMax: opt(T.Integer({ minimum: 1 })),
   onReclaim: opt(T.Enum(['delete', 'stop'])),
+  whenFull: opt(T.Enum(['refuse', 'wait'])),
+  whenFullOf: opt(T.Record(name, T.Enum(['refuse', 'wait']))),
+  waitMaxMs: opt(amount),
 })
 const step = T.Union([
   Strict({ set: Strict({ project_id: name, resource: name, holding, force: opt(T.Boolean()) }) }),

@@ -16,6 +16,7 @@ import { forgetProjects } from './forget-projects.ts'
 import { pruneHistory } from './prune-history.ts'
 import { recountRows } from './recount-rows.ts'
 import { repairNumbers } from './repair-numbers.ts'
+import { serveWaiting } from './serve-waiting.ts'
 
 const [database] = testDatabases()
 const dayMs = 86_400_000
@@ -180,6 +181,23 @@ const cases: Record<string, Case> = {
         'thing:missing',
         'thing:moved',
       ])
+    },
+  },
+  'quota.serve-waiting': {
+    prepare: async (bench) => {
+      await take(bench, 'all', 't2', 16, true)
+      await bench.db.transaction((tx) =>
+        bench.front.reserve(tx, { projectId: 't1', deltas: { instances: 2 }, subject: 'waits', whenFull: 'wait' }),
+      )
+      const late = { projectId: 't1', deltas: { instances: 1 }, subject: 'late', whenFull: 'wait' as const, waitMaxMs: 1 }
+      await bench.db.transaction((tx) => bench.front.reserve(tx, late))
+      bench.clock.advance(1)
+      await bench.front.setLimits({ projectId: 'org', limits: { instances: { own: 20 } } })
+    },
+    controller: (bench) => serveWaiting(bench.parts, bench.front),
+    assertDone: async (bench) => {
+      assert.deepEqual(await bench.front.waiting('t1'), [])
+      assert.deepEqual(await heldBy(bench, 't1'), [0, 2])
     },
   },
   'quota.repair-numbers': {

@@ -2,6 +2,7 @@
 import { badRequest, gone } from '#platform/errors/errors.ts'
 import type { Tx } from '#platform/db/database.ts'
 import { isAmount, UNLIMITED } from '#engines/quota/amounts.ts'
+import type { QuotaRefusal } from '#engines/quota/refusals.ts'
 import type {
   Amounts,
   QuotaFacade,
@@ -12,12 +13,14 @@ import type {
   ReserveRequest,
   ResourceUsage,
   SetLimitsRequest,
+  WaitingAsk,
 } from '../facade.ts'
 import { LostRace, readByKeys } from '../store/cells.ts'
 import { claimDelete, claimFetch, claimInsert, claimShrink, claimsNoticed } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { giveBackPrivately, startClaim, takePrivately } from '../store/private-part.ts'
 import type { StoredProject } from '../store/projects.ts'
+import { isAnybodyWaiting } from '../store/waiting.ts'
 import { resourceFetch, resourcesList, resourceWrite } from '../store/resources.ts'
 import { ticketFetch, ticketWrite } from '../store/tickets.ts'
 import { growTree, holdSubject } from './grown-tree.ts'
@@ -28,9 +31,13 @@ import { noticeOf, noticesOf } from './owners-notices.ts'
 import type { QuotaParts } from './parts.ts'
 import { charge, walkOf } from './path-count.ts'
 import type { KnownProjects } from './projects.ts'
+import { mayWait, patienceOf } from './patience.ts'
+import type { Patience } from './patience.ts'
 import { Reclaim, planOf } from './reclaim.ts'
+import type { Wish } from './reclaim.ts'
 import { recallMemory, rememberReclaim } from './reclaimed.ts'
 import { comingBack, overQuota } from './refusing.ts'
+import { Waiting } from './waiting.ts'
 
 const defaultTtlMs = 600_000
 
@@ -40,18 +47,25 @@ export class QuotaFront implements QuotaFacade {
   readonly #limits: Limits
   readonly reclaim: Reclaim
   readonly owners: Owners
+  readonly waitingLine: Waiting
 
   constructor(parts: QuotaParts, projects: KnownProjects, limits: Limits) {
     this.#parts = parts
     this.#projects = projects
     this.#limits = limits
     this.owners = new Owners(parts, projects, this)
+    const counting = {
+      available: (tx: Tx, projectId: string, resources: readonly string[]) =>
+        this.#available(tx, projectId, resources),
+      take: (tx: Tx, projectId: string, amounts: Amounts) => this.#take(tx, projectId, amounts),
+      drop: (tx: Tx, subject: string) => this.#drop(tx, subject),
+    }
     this.reclaim = new Reclaim(parts, {
-      available: (tx, projectId, resources) => this.#available(tx, projectId, resources),
-      take: (tx, projectId, amounts) => this.#take(tx, projectId, amounts),
+      ...counting,
       commit: (tx, subject) => this.commit(tx, subject),
-      cancel: (tx, subject) => this.cancel(tx, subject),
+      cancel: counting.drop,
     })
+    this.waitingLine = new Waiting(parts, { ...counting, admit: (tx, claim) => this.#admit(tx, claim) })
   }
 
   async #available(tx: Tx, projectId: string, resources: readonly string[]): Promise<Record<string, number>> {
@@ -75,15 +89,37 @@ export class QuotaFront implements QuotaFacade {
       claim = this.#claimOf(request, amounts)
     await readByKeys(tx)
     if (!(await takePrivately(tx, claim))) return this.#reserveAlong(tx, request, claim)
+    if (mayWait(request)) await this.waitingLine.settled(tx, request.subject)
     await this.#tellGranted(tx, claim)
     return reservationOf(claim)
   }
 
-  /** Counts at every node that the request spills to, and at every one that watches its subtree. */
   async #reserveAlong(tx: Tx, request: ReserveRequest, claim: StoredClaim): Promise<Reservation> {
-    const { amounts } = claim
     const project = await this.#projects.ensure(tx, request.projectId)
     if (!(await claimInsert(tx, claim))) return reservationOf((await claimFetch(tx, request.subject))!)
+    if (await this.#count(tx, project, claim)) {
+      if (mayWait(request)) await this.waitingLine.settled(tx, request.subject)
+      return reservationOf(claim)
+    }
+    return this.#notNow(tx, project, { ...request, deltas: claim.amounts })
+  }
+
+  /** Makes and counts the claim of somebody who waits, if it fits now. */
+  async #admit(tx: Tx, claim: StoredClaim): Promise<boolean> {
+    const project = await this.#projects.ensure(tx, claim.projectId)
+    if (!(await claimInsert(tx, claim))) return true
+    if (await this.#count(tx, project, claim)) return true
+    await claimDelete(tx, claim.subject)
+    await this.reclaim.gather(tx, project.id)
+    return false
+  }
+
+  /**
+   * Counts a claim that is written already at every node that it spills to, and at every one that watches its subtree.
+   * False if it does not fit; then what was kept for the project is free, too.
+   */
+  async #count(tx: Tx, project: StoredProject, claim: StoredClaim): Promise<boolean> {
+    const { amounts } = claim
     const held = await this.reclaim.redeem(tx, project.id)
     let borrowed: Amounts = {}
     const granted = await charge(tx, project, {
@@ -92,12 +128,12 @@ export class QuotaFront implements QuotaFacade {
         borrowed = walk.borrowing(amounts)
         return walk.fits(amounts) && walk.count(amounts, 1, claim.state === 'reserved')
       },
-      uncounted: request.subject,
+      uncounted: claim.subject,
     })
-    if (!granted) await this.#refuse(tx, project, { ...request, deltas: amounts })
+    if (!granted) return false
     if (held) await this.#settleTicket(tx, project.id, amounts)
     await this.#tellGranted(tx, claim, borrowed)
-    return reservationOf(claim)
+    return true
   }
 
   #tellGranted(tx: Tx, { projectId, subject, amounts }: StoredClaim, borrowed: Amounts = {}): Promise<void> {
@@ -135,8 +171,9 @@ export class QuotaFront implements QuotaFacade {
     await this.reclaim.gather(tx, projectId)
   }
 
-  /** The explanation looks at the whole tree; the decision did not have to. */
-  async #refuse(tx: Tx, { id, rootId }: StoredProject, request: ReserveRequest): Promise<never> {
+  /** Waits or refuses. The explanation looks at the whole tree; the decision did not have to. */
+  async #notNow(tx: Tx, project: StoredProject, request: ReserveRequest): Promise<Reservation> {
+    const { id, rootId } = project
     const engine = await growTree(tx, rootId, request.subject),
       { tree } = engine,
       { deltas } = request
@@ -149,6 +186,8 @@ export class QuotaFront implements QuotaFacade {
     const refusal = engine.refusalOf(tree.project(id), vector)
     const lineage = request.lineage ?? request.subject
     const wish = { projectId: id, amounts: { ...deltas }, subject: request.subject, lineage }
+    const patience = patienceOf(tree, request, refusal.resource)
+    if (patience) return this.#wait(tx, project, { request, patience, wish, refusal })
     const { code: reason, resource, node } = refusal
     this.#parts.history.refused({ ...wish, reason, resource, node })
     const noticed = await claimsNoticed(tx, id),
@@ -164,22 +203,74 @@ export class QuotaFront implements QuotaFacade {
     throw comingBack(refusal, plan.dueMs - now)
   }
 
+  async #wait(
+    tx: Tx,
+    { id, rootId }: StoredProject,
+    {
+      request,
+      patience,
+      wish,
+      refusal,
+    }: { request: ReserveRequest; patience: Patience; wish: Wish; refusal: QuotaRefusal },
+  ): Promise<Reservation> {
+    const { subject, deltas } = request,
+      since = this.#parts.clock.now()
+    await claimDelete(tx, subject)
+    await this.reclaim.gather(tx, id)
+    await this.waitingLine.enter(tx, {
+      subject,
+      projectId: id,
+      amounts: { ...deltas },
+      reclaimable: request.reclaimable ?? 'never',
+      priority: request.priority ?? 0,
+      lineage: request.lineage ?? null,
+      since,
+      expiresAt: patience.waitMaxMs === undefined ? null : since + patience.waitMaxMs,
+      ttlMs: request.ttlMs ?? defaultTtlMs,
+    })
+    await this.waitingLine.serve(tx, rootId)
+    this.#parts.wish(wish)
+    return { subject, projectId: id, deltas, state: 'waiting', reason: overQuota(refusal).message }
+  }
+
+  waiting(projectId: string): Promise<WaitingAsk[]> {
+    return this.waitingLine.line(this.#parts.db, projectId)
+  }
+
   async commit(tx: Tx, subject: string): Promise<void> {
     if ((await startClaim(tx, subject)) || (await claimFetch(tx, subject))) return
     throw gone(`The quota reservation of ${subject} has expired; reserve again.`, { reason: 'EXPIRED' })
   }
 
   async cancel(tx: Tx, subject: string, cause: 'cancelled' | 'expired' = 'cancelled'): Promise<void> {
+    const projectId = await this.#drop(tx, subject, cause)
+    if (projectId === undefined) await this.waitingLine.leave(tx, subject, cause)
+    else await this.#serveBeside(tx, projectId)
+  }
+
+  /** Gives back all of a claim and serves nobody; its project, if there was one. */
+  async #drop(tx: Tx, subject: string, cause: 'cancelled' | 'expired' = 'cancelled'): Promise<string | undefined> {
     const simple = await giveBackPrivately(tx, subject)
-    if (simple) return this.#tellReleased(tx, { ...simple, subject }, cause)
+    if (simple) await this.#tellReleased(tx, { ...simple, subject }, cause)
+    if (simple) return simple.projectId
     const claim = await claimFetch(tx, subject)
     if (claim) await this.#giveBack(tx, claim, claim.amounts, cause)
+    return claim?.projectId
+  }
+
+  /** Capacity has returned: whoever waits in the same tree has it in this transaction, before anybody else. */
+  async #serveBeside(tx: Tx, projectId: string): Promise<void> {
+    if (!(await isAnybodyWaiting(tx))) return
+    const project = await this.#projects.ensure(tx, projectId)
+    await this.waitingLine.serve(tx, project.rootId)
   }
 
   async release(tx: Tx, { subject, deltas }: ReleaseRequest): Promise<void> {
     if (!deltas) return this.cancel(tx, subject)
     const claim = await claimFetch(tx, subject)
-    if (claim) await this.#giveBack(tx, claim, positiveAmounts(deltas))
+    if (!claim) return
+    await this.#giveBack(tx, claim, positiveAmounts(deltas))
+    await this.#serveBeside(tx, claim.projectId)
   }
 
   async #giveBack(

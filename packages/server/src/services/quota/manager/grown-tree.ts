@@ -112,6 +112,9 @@ const toRecord = (claim: StoredClaim, index: number): ClaimRecord => ({
 /** What a project has got of its ticket so far, kept for it as a claim that ends by itself. */
 export const holdSubject = (projectId: string): string => `quota:hold:${projectId}`
 
+/** What is kept for the first of those who wait. */
+export const waitingHold = (subject: string): string => `quota:hold:waiting:${subject}`
+
 const ticketOf = (
   { projectId, amounts, createdAt, expiresAt }: StoredTicket,
   claims: readonly StoredClaim[],

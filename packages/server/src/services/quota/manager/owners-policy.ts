@@ -9,6 +9,12 @@ export type OnReclaim = 'delete' | 'stop'
 export interface ProjectPolicy extends Policy {
   /** Of this project as a borrower. */
   onReclaim: OnReclaim
+  /** What happens to requests of those who can wait when they do not fit; default: they are refused. */
+  whenFull?: 'refuse' | 'wait'
+  /** The same of single resources: that of the one that is missing counts. */
+  whenFullOf?: Readonly<Record<string, 'refuse' | 'wait'>>
+  /** A waiting request is given up after this. Default: never. */
+  waitMaxMs?: number
 }
 
 const standard: Readonly<ProjectPolicy> = { ...policyDefault, onReclaim: 'delete' }

@@ -6,7 +6,7 @@ import { claimFetch, claimInsert, claimNotice, claimsNoticed } from '../store/cl
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
 import { ticketDelete, ticketFetch, ticketsExpired, ticketWrite } from '../store/tickets.ts'
-import { growTree, holdSubject } from './grown-tree.ts'
+import { growTree, holdSubject, waitingHold } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 import { recallMemory } from './reclaimed.ts'
 
@@ -18,7 +18,7 @@ export interface Counting {
   available(tx: Tx, projectId: string, resources: readonly string[]): Promise<Record<string, number>>
   take(tx: Tx, projectId: string, amounts: Record<string, number>): Promise<void>
   commit(tx: Tx, subject: string): Promise<void>
-  cancel(tx: Tx, subject: string): Promise<void>
+  cancel(tx: Tx, subject: string): Promise<unknown>
 }
 
 export interface Wish {
@@ -66,6 +66,8 @@ export class Reclaim {
     const now = this.#parts.clock.now()
     const engine = await growTree(tx, project.rootId)
     await recallMemory(tx, engine, wish.lineage ?? wish.subject)
+    // What is kept for the very request that is planned for is not in its way.
+    engine.release(waitingHold(wish.subject), now)
     const plan = planOf(engine, wish, now)
     if (!plan) return
     const expiresAt = Math.max(now, plan.dueMs) + holdMs

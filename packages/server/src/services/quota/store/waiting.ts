@@ -1,0 +1,108 @@
+/** Requests that wait for capacity, one row each, until they are granted, given up or out of time. */
+import type { Executor } from '#platform/db/database.ts'
+import { fromJson, toJson } from '#platform/db/json.ts'
+import type { QuotaTables, WaitingRow } from './tables.ts'
+
+export interface StoredWaiting {
+  subject: string
+  projectId: string
+  amounts: Record<string, number>
+  reclaimable: 'never' | 'yes' | 'preferred'
+  priority: number
+  lineage: string | null
+  since: number
+  /** Null: it waits as long as it takes. */
+  expiresAt: number | null
+  /** How long the reservation is kept once it is granted. */
+  ttlMs: number
+}
+
+const toWaiting = (row: WaitingRow): StoredWaiting => ({
+  subject: row.subject,
+  projectId: row.project_id,
+  amounts: fromJson(row.amounts),
+  reclaimable: row.reclaimable,
+  priority: row.priority,
+  lineage: row.lineage,
+  since: row.since,
+  expiresAt: row.expires_at,
+  ttlMs: row.ttl_ms,
+})
+
+/** Asking again changes nothing. */
+export async function waitingInsert(executor: Executor, asked: StoredWaiting): Promise<void> {
+  await executor
+    .as<QuotaTables>()
+    .insertInto('quota_waiting')
+    .values({
+      subject: asked.subject,
+      project_id: asked.projectId,
+      amounts: toJson(asked.amounts),
+      reclaimable: asked.reclaimable,
+      priority: asked.priority,
+      lineage: asked.lineage,
+      since: asked.since,
+      expires_at: asked.expiresAt,
+      ttl_ms: asked.ttlMs,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}
+
+export async function waitingFetch(executor: Executor, subject: string): Promise<StoredWaiting | undefined> {
+  const row = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_waiting')
+    .selectAll()
+    .where('subject', '=', subject)
+    .executeTakeFirst()
+  return row && toWaiting(row)
+}
+
+/** False when it waits no more: somebody else has granted it or given it up. */
+export async function waitingDelete(executor: Executor, subject: string): Promise<boolean> {
+  const { numDeletedRows } = await executor
+    .as<QuotaTables>()
+    .deleteFrom('quota_waiting')
+    .where('subject', '=', subject)
+    .executeTakeFirst()
+  return numDeletedRows > 0n
+}
+
+/** The oldest first. */
+export async function waitingOfRoot(executor: Executor, rootId: string, limit: number): Promise<StoredWaiting[]> {
+  const rows = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_waiting')
+    .innerJoin('quota_project', 'quota_project.id', 'quota_waiting.project_id')
+    .selectAll('quota_waiting')
+    .where('quota_project.root_id', '=', rootId)
+    .orderBy('since')
+    .orderBy('subject')
+    .limit(limit)
+    .execute()
+  return rows.map(toWaiting)
+}
+
+export async function isAnybodyWaiting(executor: Executor): Promise<boolean> {
+  const row = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_waiting')
+    .select('subject')
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export async function rootsAwaited(executor: Executor, limit: number): Promise<string[]> {
+  const rows = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_waiting')
+    .innerJoin('quota_project', 'quota_project.id', 'quota_waiting.project_id')
+    .select('quota_project.root_id')
+    .distinct()
+    .orderBy('quota_project.root_id')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => row.root_id)
+}
