@@ -83,8 +83,8 @@ export const tableOf = (header: readonly string[], rows: readonly (readonly Cell
 }
 
 /**
- * A table no wider than `width` characters, if it can be: columns are left out, the first of `least` first, and the last
- * line says which. 0: as wide as it is.
+ * A table no wider than `width` characters, if it can be: columns are left out, the first of `least` first, and the
+ * last line says which. 0: as wide as it is.
  */
 export const fitted = (
   header: readonly string[],

@@ -1,4 +1,4 @@
-/** `quaystone quota`: who owns, lends, borrows and uses what in a running cloud; changes, explains, supposes, remembers. */
+/** `quaystone quota`: who owns, lends, borrows and uses what in a running cloud; changes, explains, remembers. */
 import { Command } from 'commander'
 import { defaultDataDir } from '../app/config.ts'
 import { StartProblem } from '../app/data-dir.ts'

@@ -144,7 +144,7 @@ describe('giving back what quota lent', () => {
     assert.deepEqual(await tagsOf(id), ['reclaimed'])
   })
 
-  test('where places are missing, a parked server gives back its own; with many parked, the next is deleted', async () => {
+  test('where places are missing, a parked server gives back its own; with too many, one is deleted', async () => {
     await cloud.quota.setLimits({ projectId: 'project-a', limits: { instances: 1 } })
     const parked = await stopped('parked', ['instances'])
     assert.equal(heldBy(parked)!.instances, 0)

@@ -87,9 +87,10 @@ export class Preemption {
    * ended. A server that must be left alone for now (it is being built) is looked at again.
    */
   async end(serverId: string): Promise<void> {
-    const server = await serverFetch(this.#parts.db, serverId),
-      notice = await this.#standing(serverId)
-    if (!server || server.deleted || !notice || notice.deadlineAt > this.#parts.clock.now()) return
+    const server = await serverFetch(this.#parts.db, serverId)
+    if (!server || server.deleted) return
+    const notice = await this.#standing(serverId)
+    if (!notice || notice.deadlineAt > this.#parts.clock.now()) return
     const parks = notice.onReclaim === 'stop' && await this.#hasRoomToPark(server)
     if (parks && server.vmState === 'resized' && server.taskState === null) {
       return this.#changes.confirmResize(actorFor(server), server)
@@ -101,14 +102,16 @@ export class Preemption {
     const [notice, server] = [await this.#standing(serverId), await serverFetch(tx, serverId)]
     if (!notice || !server || server.deleted || server.taskState === 'deleting') return
     await this.#warn(tx, server, notice)
-    if (!parks) {
-      await this.#orders.give(tx, actorFor(server), serverId, () => ({ name: 'delete', order: { do: 'delete' } }))
-      return
-    }
+    if (parks) await this.#rest(tx, server)
+    else await this.#orders.give(tx, actorFor(server), serverId, () => ({ name: 'delete', order: { do: 'delete' } }))
+  }
+
+  /** One step on the way to a stopped container; nothing while another order is under way. */
+  async #rest(tx: Tx, server: Server): Promise<void> {
+    if (server.taskState !== null) return
     const way = wayOf(server.vmState)
-    if (server.taskState !== null || (way === undefined && server.vmState !== 'stopped')) return
-    if (way) await this.#orders.give(tx, actorFor(server), serverId, () => way)
-    if (way?.name !== 'unpause' && way?.name !== 'resume') await parkedInsert(tx, serverId)
+    if (way) await this.#orders.give(tx, actorFor(server), server.id, () => way)
+    if (way?.name === 'stop' || server.vmState === 'stopped') await parkedInsert(tx, server.id)
   }
 
   /** A project may keep as many servers that nobody counts as it may have of those that are counted. */

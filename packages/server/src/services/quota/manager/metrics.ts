@@ -1,4 +1,4 @@
-/** Quota in numbers for Prometheus: decisions as they happen, holdings when somebody looks. Few series, whatever grows. */
+/** Quota in numbers for Prometheus: decisions as they happen, holdings when somebody looks. Few series always. */
 import { loansOf } from '#engines/quota/loans.ts'
 import type { Database } from '#platform/db/database.ts'
 import type { Metrics } from '#platform/metrics/metrics.ts'

@@ -1,4 +1,4 @@
-/** Projects that moved in Keystone, or because its model of limits was changed: their trees follow, with their claims. */
+/** Projects that moved in Keystone, or because its model of limits was changed: trees follow, with their claims. */
 import type { Tx } from '#platform/db/database.ts'
 import type { Project } from '#engines/quota/tree.ts'
 import { cellsForget, projectRehang, projectsPlaced } from '../store/moves.ts'

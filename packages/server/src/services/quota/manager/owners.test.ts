@@ -1,4 +1,4 @@
-/** Rows and claims in a whole cloud: what services do keeps them equal, and what is broken behind their back is mended. */
+/** Rows and claims in a whole cloud: what services do keeps them equal, and what is broken apart is mended. */
 import assert from 'node:assert/strict'
 import { buffer } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'

@@ -54,7 +54,7 @@ for (const database of testDatabases()) {
       )
     const limitOf = async (projectId: string) => (await bench.front.limits(projectId)).instances
 
-    test('a registered limit is the default, a limit its project’s, and both end where Keystone ends them', async () => {
+    test('a registered limit is the default, a limit its project’s, until Keystone ends them', async () => {
       await open({ a: null, b: null })
       await register(3)
       await take('a', 3)

@@ -18,7 +18,7 @@ import type { Limits } from './limits.ts'
 import type { QuotaParts } from './parts.ts'
 import { resourceOf } from './unified-limits-words.ts'
 
-/** What must be changed here for one resource, of every project (`projectId` null) or of one. `value` null: no limit. */
+/** What must change here for one resource, of every project (`projectId` null) or of one. `value` null: no limit. */
 export interface UnifiedStep {
   projectId: string | null
   resource: string
