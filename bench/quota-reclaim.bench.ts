@@ -54,26 +54,38 @@ const planFor = (engine: QuotaEngine, victims: number, times: number): number[] 
     return took
   })
 
-const planning = (): Figure[] => {
+const planning = (say: BenchContext['say']): Figure[] => {
   const engine = lentOut()
   planFor(engine, 1, 300)
-  return (
-    [
-      [1, 1],
-      [10, 3],
-      [100, 20],
-    ] as const
-  ).map(([victims, limit]) => {
-    const took = planFor(engine, victims, victims === 100 ? plans / 5 : plans)
-    return figure({
+  const targets = [
+    { victims: 1, limitMs: 1, times: plans },
+    { victims: 10, limitMs: 3, times: plans },
+    { victims: 100, limitMs: 20, times: plans / 5 },
+  ]
+  return targets.flatMap(({ victims, limitMs, times }) => {
+    const took = planFor(engine, victims, times),
+      p50 = percentile(took, 0.5)
+    say(`plan for ${victims}: p50 ${p50.toFixed(2)} ms`)
+    const p99 = figure({
       bench: name,
       metric: `plan for ${victims} of 100,000, p99`,
       unit: 'ms',
       value: percentile(took, 0.99),
-      goal: { of: 'value', is: 'at most', limit },
+      goal: { of: 'value', is: 'at most', limit: limitMs },
     })
+    return victims === 100 ? [p99, victimsPerSecond(victims, took)] : [p99]
   })
 }
+
+/** GKE with Kueue preempted 39,000 pods in 93 s on 130,000 nodes; that includes ending them, which a plan does not. */
+const victimsPerSecond = (victims: number, took: readonly number[]): Figure =>
+  figure({
+    bench: name,
+    metric: 'victims planned, a hundred a plan',
+    unit: 'victims/s',
+    value: (1000 * victims * took.length) / took.reduce((sum, ms) => sum + ms, 0),
+    goal: { of: 'value', is: 'at least', limit: 2_000 },
+  })
 
 const dealing = (): Figure => {
   const { tree } = growForest({ branch: 10, depth: 4, resources: 3, mode: 'mixed', own: 20 }),
@@ -184,7 +196,7 @@ const askUntilRest = (engine: QuotaEngine, next: Order): number => {
 
 const run = async ({ say, signal }: BenchContext): Promise<Figure[]> => {
   say('Reclaim plans among 100,000 containers of 1,000 borrowers')
-  const planned = planning()
+  const planned = planning(say)
   signal.throwIfAborted()
   say('What everybody deserves, on 11,111 projects')
   const dealt = dealing()
