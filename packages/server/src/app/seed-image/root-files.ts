@@ -22,6 +22,7 @@ const directories = [
   'home',
   'lib',
   'lib64',
+  'mnt',
   'proc',
   'root',
   'root/.ssh',

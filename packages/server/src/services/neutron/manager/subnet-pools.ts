@@ -217,8 +217,14 @@ const assertApart = async (tx: Tx, pool: SubnetPool): Promise<void> => {
     )
 }
 
-const noRoom = () =>
-  conflict('Cannot allocate requested subnet from the available set of prefixes.', { type: 'SubnetAllocationError' })
+/** Upstream answers 500 in these words; that a pool is empty is no fault of the server. */
+const noRoom = (asked: Prefix | undefined, length: number) =>
+  conflict(
+    asked
+      ? 'Failed to allocate subnet: Cannot allocate requested subnet from the available set of prefixes.'
+      : `Failed to allocate subnet: Insufficient prefix space to allocate subnet size /${length}.`,
+    { type: 'SubnetAllocationError' },
+  )
 
 const chosen = (
   pool: SubnetPool,
@@ -245,7 +251,7 @@ const chosen = (
         length,
       )
   if (found) return found
-  throw noRoom()
+  throw noRoom(asked, length)
 }
 
 /** Steps over what is taken instead of trying every block: the cost follows the subnets, not the pool. */
