@@ -11,10 +11,10 @@ export interface ApiAnswer {
 }
 
 export class Api {
-  readonly #cloud: Cloud
+  readonly #cloud: Pick<Cloud, 'url' | 'dataDir'>
   readonly #person: Person
   #token = ''
-  constructor(cloud: Cloud, person: Person) {
+  constructor(cloud: Pick<Cloud, 'url' | 'dataDir'>, person: Person) {
     this.#cloud = cloud
     this.#person = person
   }

@@ -22,7 +22,9 @@ import { createMetrics, type Metrics } from '#platform/metrics/metrics.ts'
 import { createEnforcer } from '#platform/auth/policy-enforcer.ts'
 import type { ServiceInstance, ServiceManifest } from '#platform/api-kit/service.ts'
 import { CloudKeys } from '#drivers/remote/session.ts'
-import type { HostsFacade } from '#services/hosts/facade.ts'
+import type { Serve } from '#drivers/remote/link.ts'
+import { notFound } from '#platform/errors/errors.ts'
+import type { MetadataAsk } from '#services/metadata/ports.ts'
 import type { Facades, HostDirectory, ServiceDeps } from '#services/deps.ts'
 import { JoinedHosts } from './hosts/joined-hosts.ts'
 
@@ -140,7 +142,7 @@ export const compose = async (options: CloudOptions): Promise<Cloud> => {
     db,
     manifests.map(({ name, migrations }) => ({ service: name, migrations })),
   )
-  const joined = joinedHosts(options, bus, () => facades.hosts)
+  const joined = joinedHosts(options, bus, () => facades)
   const built = build(manifests, { options, db, bus, metrics, hosts: joined ?? options.hosts })
   const facades: Facades = facadesBelow(Infinity, built)
   for (const { instance } of built) await instance.seed?.()
@@ -175,8 +177,16 @@ export const compose = async (options: CloudOptions): Promise<Cloud> => {
 
 const cloudKeysOf = ({ identity }: CloudOptions): CloudKeys => new CloudKeys(identity.masterKey)
 
+/** What agents may ask: for their containers, what only the cloud knows. */
+const answersOf =
+  (facades: () => Facades): Serve =>
+  async (method, args) => {
+    if (method === 'cloud.metadata') return await facades().metadata.answer(args[0] as MetadataAsk)
+    throw notFound(`The cloud has no answer to "${method}"`)
+  }
+
 /** Built before the services that look at it, and asking one of them: so that one is named, not handed over. */
-const joinedHosts = (options: CloudOptions, bus: Bus, members: () => HostsFacade): JoinedHosts | undefined => {
+const joinedHosts = (options: CloudOptions, bus: Bus, facades: () => Facades): JoinedHosts | undefined => {
   if (options.agents === undefined) return undefined
   const { identity, hosts, clock, log, agents } = options
   return new JoinedHosts({
@@ -185,7 +195,8 @@ const joinedHosts = (options: CloudOptions, bus: Bus, members: () => HostsFacade
     cloudId: identity.cloudId,
     caller: agents.caller,
     local: hosts.list()[0],
-    members,
+    members: () => facades().hosts,
+    answers: answersOf(facades),
     clock,
     log: log.child({ part: 'hosts' }),
   })

@@ -7,22 +7,29 @@ import type { Clock } from '#platform/clock/clock.ts'
 import type { Log } from '#platform/log/log.ts'
 import { createDockerRuntime } from '#drivers/docker/docker-runtime.ts'
 import { createLinuxNet } from '#drivers/linux-net/linux-net.ts'
+import { withAnswers } from '#drivers/network-answers/with-answers.ts'
 import type { Host } from '#services/deps.ts'
+import type { AskMetadata } from '#services/metadata/ports.ts'
 import type { HostNetwork } from '#services/neutron/ports.ts'
 import type { ContainerRuntime } from '#services/workloads/ports.ts'
 import type { Config } from './config.ts'
+import { noteOwner } from './known-clouds.ts'
 
 export interface MachineOptions {
   /** Where the other hosts reach this one; absent in a cloud of one host. */
   address?: string
   gateDir: string
   socketPath: string
+  /** The directory of whoever uses this machine: noted on the machine beside the mark of its things. */
+  dataDir: string
+  /** Answers what containers ask of the metadata service. Absent: names and metadata are not served. */
+  metadata?: AskMetadata
   log: Log
   clock: Clock
 }
 
 /** The two drivers of this machine, for one cloud. */
-export const machineOf = ({ address, gateDir, socketPath, log, clock }: MachineOptions) => ({
+export const machineOf = ({ address, gateDir, socketPath, dataDir, metadata, log, clock }: MachineOptions) => ({
   runtimeOf: (cloudId: string): ContainerRuntime =>
     createDockerRuntime({
       socketPath,
@@ -32,13 +39,16 @@ export const machineOf = ({ address, gateDir, socketPath, log, clock }: MachineO
       log: log.child({ driver: 'docker' }),
       clock,
     }),
-  networkOf: (cloudId: string): HostNetwork =>
-    createLinuxNet({
+  networkOf: (cloudId: string): HostNetwork => {
+    noteOwner({ cloudId, dataDir, pid: process.pid }, log)
+    const network = createLinuxNet({
       cloudId,
       log: log.child({ driver: 'linux-net' }),
       clock,
       ...(address !== undefined && { underlay: { address } }),
-    }),
+    })
+    return metadata ? withAnswers(network, { metadata, clock, log: log.child({ driver: 'answers' }) }) : network
+  },
 })
 
 export interface LocalHostOptions {
@@ -46,13 +56,14 @@ export interface LocalHostOptions {
   dataDir: string
   cloudId: string
   socketPath: string
+  metadata?: AskMetadata
   log: Log
   clock: Clock
 }
 
 export const localHost = async ({ config, dataDir, cloudId, ...rest }: LocalHostOptions): Promise<Host> => {
   const address = config.docker.address ?? (config.nats && (await addressTowards(config.nats)))
-  const machine = machineOf({ ...rest, gateDir: join(dataDir, 'gates'), ...(address && { address }) })
+  const machine = machineOf({ ...rest, dataDir, gateDir: join(dataDir, 'gates'), ...(address && { address }) })
   return {
     name: config.docker.hostName ?? hostname(),
     address: address ?? '127.0.0.1',

@@ -22,8 +22,8 @@ export interface JoinedHostsOptions {
   /** The machine itself, when it is a host of the cloud. */
   local?: Host
   members: () => HostsFacade
-  /** Answers agents' own questions, by host. */
-  answers?: (host: string) => Serve
+  /** Answers agents' own questions. */
+  answers: Serve
   clock: Clock
   log: Log
 }
@@ -31,10 +31,6 @@ export interface JoinedHostsOptions {
 const roundMs = 2_000
 /** The name goes into DNS-like places and shells: letters, digits, dots and dashes. */
 const namePattern = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/
-
-const asksNothing: Serve = async (method) => {
-  throw unavailable(`The cloud has no answer to "${method}"`)
-}
 
 export class JoinedHosts implements HostDirectory {
   readonly #options: JoinedHostsOptions
@@ -133,7 +129,7 @@ export class JoinedHosts implements HostDirectory {
       bus,
       ticket,
       caller,
-      serve: answers?.(ticket.host) ?? asksNothing,
+      serve: answers,
       changed: () => this.#tell(ticket.host),
       clock,
       log,
