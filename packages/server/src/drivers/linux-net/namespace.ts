@@ -98,6 +98,8 @@ export function switchSteps(found: string, switches: Switches, netns: string, ab
         'echo 0 > /proc/sys/net/ipv4/conf/default/rp_filter',
         'cd /proc/sys/net/ipv6/conf 2>/dev/null || exit 0',
         'for key in all default; do echo 0 > $key/accept_ra; done',
+        // A router asks for nobody while its link-local address may have a double, and ours has none.
+        'echo 0 > default/accept_dad',
         `echo ${needsBridge ? 0 : 1} > all/forwarding`,
       ],
     },
