@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sql } from 'kysely'
 import { systemClock } from '../packages/server/src/platform/clock/clock.ts'
 import { openDatabase, type Database } from '../packages/server/src/platform/db/database.ts'
 import { migrate } from '../packages/server/src/platform/db/migrate.ts'
+import { runStatement } from '../packages/server/src/platform/db/statement.ts'
 import { quotaOver } from '../packages/server/src/services/quota/testing.ts'
 import type { QuotaFront } from '../packages/server/src/services/quota/manager/front.ts'
 import { migrations } from '../packages/server/src/services/quota/store/migrations.ts'
@@ -213,7 +213,8 @@ const onPostgres = async (planted: Planted, url: string): Promise<Figure[]> => {
 /** Without it no figure of PostgreSQL is about anything durable. */
 const fsyncOf = async (url: string): Promise<string> => {
   const db = await openDatabase({ url })
-  const { rows } = await sql<{ fsync: string }>`show fsync`.execute(db.as())
+  const show = { sqlite: `select 'none' as fsync`, postgresql: 'show fsync' }
+  const { rows } = await db.transaction((tx) => runStatement<{ fsync: string }>(tx, show, []))
   await db.close()
   return rows[0]!.fsync
 }

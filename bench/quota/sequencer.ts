@@ -1,9 +1,4 @@
-/**
- * The other way of ADR 0011: one process decides in memory and writes many decisions in one commit, fenced by an epoch.
- *
- * It is measured, not used: a claim commits apart from the row that it is for. It keeps claims only, no history, no
- * events and no counters.
- */
+/** ADR 0011's other way, measured and not used: one process decides in memory and commits many decisions at once. */
 import type { Database, Tx } from '../../packages/server/src/platform/db/database.ts'
 import { runStatement } from '../../packages/server/src/platform/db/statement.ts'
 import type { QuotaEngine } from '../../packages/server/src/engines/quota/engine.ts'
@@ -29,6 +24,7 @@ const journal = {
     select value ->> 0, value ->> 1, value ->> 2, 'committed', 'never', 0, $2 from jsonb_array_elements($1::jsonb)`,
 }
 
+/** Fenced by an epoch. It writes claims alone: no history, no events, no counters, and not the rows they are for. */
 export class Sequencer {
   readonly #db: Database
   readonly #engine: QuotaEngine

@@ -9,7 +9,7 @@ import type { SqliteConnection } from './sqlite-connection.ts'
 /** Waiting for another process's lock ends after about ten seconds. */
 const busyTriesMax = 80
 const busyPauseMsMax = 150
-/** After so many, or so long, a group ends though others wait: its members are answered, other processes get the file. */
+/** A group ends after so many, or so long, though others wait: its members are answered, other processes get on. */
 const membersMax = 128
 const ageMsMax = 25
 

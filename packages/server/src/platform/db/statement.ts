@@ -1,4 +1,4 @@
-/** Statements whose text never changes, for hot paths: written once for each dialect, bound and sent without building. */
+/** Statements whose text never changes, for hot paths: written out for each dialect, bound and sent as they are. */
 import { CompiledQuery } from 'kysely'
 import type { QueryResult } from 'kysely'
 import type { DialectName, Tx } from './database.ts'

@@ -189,7 +189,8 @@ const cases: Record<string, Case> = {
       await bench.db.transaction((tx) =>
         bench.front.reserve(tx, { projectId: 't1', deltas: { instances: 2 }, subject: 'waits', whenFull: 'wait' }),
       )
-      const late = { projectId: 't1', deltas: { instances: 1 }, subject: 'late', whenFull: 'wait' as const, waitMaxMs: 1 }
+      const waits = { whenFull: 'wait' as const, waitMaxMs: 1 }
+      const late = { projectId: 't1', deltas: { instances: 1 }, subject: 'late', ...waits }
       await bench.db.transaction((tx) => bench.front.reserve(tx, late))
       bench.clock.advance(1)
       await bench.front.setLimits({ projectId: 'org', limits: { instances: { own: 20 } } })

@@ -92,7 +92,7 @@ export class PathWalk {
     this.#reserved.set(resource, (this.#reserved.get(resource) ?? 0) + amount)
   }
 
-  /** The cells whose stored numbers differ now, leaf first, then by name. Where nothing watches it, `subtree` is not stored. */
+  /** The cells whose stored numbers differ now, leaf first, then by name. Unwatched, `subtree` is not stored. */
   changes(): CellChange[] {
     return this.#path
       .flatMap((name, index) =>

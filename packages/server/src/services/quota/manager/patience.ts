@@ -1,4 +1,4 @@
-/** Whether a request that does not fit now waits, and how long: by what it says itself, else by its project's policy. */
+/** Whether a request that does not fit waits, and how long: as it says itself, else as its project's policy says. */
 import { reachable } from '#engines/quota/rights.ts'
 import type { QuotaTree } from '#engines/quota/tree.ts'
 import type { ReserveRequest } from '../facade.ts'

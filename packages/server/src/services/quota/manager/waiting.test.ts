@@ -200,7 +200,7 @@ for (const database of testDatabases()) {
       assert.deepEqual(await bench.front.waitingLine.roots(10), [])
     })
 
-    test('an owner who waits takes back what was lent: its borrowers are told, and it starts when they have ended', async () => {
+    test('an owner who waits takes back what was lent, and starts when its borrowers have ended', async () => {
       await open()
       for (let index = 0; index < 10; index++)
         await ask(`borrowed ${index}`, 't2', 1, { reclaimable: 'yes', started: true, whenFull: 'refuse' })

@@ -1,9 +1,4 @@
-/**
- * Waiting instead of being refused: asks stand in the engine's fair order, and are granted as capacity returns.
- *
- * Who is first and does not fit gathers what is free in a hold, an ordinary claim, so that smaller asks cannot pass it
- * for ever; those behind may start with what is left. All of it happens in the transaction that gives capacity back.
- */
+/** Waiting instead of being refused: asks stand in the engine's fair order, and are granted as capacity returns. */
 import type { Executor, Tx } from '#platform/db/database.ts'
 import type { QuotaTree } from '#engines/quota/tree.ts'
 import { nextInLine } from '#engines/quota/waiting.ts'
@@ -32,6 +27,10 @@ const lineMax = 100
 /** Behind the first who does not fit, so many are tried. */
 const triedBehindMax = 20
 
+/**
+ * Who is first and does not fit gathers what is free in a hold, an ordinary claim, so that smaller asks cannot pass it
+ * for ever; those behind may start with what is left. All of it happens in the transaction that gives capacity back.
+ */
 export class Waiting {
   readonly #parts: QuotaParts
   readonly #admitting: Admitting

@@ -69,15 +69,6 @@ export async function claimInsert(executor: Executor, claim: StoredClaim): Promi
   return (numInsertedOrUpdatedRows ?? 0n) > 0n
 }
 
-export async function claimCommit(executor: Executor, subject: string): Promise<void> {
-  await executor
-    .as<QuotaTables>()
-    .updateTable('quota_claim')
-    .set({ state: 'committed', expires_at: null })
-    .where('subject', '=', subject)
-    .execute()
-}
-
 /** Asks a claim to end for a ticket, or (nothing given) lets it stay. */
 export async function claimNotice(
   executor: Executor,

@@ -1,18 +1,16 @@
-/**
- * Claims that stay inside a project's private part: decided and counted by the database in one statement, or two.
- *
- * What is private is lent to nobody, so that no number of an ancestor changes. `sheltered` says that no ceiling and no
- * debt above has to be looked at either. Each function says no when it is not as simple as that, having done nothing.
- */
+/** Claims inside a project's private part: decided and counted by the database alone, in one statement or two. */
 import type { Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import { runStatement } from '#platform/db/statement.ts'
 import type { StatementTexts } from '#platform/db/statement.ts'
 import type { StoredClaim } from './claims.ts'
 
+// What is private is lent to nobody, so that no number of an ancestor changes. `sheltered` says that no ceiling and no
+// debt above has to be looked at either. Each function says no when it is not as simple as that, having done nothing.
+
 const claimColumns = 'subject, project_id, amounts, state, reclaimable, priority, started_at, expires_at, lineage'
 
-/** SQLite binds what follows by name: ?1 the project, ?2 its own leaf below children, ?3 amounts as JSON, ?4 how many. */
+/** ?1 the project, ?2 its own leaf below children, ?3 amounts as JSON, ?4 how many of them. */
 const sqliteClaim = `
   insert into quota_claim (${claimColumns})
   select ?5, ?1, ?3, ?6, ?7, ?8, ?9, ?10, ?11

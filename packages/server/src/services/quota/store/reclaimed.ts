@@ -1,9 +1,15 @@
 /** How often a lineage was taken back: what keeps two borrowers from evicting each other for ever. */
 import type { Executor } from '#platform/db/database.ts'
-import type { ReclaimMemory } from '#engines/quota/reclaim-memory.ts'
 import type { QuotaTables } from './tables.ts'
 
-export async function reclaimedFetch(executor: Executor, lineage: string): Promise<ReclaimMemory | undefined> {
+export interface StoredReclaims {
+  lineage: string
+  reclaims: number
+  /** −1: for good. */
+  ownOnlyUntilMs: number
+}
+
+export async function reclaimedFetch(executor: Executor, lineage: string): Promise<StoredReclaims | undefined> {
   const row = await executor
     .as<QuotaTables>()
     .selectFrom('quota_reclaimed')
@@ -13,7 +19,7 @@ export async function reclaimedFetch(executor: Executor, lineage: string): Promi
   return row && { lineage, reclaims: row.reclaims, ownOnlyUntilMs: row.own_only_until }
 }
 
-export async function reclaimedWrite(executor: Executor, memory: ReclaimMemory): Promise<void> {
+export async function reclaimedWrite(executor: Executor, memory: StoredReclaims): Promise<void> {
   const rest = { reclaims: memory.reclaims, own_only_until: memory.ownOnlyUntilMs }
   await executor
     .as<QuotaTables>()
