@@ -70,6 +70,8 @@ test('a batch that goes on tells its failures by line', () => {
     ],
   )
   assert.deepEqual([...failedLines('')], [])
+  const full = '@@ lines\nRTNETLINK answers: Exchange full\nCommand failed -:1\n'
+  assert.match(failedLines(full).get(0) ?? '', /1,023 ports on one host at most/)
 })
 
 test('a listing of ip is read without what the kernel adds itself', () => {

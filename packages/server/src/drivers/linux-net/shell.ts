@@ -137,10 +137,16 @@ function sentenceOf(complaints: string, code: number): string {
   return `could not ${about ?? "run the host's network tools"}: ${words || `exit code ${code}`}`
 }
 
+/** The kernel's words that say too little. */
+const plainer: Readonly<Record<string, string>> = {
+  'RTNETLINK answers: Exchange full': 'a network has 1,023 ports on one host at most, for so many fit on a Linux bridge',
+}
+
 /** The first words of a tool's complaint; `Command failed -:3` says nothing to the reader. */
 const toolWords = (lines: string[]): string =>
   lines
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('Command failed'))
+    .map((line) => plainer[line] ?? line)
     .slice(0, 4)
     .join('; ')
