@@ -11,8 +11,8 @@ const body = T.Object({ quota: T.Object({ ...names, force: T.Optional(Flag()), c
 const one = T.Object({ quota: T.Object({}) })
 
 /**
- * Whose token it is does not change a limit: owners sent along are ignored, as upstream. `force` is what happens anyway,
- * unless `check_limit` asks for the opposite.
+ * Whose token it is does not change a limit: owners sent along are ignored, as upstream. `force` is what happens
+ * anyway, unless `check_limit` asks for the opposite.
  */
 const notLimits = new Set(['tenant_id', 'project_id', 'force', 'check_limit'])
 

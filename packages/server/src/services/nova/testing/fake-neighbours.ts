@@ -154,7 +154,9 @@ export class FakeQuota implements Quota {
     const held = this.held.get(subject)
     if (!held) return
     if (!deltas) { this.held.delete(subject); return }
-    for (const [name, amount] of Object.entries(deltas)) held.deltas[name] = (held.deltas[name] ?? 0) - amount
+    for (const [name, amount] of Object.entries(deltas)) {
+      held.deltas[name] = Math.max(0, (held.deltas[name] ?? 0) - amount)
+    }
   }
 
   #used(projectId: string, resource: string): number {
