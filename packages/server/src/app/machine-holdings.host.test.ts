@@ -43,6 +43,9 @@ test('the dead are reaped, the living and the unknown are not', { skip: labIsMis
     await machine.reap(dead)
     assert.equal(await mine(), undefined)
     assert.equal(knownClouds(notes).size, 0)
+    noteCloud({ cloudId: lab.cloud, hostId: 'h1', dataDir: join(notes, 'gone'), pid: nobody }, notes)
+    await machine.forgetEmpty()
+    assert.equal(knownClouds(notes).size, 0, 'a dead cloud without things is not remembered')
     assert.doesNotMatch((await lab.in(lab.namespace(), 'ip', '-br', 'link')).output, /qhl/)
   } finally {
     rmSync(notes, { recursive: true })

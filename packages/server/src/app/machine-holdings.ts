@@ -24,6 +24,8 @@ export interface MachineHoldings {
   list(): Promise<Holding[]>
   /** Removes all that the owner has here. Idempotent. */
   reap(holding: Holding): Promise<void>
+  /** Forgets dead clouds that have nothing here any more. */
+  forgetEmpty(): Promise<void>
   close(): Promise<void>
 }
 
@@ -44,11 +46,17 @@ export function machineHoldings({
 }: MachineOptions): MachineHoldings {
   const machine = openMachine(clock, hostNamespace)
   const engine = socketPath === undefined ? undefined : new EngineClient({ socketPath })
+  const list = async (): Promise<Holding[]> => {
+    const known = knownClouds(notes)
+    const marked = [...(await machine.marked()), ...(engine ? await containersOf(engine, known) : [])]
+    return [...Map.groupBy(marked, ({ tag }) => tag)].map(([tag, things]) => holdingOf(tag, known.get(tag), things))
+  }
   return {
-    list: async () => {
-      const known = knownClouds(notes)
-      const marked = [...(await machine.marked()), ...(engine ? await containersOf(engine, known) : [])]
-      return [...Map.groupBy(marked, ({ tag }) => tag)].map(([tag, things]) => holdingOf(tag, known.get(tag), things))
+    list,
+    forgetEmpty: async () => {
+      const holders = new Set((await list()).map(({ tag }) => tag))
+      for (const [tag, cloud] of knownClouds(notes))
+        if (!holders.has(tag) && lifeOf(cloud) === 'dead') forgetCloud(tag, notes)
     },
     reap: async ({ tag, things }) => {
       for (const { kind, name } of things) if (kind === 'container') await removeContainer(engine, name)

@@ -88,6 +88,7 @@ async function reap(machine: MachineHoldings, marks: string[]): Promise<Holding[
     life === 'dead' || (life === 'unknown' && marks.includes(tag))
   const doomed = (await machine.list()).filter(isReapable)
   for (const holding of doomed) await machine.reap(holding)
+  await machine.forgetEmpty()
   return doomed
 }
 

@@ -4,6 +4,7 @@ import { existsSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { defaultDataDir } from '../app/config.ts'
 import { lockDataDir, openDataDir, StartProblem } from '../app/data-dir.ts'
+import { forgetCloud, tagOf } from '../app/known-clouds.ts'
 import { localHost } from '../app/local-host.ts'
 import { systemClock } from '#platform/clock/clock.ts'
 import { createLog } from '#platform/log/log.ts'
@@ -35,7 +36,7 @@ async function down(flags: DownFlags): Promise<void> {
   const release = lockDataDir(dataDir)
   try {
     await clear(await hostOf(dataDir))
-    if (flags.purge) rmSync(dataDir, { recursive: true, force: true })
+    if (flags.purge) purge(dataDir)
     else release()
     const kept = `data kept in ${dataDir}; after the next \`up\`, start or rebuild its servers`
     say(flags.purge ? `removed ${dataDir}` : kept)
@@ -44,6 +45,11 @@ async function down(flags: DownFlags): Promise<void> {
     release()
     throw error
   }
+}
+
+const purge = (dataDir: string): void => {
+  forgetCloud(tagOf(openDataDir(dataDir)))
+  rmSync(dataDir, { recursive: true, force: true })
 }
 
 const hostOf = async (dataDir: string) => {
