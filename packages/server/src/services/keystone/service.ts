@@ -34,7 +34,10 @@ export const keystone = defineService<Managers, KeystoneFacade, ServiceDeps>({
       api: managers,
       facade: facadeOf(managers),
       controllers: [tokenUpkeep({ tokens: managers.tokens, db, clock })],
-      seed: () => seed(managers),
+      seed: async () => {
+        await seed(managers)
+        await managers.limits.assertTreeFits()
+      },
       start: async () => {
         subscriptions = managers.listen(bus)
         await managers.tokens.start()

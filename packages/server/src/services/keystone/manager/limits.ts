@@ -45,6 +45,22 @@ export class Limits {
     return { name, description: descriptions[name] }
   }
 
+  /**
+   * The model fits the projects that there are.
+   *
+   * @throws Error naming the projects that are too deep, for the operator: the cloud must not start so.
+   */
+  async assertTreeFits(): Promise<void> {
+    if (this.#ground.settings.limitModel === 'flat') return
+    const all = await projects.list(this.#db)
+    const domains = new Set(all.filter((project) => project.is_domain).map(({ id }) => id))
+    const tooDeep = all.filter((project) => !project.is_domain && !domains.has(project.parent_id ?? ''))
+    if (tooDeep.length === 0) return
+    const named = tooDeep.slice(0, 10).map(({ id }) => id).join(', ')
+    throw new Error(`keystone.limitModel strict_two_level allows domains and projects directly below them, but `
+      + `${tooDeep.length} projects are deeper (${named}). Delete them, or set keystone.limitModel to flat.`)
+  }
+
   async fetch(id: string, db: Executor = this.#db): Promise<Limit> { return found(
     await limits.fetch(db, id), 'limit for', id,
   ) }
@@ -91,26 +107,27 @@ export class Limits {
     const level = draft.project_id === null ? `domain_id: ${draft.domain_id}` : `project_id: ${draft.project_id}`
     throw forbidden(
       `Invalid resource limit: The resource limit (${level}, resource_name: ${draft.resource_name},`
-        + ` resource_limit: ${draft.resource_limit}, service_id: ${draft.service_id}, region_id: ${draft.region_id})`
+        + ` resource_limit: ${draft.resource_limit}, service_id: ${draft.service_id},`
+        + ` region_id: ${draft.region_id ?? 'None'})`
         + ` doesn't satisfy current hierarchy model: ${misfit}.`
     )
   }
 
+  /** A project of no limit (-1) is bounded with its domain, so it fits below any. */
   async #aboveParent(tx: Tx, draft: Draft, together: Draft[]): Promise<string | undefined> {
     const parentId = (await projects.fetch(tx, draft.project_id!))?.parent_id ?? ''
     const limit = await this.#limitAt(tx, draft, { domain_id: parentId, project_id: null }, together)
       ?? (await registeredLimits.find(tx, resourceOf(draft)))?.default_limit
-    return limit !== undefined && limit >= 0 && exceeds(
-      draft.resource_limit, limit,
-    ) ? `the domain ${parentId} has ${limit}` : undefined
+    const fits = limit === undefined || limit < 0 || draft.resource_limit <= limit
+    return fits ? undefined : `the domain ${parentId} has ${limit}`
   }
 
   async #belowChild(tx: Tx, draft: Draft, together: Draft[]): Promise<string | undefined> {
     for (const child of await subtreeOf(tx, draft.domain_id!)) {
       const limit = await this.#limitAt(tx, draft, { project_id: child.id, domain_id: null }, together)
-      if (limit !== undefined && draft.resource_limit >= 0 && exceeds(
-        limit, draft.resource_limit,
-      )) return `its project ${child.id} has ${limit}`
+      if (limit !== undefined && draft.resource_limit >= 0 && limit > draft.resource_limit) {
+        return `its project ${child.id} has ${limit}`
+      }
     }
     return undefined
   }
@@ -125,9 +142,6 @@ export class Limits {
     return (sameRequest ?? await limits.find(tx, wanted))?.resource_limit
   }
 }
-
-/** -1 means no limit. */
-const exceeds = (limit: number, other: number): boolean => limit < 0 || limit > other
 
 const resourceOf = ({ service_id, region_id, resource_name }: Draft) => ({ service_id, region_id, resource_name })
 
