@@ -54,6 +54,22 @@ export interface Reservation {
   reason?: string
 }
 
+export interface LoanOfProject {
+  resource: string
+  lender: string
+  /** Null: offered, and idle. */
+  borrower: string | null
+  /** Of the lender's pool, which nobody owns, instead of its own. */
+  fromPool: boolean
+  amount: number
+  /** `overdue`: called back, and the deadline has passed. */
+  state: 'idle' | 'lent' | 'called back' | 'overdue'
+  /** When the oldest thing that lives on it started. */
+  sinceMs: number | null
+  /** Of all that the borrower uses beyond its own, so much was asked back. */
+  calledBack: number
+}
+
 /** A request that stands in line. */
 export interface WaitingAsk {
   subject: string
@@ -169,6 +185,8 @@ export interface QuotaFacade {
   release(tx: Tx, request: ReleaseRequest): Promise<void>
   /** A project's requests that wait, in the order in which they will be served. */
   waiting(projectId: string): Promise<WaitingAsk[]>
+  /** What a project lends, has borrowed, and offers to nobody's use, with its age and state. */
+  loans(projectId: string): Promise<LoanOfProject[]>
   /** Whether one subject was asked to end, as the transaction sees it; undefined: it may stay. */
   noticeOf(tx: Tx, subject: string): Promise<ReclaimNotice | undefined>
   /**

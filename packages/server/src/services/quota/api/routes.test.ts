@@ -87,9 +87,9 @@ test('an explanation says that what is no server is never taken back', async () 
 
 test('loans name lender, borrower and amount', async () => {
   const { loans } = (await ask('GET', `/projects/${org}/loans`)).body
-  assert.deepEqual(loans, [
-    { resource: 'instances', lender: children.t1, fromPool: false, borrower: children.t2, amount: 4 },
-  ])
+  const loan = { resource: 'instances', lender: children.t1, fromPool: false, borrower: children.t2, amount: 4 }
+  assert.deepEqual(loans, [{ ...loan, state: 'lent', calledBack: 0, sinceMs: loans[0]!.sinceMs }])
+  assert.ok(loans[0]!.sinceMs <= Date.now())
 })
 
 test('a simulation answers and changes nothing', async () => {

@@ -7,14 +7,14 @@ import type { Ask } from '#engines/quota/asks.ts'
 import { explain, simulate } from '#engines/quota/explain.ts'
 import type { Explanation, Supposition, SuppositionResult } from '#engines/quota/explain.ts'
 import { mayChange, maySee } from '#engines/quota/kilo.ts'
-import { loansOf } from '#engines/quota/loans.ts'
-import type { Loan } from '#engines/quota/loans.ts'
+import { agedLoansOf } from '#engines/quota/loan-ages.ts'
+import type { AgedLoan } from '#engines/quota/loan-ages.ts'
 import type { Holding } from '#engines/quota/settings.ts'
 import type { Project } from '#engines/quota/tree.ts'
 import type { ResourceLimit, ResourceUsage } from '../facade.ts'
 import { projectFetch, projectUpdate, rootsList } from '../store/projects.ts'
 import { resourcesList } from '../store/resources.ts'
-import { growTree } from './grown-tree.ts'
+import { growAsking, growTree } from './grown-tree.ts'
 import type { Limits } from './limits.ts'
 import { usageOf } from './limits.ts'
 import { notesOf } from './owners-notes.ts'
@@ -85,16 +85,16 @@ export class Board {
   }
 
   /** Loans in which somebody takes part whom the caller may see. */
-  async loans(ctx: RequestContext, projectId: string): Promise<Loan[]> {
+  async loans(ctx: RequestContext, projectId: string): Promise<AgedLoan[]> {
     const { engine } = await this.#seen(ctx, projectId)
     const mine = (id: string) => maySee(engine.tree, projectId, id)
     return engine.tree.resources
-      .flatMap((_, resource) => loansOf(engine.tree, resource))
-      .filter(({ lender, borrower }) => mine(lender) || mine(borrower))
+      .flatMap((_, resource) => agedLoansOf(engine, resource, this.#parts.clock.now()))
+      .filter(({ lender, borrower }) => borrower !== null && (mine(lender) || mine(borrower)))
       .map((loan) => ({
         ...loan,
         lender: mine(loan.lender) ? loan.lender : 'another',
-        borrower: mine(loan.borrower) ? loan.borrower : 'another',
+        borrower: loan.borrower === null || mine(loan.borrower) ? loan.borrower : 'another',
       }))
   }
 
@@ -105,12 +105,18 @@ export class Board {
   ): Promise<Explanation & { notes: string[] }> {
     const { engine, project } = await this.#seen(ctx, projectId)
     const answer = explain(
-      engine,
+      await this.#asking(engine, [projectId]),
       this.#ask(engine, projectId, question.amounts, question.priority),
       this.#parts.clock.now(),
     )
     const notes = await notesOf(this.#parts.db, engine.tree.roots[0]!.id, answer)
     return { ...(ctx.isAdmin ? answer : discreet(engine, project, answer)), notes }
+  }
+
+  /** The same tree, in which those who ask find what was gathered for them. */
+  async #asking(engine: QuotaEngine, projectIds: readonly string[]): Promise<QuotaEngine> {
+    const root = engine.tree.roots[0]!.id
+    return (await projectFetch(this.#parts.db, root)) ? growAsking(this.#parts.db, root, { projectIds }) : engine
   }
 
   #ask(engine: QuotaEngine, project: string, amounts: Record<string, number>, priority?: number): Ask {
@@ -129,7 +135,11 @@ export class Board {
     const { engine } = await this.#seen(ctx, projectId)
     if (!ctx.isAdmin)
       throw forbidden('Only an administrator may simulate, because the answer is about every project of the tree.')
-    const played = inWords(() => simulate(engine, steps.map(suppositionOf), this.#parts.clock.now()))
+    const asking = await this.#asking(
+      engine,
+      steps.flatMap((step) => ('claim' in step ? [step.claim.project_id] : [])),
+    )
+    const played = inWords(() => simulate(asking, steps.map(suppositionOf), this.#parts.clock.now()))
     const root = played.engine.tree.roots[0]!
     return { results: played.results.map(({ outcome }) => outcome), rows: branchRows(played.engine, root, 0) }
   }

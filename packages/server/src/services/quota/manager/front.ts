@@ -2,6 +2,8 @@
 import { badRequest, gone } from '#platform/errors/errors.ts'
 import type { Tx } from '#platform/db/database.ts'
 import { isAmount, UNLIMITED } from '#engines/quota/amounts.ts'
+import { agedLoansOf } from '#engines/quota/loan-ages.ts'
+import type { AgedLoan } from '#engines/quota/loan-ages.ts'
 import type { QuotaRefusal } from '#engines/quota/refusals.ts'
 import type {
   Amounts,
@@ -23,7 +25,7 @@ import type { StoredProject } from '../store/projects.ts'
 import { isAnybodyWaiting } from '../store/waiting.ts'
 import { resourceFetch, resourcesList, resourceWrite } from '../store/resources.ts'
 import { ticketFetch, ticketWrite } from '../store/tickets.ts'
-import { growTree, holdSubject } from './grown-tree.ts'
+import { growAsking, holdSubject } from './grown-tree.ts'
 import { defaultLimitOf } from './limits.ts'
 import type { Limits } from './limits.ts'
 import { Owners } from './owners.ts'
@@ -174,7 +176,7 @@ export class QuotaFront implements QuotaFacade {
   /** Waits or refuses. The explanation looks at the whole tree; the decision did not have to. */
   async #notNow(tx: Tx, project: StoredProject, request: ReserveRequest): Promise<Reservation> {
     const { id, rootId } = project
-    const engine = await growTree(tx, rootId, request.subject),
+    const engine = await growAsking(tx, rootId, { projectIds: [id], uncounted: request.subject }),
       { tree } = engine,
       { deltas } = request
     const vector = {
@@ -194,7 +196,6 @@ export class QuotaFront implements QuotaFacade {
       now = this.#parts.clock.now()
     if (noticed.length > 0)
       throw comingBack(refusal, Math.max(...noticed.map((claim) => claim.deadlineAt ?? now)) - now)
-    engine.release(id, now)
     await recallMemory(tx, engine, lineage)
     const plan = planOf(engine, wish, now)
     if (!plan) throw overQuota(refusal)
@@ -231,6 +232,14 @@ export class QuotaFront implements QuotaFacade {
     await this.waitingLine.serve(tx, rootId)
     this.#parts.wish(wish)
     return { subject, projectId: id, deltas, state: 'waiting', reason: overQuota(refusal).message }
+  }
+
+  async loans(projectId: string): Promise<AgedLoan[]> {
+    const engine = await this.#limits.engineFor(this.#parts.db, projectId),
+      now = this.#parts.clock.now()
+    return engine.tree.resources
+      .flatMap((_, resource) => agedLoansOf(engine, resource, now))
+      .filter(({ lender, borrower }) => lender === projectId || borrower === projectId)
   }
 
   waiting(projectId: string): Promise<WaitingAsk[]> {

@@ -20,11 +20,37 @@ import type { CellRow, HoldingRow, ResourceRow } from '../store/tables.ts'
 
 /** The engine over everything below one root, as the tables say now; less one claim that is not counted yet. */
 export const growTree = async (executor: Executor, rootId: string, uncounted?: string): Promise<QuotaEngine> => {
+  const rows = await rowsOf(executor, rootId)
+  return growFrom({ ...rows, claims: rows.claims.filter((claim) => claim.subject !== uncounted) })
+}
+
+/**
+ * The tree as it is for projects that ask again: what was gathered for them is free, and who was told to end for them
+ * has not been told yet.
+ */
+export const growAsking = async (
+  executor: Executor,
+  rootId: string,
+  { projectIds, uncounted }: { projectIds: readonly string[]; uncounted?: string },
+): Promise<QuotaEngine> => {
+  const rows = await rowsOf(executor, rootId)
+  const away = new Set([...projectIds.map(holdSubject), uncounted])
+  const claims = rows.claims
+    .filter((claim) => !away.has(claim.subject))
+    .map((claim) => (claim.ticket !== null && projectIds.includes(claim.ticket) ? { ...claim, ticket: null } : claim))
+  return growFrom({
+    ...rows,
+    claims,
+    tickets: rows.tickets.filter(({ projectId }) => !projectIds.includes(projectId)),
+  })
+}
+
+const rowsOf = async (executor: Executor, rootId: string): Promise<TreeRows> => {
   const resources = await resourcesList(executor),
     projects = await projectsOfRoot(executor, rootId)
-  const holdings = await holdingsOfRoot(executor, rootId)
-  const claims = (await claimsOfRoot(executor, rootId)).filter((claim) => claim.subject !== uncounted)
-  return growFrom({ resources, projects, holdings, claims, tickets: await ticketsOfRoot(executor, rootId) })
+  const holdings = await holdingsOfRoot(executor, rootId),
+    claims = await claimsOfRoot(executor, rootId)
+  return { resources, projects, holdings, claims, tickets: await ticketsOfRoot(executor, rootId) }
 }
 
 /** The same, when nobody else can change it before this transaction ends. */

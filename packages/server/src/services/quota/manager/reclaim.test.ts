@@ -116,6 +116,74 @@ for (const database of testDatabases()) {
       assert.deepEqual(bench.wishes, [])
     })
 
+    test('a loan has an age and a state: idle, lent, called back, overdue', async () => {
+      await article()
+      const loans = async (projectId: string) =>
+        (await bench.front.loans(projectId)).map(({ borrower, amount, state, calledBack }) => [
+          borrower,
+          amount,
+          state,
+          calledBack,
+        ])
+      assert.deepEqual(await loans('t1'), [['t2', 4, 'lent', 0]])
+      const { sinceMs } = (await bench.front.loans('t2'))[0]!
+      assert.equal(bench.clock.now() - sinceMs!, 3, 'the ninth of twelve is the first on lent capacity')
+      await reasonOf(start('back', 't1', 2))
+      await wishesBegun()
+      assert.deepEqual(await loans('t1'), [['t2', 4, 'called back', 2]])
+      bench.clock.advance(30_000)
+      assert.deepEqual(await loans('t1'), [['t2', 4, 'overdue', 2]])
+      for (const subject of await noticed()) await stop(subject)
+      assert.equal(await reasonOf(start('back', 't1', 2)), 'granted')
+      await stop('t1-0')
+      assert.deepEqual(await loans('t1'), [
+        ['t2', 2, 'lent', 0],
+        [null, 4, 'idle', 0],
+      ])
+    })
+
+    test('an explanation and a simulation count what was gathered for the asking project as free for it', async () => {
+      await article()
+      await reasonOf(start('back', 't1', 4))
+      await wishesBegun()
+      const ctx = { isAdmin: true, projectId: 'admin' } as Parameters<typeof bench.board.explain>[0]
+      const verdict = async () => (await bench.board.explain(ctx, 't1', { amounts: { instances: 4 } })).verdict
+      const victims = async () =>
+        (await bench.board.explain(ctx, 't1', { amounts: { instances: 4 } })).victims.map(({ claim }) => claim).sort()
+      const subjects = await noticed()
+      assert.deepEqual([await verdict(), await victims()], ['reclaims', subjects])
+      await stop(subjects[0]!)
+      assert.deepEqual(await victims(), subjects.slice(1))
+      for (const subject of subjects.slice(1)) await stop(subject)
+      assert.equal(await verdict(), 'fits')
+      const step = { claim: { project_id: 't1', amounts: { instances: 4 } } }
+      assert.equal((await bench.board.simulate(ctx, 't1', [step])).results[0]!.state, 'reserved')
+    })
+
+    test('who was taken back takes nothing by share until it has cooled down, whatever its subject', async () => {
+      bench = await openQuota(database, { org: null, t1: 'org', t2: 'org' })
+      await bench.front.ensureResource({ name: 'instances', service: 'compute', defaultLimit: 4 })
+      await bench.front.setLimits({ projectId: 'org', limits: { instances: { pool: 4 } } })
+      for (const projectId of ['t1', 't2'])
+        await bench.front.setLimits({ projectId, limits: { instances: { own: 0, lend: -1, borrow: -1 } } })
+      const take = (subject: string, projectId: string, lineage: string) =>
+        bench.db.transaction((tx) => {
+          bench.clock.advance(1)
+          const request = { projectId, deltas: { instances: 1 }, subject, lineage, started: true }
+          return bench.front.reserve(tx, { ...request, reclaimable: 'yes' })
+        })
+      for (let index = 0; index < 4; index++) await take(`web ${index}`, 't2', 'web')
+      assert.equal(await reasonOf(take('job', 't1', 'job')), 'RECLAIMING')
+      await wishesBegun()
+      for (const subject of await noticed()) await stop(subject)
+      for (let index = 0; index < 3; index++) await stop(`web ${index}`)
+      for (let index = 0; index < 4; index++) await take(`job ${index}`, 't1', 'job')
+      assert.equal(await reasonOf(take('web again', 't2', 'web')), 'SHORTAGE')
+      assert.equal(await reasonOf(take('other', 't2', 'other')), 'RECLAIMING')
+      bench.clock.advance(300_000)
+      assert.equal(await reasonOf(take('web again', 't2', 'web')), 'RECLAIMING')
+    })
+
     test('under the natural policy nobody gets notice', async () => {
       await article()
       await bench.db.transaction((tx) => bench.front.ensureProject(tx, { projectId: 'org', parentId: null }))
