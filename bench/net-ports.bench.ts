@@ -1,5 +1,5 @@
 /** The host network with many ports: what one more costs beside ten, a hundred and a thousand, and what all cost. */
-/* What is done once is told as it took; of what is done in rounds the fastest, for the machine does other things too. */
+/* What is done once is told as it took; of what is done in rounds the fastest: the machine does other things too. */
 import type {
   HostNetworkState,
   WantedNetwork,

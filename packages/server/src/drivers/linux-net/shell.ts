@@ -139,7 +139,7 @@ function sentenceOf(complaints: string, code: number): string {
 
 /** The kernel's words that say too little. */
 const plainer: Readonly<Record<string, string>> = {
-  'RTNETLINK answers: Exchange full': 'a network has 1,023 ports on one host at most, for so many fit on a Linux bridge',
+  'RTNETLINK answers: Exchange full': 'a network has 1,023 ports on one host at most: as many as a Linux bridge',
 }
 
 /** The first words of a tool's complaint; `Command failed -:3` says nothing to the reader. */
