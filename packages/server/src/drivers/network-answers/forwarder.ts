@@ -9,14 +9,11 @@ export type AskUpstream = (upstream: Upstream, query: Buffer, signal: AbortSigna
 
 const patienceMs = 2_000
 const rounds = 2
-/** Questions under way; more are refused, so that one container cannot use up the host's sockets. */
-const underWayMax = 256
 
 export class Forwarder {
   readonly #clock: Clock
   readonly #ask: AskUpstream
   readonly #cache: ReplyCache
-  #underWay = 0
 
   constructor(clock: Clock, ask: AskUpstream) {
     this.#clock = clock
@@ -32,15 +29,9 @@ export class Forwarder {
       known.writeUInt16BE(query.id, 0)
       return known
     }
-    if (this.#underWay >= underWayMax) return undefined
-    this.#underWay++
-    try {
-      const reply = await this.#askAll(message, upstreams)
-      if (reply) this.#cache.keep(key, reply)
-      return reply
-    } finally {
-      this.#underWay--
-    }
+    const reply = await this.#askAll(message, upstreams)
+    if (reply) this.#cache.keep(key, reply)
+    return reply
   }
 
   async #askAll(message: Buffer, upstreams: Upstream[]): Promise<Buffer | undefined> {

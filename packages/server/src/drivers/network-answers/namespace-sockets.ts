@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import type { Socket as UdpSocket } from 'node:dgram'
 import type { Server } from 'node:net'
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { unavailable } from '#platform/errors/errors.ts'
 
 export interface SocketAsk {
@@ -20,7 +20,7 @@ export interface OpenedMessage {
 export type OpenSocket = SocketAsk & ({ kind: 'udp'; socket: UdpSocket } | { kind: 'tcp'; socket: Server })
 
 const patienceMs = 20_000
-const program = join(import.meta.dirname, 'opener.ts')
+const program = fileURLToPath(new URL('./opener.ts', import.meta.url))
 
 /**
  * All the sockets, or none: what was opened is closed again when another cannot be. Throws `unavailable` with the

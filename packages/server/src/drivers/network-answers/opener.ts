@@ -1,7 +1,4 @@
-/**
- * A program that runs for a moment inside a network's namespace: it opens the sockets that it is told to, hands them to
- * its parent, and ends. A socket stays in the namespace in which it was made, whoever holds it.
- */
+/** Runs for a moment inside a network's namespace: opens the sockets it is told to, and hands them to its parent. */
 import type { SendHandle } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'

@@ -181,6 +181,19 @@ describe('names of others', () => {
     assert.equal(rcode, rcodes.serverFailure)
   })
 
+  test('one network has so many questions under way, and those of another are asked all the same', async () => {
+    let asked = 0
+    const silent: AskUpstream = () => new Promise(() => void asked++)
+    const forwarder = new Forwarder(new ManualClock(), silent)
+    const options = { forwarder, hostUpstreams: () => [{ address: '192.0.2.53', port: 53 }] }
+    const [busy, calm] = [new Resolver(options, network()), new Resolver(options, network({ id: 'red' }))]
+    for (let at = 0; at < 128; at++) void question(busy, `name-${at}.example.org`)
+    assert.equal((await question(busy, 'one-more.example.org')).rcode, rcodes.serverFailure)
+    assert.equal(asked, 128)
+    void question(calm, 'www.example.org')
+    assert.equal(asked, 129)
+  })
+
   test('a reply that is too long for a datagram says so, and is whole over TCP', async () => {
     const { ask } = world(60)
     const long: AskUpstream = async (...args) => Buffer.concat([await ask(...args), Buffer.alloc(600)])

@@ -11,6 +11,8 @@ export type Transport = 'udp' | 'tcp'
 
 /** Addresses move: what was resolved is to be asked again soon. */
 const ttlSeconds = 5
+/** Questions under way to the world, of one network: its containers cannot use up the host's sockets for others. */
+const underWayMax = 128
 const standardQuery = 0
 const classInternet = 1
 
@@ -24,6 +26,7 @@ export class Resolver {
   readonly #options: ResolverOptions
   #network: WantedNetwork
   #zone: Zone
+  #underWay = 0
 
   constructor(options: ResolverOptions, network: WantedNetwork) {
     this.#options = options
@@ -54,9 +57,18 @@ export class Resolver {
   }
 
   async #forward(query: Query, message: Buffer, sizeMax: number | undefined): Promise<Buffer> {
-    const reply = await this.#options.forwarder.forward(query, message, this.#upstreams())
+    const reply = this.#underWay < underWayMax ? await this.#ask(query, message) : undefined
     if (reply === undefined) return replyTo(query, { rcode: rcodes.serverFailure }, sizeMax)
     return sizeMax !== undefined && reply.length > sizeMax ? truncatedReply(query) : reply
+  }
+
+  async #ask(query: Query, message: Buffer): Promise<Buffer | undefined> {
+    this.#underWay++
+    try {
+      return await this.#options.forwarder.forward(query, message, this.#upstreams())
+    } finally {
+      this.#underWay--
+    }
   }
 
   #upstreams(): Upstream[] {

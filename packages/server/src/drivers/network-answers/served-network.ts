@@ -14,7 +14,10 @@ const connectionsMax = 256
 const tcpIdleMs = 10_000
 const frameBytesMax = 65_537
 
-/** The resolver is at every address of the network, the metadata service at its own. UDP comes last: see `opener.ts`. */
+/**
+ * The resolver is at every address of the network, the metadata service at its own. UDP comes last: a datagram that
+ * arrives before its socket was handed over is lost, and its asker waits for seconds.
+ */
 export const socketsFor = (addresses: string[]): SocketAsk[] => [
   ...addresses.filter((address) => address === metadataAddress).map((address) => tcp(address, httpPort)),
   ...addresses.map((address) => tcp(address, dnsPort)),

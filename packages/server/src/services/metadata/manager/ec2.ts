@@ -50,7 +50,7 @@ export const ec2Tree = (inputs: Ec2Inputs, version: string): Tree | undefined =>
 const basics = ({ server, ports, address, hostname }: Ec2Inputs): { [name: string]: Tree } => ({
   'ami-id': `ami-${shortId(server.imageId ?? '')}`,
   'ami-launch-index': String(server.launchIndex),
-  'ami-manifest-path': 'FIXME',
+  'ami-manifest-path': '(unknown)',
   'instance-id': `i-${shortId(server.id)}`,
   hostname,
   'local-ipv4': fixedIps(ports)[0] ?? address,

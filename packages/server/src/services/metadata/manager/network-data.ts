@@ -1,8 +1,10 @@
 /** `network_data.json`: links, networks and services, as cloud-init reads them. Pure. */
 import type { PlugPlan } from '#services/neutron/facade.ts'
-import type { WantedPort, WantedSubnet } from '#services/neutron/ports.ts'
 import { formatAddress } from '#engines/cidr/address.ts'
 import { netmask, parsePrefix, prefixOf } from '#engines/cidr/prefix.ts'
+
+type WantedPort = PlugPlan['port']
+type WantedSubnet = PlugPlan['network']['subnets'][number]
 
 export const networkData = (plans: PlugPlan[]) => ({
   links: plans.map(({ port, network }) => ({

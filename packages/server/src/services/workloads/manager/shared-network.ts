@@ -1,4 +1,4 @@
-/** Containers in another's network namespace: it ends with the other's process, and the engine lets them stay without. */
+/** Containers in another's network namespace: it ends with the other's process, and they stay without a network. */
 import type { Host } from '#services/deps.ts'
 import type { ContainerStatus } from '../ports.ts'
 import { workloadFetch, type WorkloadRecord } from '../store/workloads.ts'
@@ -12,8 +12,8 @@ export const isStranded = (status: ContainerStatus, other: ContainerStatus): boo
 const modeOf = (containerId: string | null | undefined): string => `container:${containerId}`
 
 /**
- * A container is bound for life to the container whose namespace it shares. When that was made anew, this one has to be
- * too, before it can start again: it is removed, and undefined is the answer. What it wrote to its own disk goes with it.
+ * A container is bound for life to the one whose namespace it shares. When that was made anew, this one has to be
+ * too, before it can start again: it is removed, and undefined is the answer. What it wrote to its disk goes with it.
  */
 export async function withoutLostShare(
   parts: Parts,
