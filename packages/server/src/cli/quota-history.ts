@@ -1,6 +1,6 @@
-/** Quota's past as a table: when, what, who, how much, and why. */
+/** Quota's past and its line of waiting requests as tables: when, what, who, how much, and why. */
 import { durationText } from './quota-policy.ts'
-import { fitted, type NameOf } from './quota-tables.ts'
+import { fitted, tableOf, type NameOf } from './quota-tables.ts'
 
 export interface HappeningRow {
   id: number
@@ -59,4 +59,26 @@ export const historyLines = (rows: readonly HappeningRow[], nameOf: NameOf, widt
           ...[row.subject ?? '', whyOf(row, nameOf), row.actor ?? ''],
         ]),
         { width, least: ['BY', 'SUBJECT'] },
+      )
+
+export interface WaitingRow {
+  position: number
+  project_id: string
+  subject: string
+  amounts: Record<string, number>
+  /** What is kept for it already. */
+  gathered: Record<string, number>
+  since: string
+  expires_at: string | null
+}
+
+export const waitingLines = (rows: readonly WaitingRow[], nameOf: NameOf): string[] =>
+  rows.length === 0
+    ? ['Nobody stands in line.']
+    : tableOf(
+        ['PLACE', 'PROJECT', 'ASKS', 'KEPT FOR IT', 'SINCE', 'UNTIL', 'SUBJECT'],
+        rows.map((row) => [
+          ...[row.position, nameOf(row.project_id), amountsText(row.amounts), amountsText(row.gathered)],
+          ...[row.since, row.expires_at ?? 'served', row.subject],
+        ]),
       )

@@ -1,7 +1,7 @@
 /** Policies in people's words, and the past as a table that fits where it is shown. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { historyLines } from './quota-history.ts'
+import { historyLines, waitingLines } from './quota-history.ts'
 import { durationText, policyOf, policyRows } from './quota-policy.ts'
 import { fitted } from './quota-tables.ts'
 
@@ -63,6 +63,13 @@ test('what happened is told in a sentence of its kind', () => {
   assert.match(why('moved', { from: null, to: null }), /to the top/)
   assert.match(why('repaired', { owner: 'nova', held: { cores: 1 } }), /nova holds cores=1/)
   assert.deepEqual(historyLines([], nameOf, 80), ['Nothing of that happened, as far as is remembered.'])
+})
+
+test('who stands in line is told with what is kept for them', () => {
+  const asked = { position: 1, project_id: 'p1', subject: 's', amounts: { cores: 4 }, gathered: { cores: 1 } }
+  const lines = waitingLines([{ ...asked, since: '2026-11-23T20:00:00Z', expires_at: null }], nameOf)
+  assert.match(lines[1]!, / 1 +web +cores=4 +cores=1 +2026-11-23T20:00:00Z +served +s$/)
+  assert.deepEqual(waitingLines([], nameOf), ['Nobody stands in line.'])
 })
 
 test('a narrow terminal gets the columns that matter, and is told of the others', () => {

@@ -44,6 +44,12 @@ export const policyWords: Record<string, Word> = {
     kind: ['delete', 'stop'],
     about: 'as a borrower: what happens to its servers at the deadline; stopped ones start again when there is room',
   },
+  whenFull: {
+    field: 'whenFull',
+    kind: ['refuse', 'wait'],
+    about: 'what a request that can wait gets when it does not fit: a no, or a place in line',
+  },
+  waitMax: { field: 'waitMaxMs', kind: 'duration', about: 'how long it stands in line before it is given up' },
 }
 
 const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
@@ -91,6 +97,7 @@ export const durationText = (ms: number): string => {
 }
 
 const valueText = (kind: Kind, value: unknown): string => {
+  if (value === undefined) return '-'
   if (kind === 'duration') return durationText(Number(value))
   if (kind === 'yes or no') return value === true ? 'yes' : 'no'
   return String(value)

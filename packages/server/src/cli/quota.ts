@@ -3,8 +3,8 @@ import { Command } from 'commander'
 import { defaultDataDir } from '../app/config.ts'
 import { StartProblem } from '../app/data-dir.ts'
 import { operatorSession } from './operator-session.ts'
-import { historyLines } from './quota-history.ts'
-import type { HappeningRow } from './quota-history.ts'
+import { historyLines, waitingLines } from './quota-history.ts'
+import type { HappeningRow, WaitingRow } from './quota-history.ts'
 import { policyOf, policyRows, policyWords } from './quota-policy.ts'
 import type { PolicyAnswer } from './quota-policy.ts'
 import { explanationLines, isIdle, loanLines, playedLines, tableOf, treeLines } from './quota-tables.ts'
@@ -77,7 +77,7 @@ Example: quaystone quota policy web grace=2m onReclaim=stop`
 
 const historyHelp = `
 Kinds: granted, lent, released, cancelled, expired, refused, recalled, spared, gathered, settings, policy, repaired,
-forgotten, moved.
+forgotten, moved, waiting, waitEnded.
 
 Example: quaystone quota history web --kind refused recalled --since 2026-11-23T08:00:00Z`
 
@@ -126,6 +126,9 @@ export const quotaCommand = (): Command =>
       treeOptions(command('simulate', '<project> <steps...>', "play steps on a copy of the project's tree"))
         .addHelpText('after', simulateHelp)
         .action(simulate),
+    )
+    .addCommand(
+      command('waiting', '<project>', 'list the requests that stand in line, the next one first').action(waiting),
     )
     .addCommand(history())
 
@@ -210,6 +213,13 @@ async function loans(project: string | undefined, flags: Flags): Promise<void> {
   const answers: LoanRow[] = []
   for (const id of ids) answers.push(...(await ask<{ loans: LoanRow[] }>(`${quotaPath}/projects/${id}/loans`)).loans)
   print(flags, answers, () => loanLines(answers, nameOf))
+}
+
+async function waiting(project: string, flags: Flags): Promise<void> {
+  const { ask, nameOf, idOf } = await openSession(flags)
+  const path = `${quotaPath}/projects/${idOf(project)}/waiting`
+  const { waiting: rows } = await ask<{ waiting: WaitingRow[] }>(path)
+  print(flags, rows, () => waitingLines(rows, nameOf))
 }
 
 const rootsOf = async (ask: Session['ask']): Promise<string[]> => {

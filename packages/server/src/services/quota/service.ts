@@ -21,6 +21,7 @@ import { QuotaFront } from './manager/front.ts'
 import { History } from './manager/history.ts'
 import { Limits } from './manager/limits.ts'
 import { gauges, witness } from './manager/metrics.ts'
+import { WaitingBoard } from './manager/owners-waiting.ts'
 import { Moves } from './manager/owners-moves.ts'
 import type { QuotaParts } from './manager/parts.ts'
 import { KnownProjects } from './manager/projects.ts'
@@ -68,7 +69,12 @@ export const quota = defineService<QuotaApi, QuotaFacade, ServiceDeps>({
         listening?.unsubscribe()
         await history.close()
       },
-      api: { board, past: new HistoryBoard(parts, board), unified },
+      api: {
+        board,
+        past: new HistoryBoard(parts, board),
+        unified,
+        waiting: new WaitingBoard(parts, board, front.waitingLine),
+      },
       facade: front,
       controllers: [
         expireReservations(parts, front),

@@ -1,6 +1,7 @@
-/** A happening as the API shows it, and moments as its clients give them. */
+/** A happening and a waiting request as the API shows them, and moments as its clients give them. */
 import { isoSeconds } from '#platform/clock/clock.ts'
 import { badRequest } from '#platform/errors/errors.ts'
+import type { WaitingAsk } from '../facade.ts'
 import type { StoredHappening } from '../store/history.ts'
 
 export const happeningView = (happening: StoredHappening) => ({
@@ -22,3 +23,13 @@ export const moment = (field: string, text: string | undefined): number | undefi
   if (Number.isFinite(ms)) return ms
   throw badRequest(`${field} must be a moment such as 2026-11-23T20:00:00Z, not "${text}".`, { field })
 }
+
+export const waitingView = ({ subject, projectId, deltas, since, expiresAt, position, gathered }: WaitingAsk) => ({
+  position,
+  project_id: projectId,
+  subject,
+  amounts: deltas,
+  gathered,
+  since: isoSeconds(since),
+  expires_at: expiresAt === null ? null : isoSeconds(expiresAt),
+})

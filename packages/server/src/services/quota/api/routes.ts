@@ -4,7 +4,7 @@ import { Nullable, Strict, T } from '#platform/api-kit/schema.ts'
 import type { ResourceLimit } from '../facade.ts'
 import { happeningKinds } from '../manager/history.ts'
 import type { Step } from '../manager/board.ts'
-import { happeningView, moment } from './history-view.ts'
+import { happeningView, moment, waitingView } from './history-view.ts'
 import type { QuotaApi } from './quota-api.ts'
 
 const limit = T.Integer({ minimum: -1, maximum: Number.MAX_SAFE_INTEGER })
@@ -184,6 +184,18 @@ export const routes: Route<QuotaApi>[] = [
     reply: { status: 200 },
     errors,
     handler: async ({ board }, ctx, { params }) => ({ policy: await board.policy(ctx, params.project_id!) }),
+  }),
+  defineRoute<QuotaApi>({
+    id: 'projects.waiting',
+    method: 'GET',
+    path: `${one}/waiting`,
+    summary: 'List the requests that stand in line, the next one first',
+    policy: 'quota:show',
+    reply: { status: 200 },
+    errors,
+    handler: async ({ waiting }, ctx, { params }) => ({
+      waiting: (await waiting.list(ctx, params.project_id!)).map(waitingView),
+    }),
   }),
   defineRoute({
     id: 'history.list',

@@ -14,6 +14,9 @@ export const happeningKinds = [
   'cancelled',
   'expired',
   'refused',
+  /** A request stands in line, or left it without being granted. */
+  'waiting',
+  'waitEnded',
   /** A borrower was told to give back, and no longer has to. */
   'recalled',
   'spared',

@@ -3,7 +3,7 @@ import { loansOf } from '#engines/quota/loans.ts'
 import type { Database } from '#platform/db/database.ts'
 import type { Metrics } from '#platform/metrics/metrics.ts'
 import { claimsNoticed } from '../store/claims.ts'
-import { treeSums } from '../store/sums.ts'
+import { treeSums, waitingCount } from '../store/sums.ts'
 import { ticketsList } from '../store/tickets.ts'
 import { growTree } from './grown-tree.ts'
 import type { Witness } from './history.ts'
@@ -71,11 +71,12 @@ export const gauges = (metrics: Metrics, { db }: Pick<QuotaParts, 'db'>, limits:
   }
   metrics.gauge({
     name: 'quaystone_quota_waiting',
-    help: 'Projects for which something is being taken back, and borrowers that were told to give back',
+    help: 'Owners for whom something is taken back, borrowers that were told to give back, requests in line',
     labels: ['who'] as const,
     collect: async (gauge) => {
       gauge.set({ who: 'owner' }, (await ticketsList(db)).length)
       gauge.set({ who: 'borrower' }, (await claimsNoticed(db)).length)
+      gauge.set({ who: 'request' }, await waitingCount(db))
     },
   })
 }

@@ -5,6 +5,7 @@ import { claimInsert } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { claimsOfRow, subjectsAfter } from '../store/owned-claims.ts'
 import { resourcesList } from '../store/resources.ts'
+import { waitingFetch } from '../store/waiting.ts'
 import type { QuotaParts } from './parts.ts'
 import { charge } from './path-count.ts'
 import type { KnownProjects } from './projects.ts'
@@ -67,7 +68,8 @@ export class Owners {
   async #isDrifted(executor: Executor, owner: QuotaOwner, key: string): Promise<boolean> {
     // The claims first: whoever makes or ends a row between the two looks is seen as drifted once, and repaired never.
     const claims = await claimsOfRow(executor, owner.prefix + key)
-    return !agrees(await this.#counted(executor, await owner.look(executor, key)), claims)
+    if (agrees(await this.#counted(executor, await owner.look(executor, key)), claims)) return false
+    return !(await waitingFetch(executor, owner.prefix + key))
   }
 
   /** What a row holds of that which is counted at all. */
@@ -84,7 +86,8 @@ export class Owners {
     return this.#parts.db.transaction(async (tx) => {
       const claims = await claimsOfRow(tx, prefix + key)
       const row = await this.#counted(tx, await owner.look(tx, key))
-      if (agrees(row, claims)) return
+      // What waits is a row already, and is counted when it is granted.
+      if (agrees(row, claims) || (await waitingFetch(tx, prefix + key))) return
       for (const { projectId, subject } of claims) await this.#front.release(tx, { projectId, subject })
       if (row) await this.#impose(tx, prefix + key, row, claims[0])
       await this.#report(tx, { subject: prefix + key, owner: owner.name }, row, claims)

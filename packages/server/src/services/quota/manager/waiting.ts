@@ -47,7 +47,9 @@ export class Waiting {
 
   async enter(tx: Tx, asked: StoredWaiting): Promise<void> {
     await waitingInsert(tx, asked)
-    tx.emit('quota.waiting.asked', { subject: asked.subject, projectId: asked.projectId, amounts: asked.amounts })
+    const { subject, projectId, amounts } = asked
+    tx.emit('quota.waiting.asked', { subject, projectId, amounts })
+    await this.#parts.history.tell(tx, { kind: 'waiting', projectId, subject, amounts })
   }
 
   /** Gives an ask up, with what it had gathered. False: it does not wait. */
@@ -55,7 +57,9 @@ export class Waiting {
     const asked = await waitingFetch(tx, subject)
     if (!asked || !(await waitingDelete(tx, subject))) return false
     await this.#admitting.drop(tx, waitingHold(subject))
-    tx.emit(`quota.waiting.${why}`, { subject, projectId: asked.projectId })
+    const { projectId, amounts } = asked
+    tx.emit(`quota.waiting.${why}`, { subject, projectId })
+    await this.#parts.history.tell(tx, { kind: 'waitEnded', projectId, subject, amounts, details: { why } })
     return true
   }
 

@@ -40,3 +40,13 @@ export async function treeSums(executor: Executor): Promise<TreeSum[]> {
     borrowed: Number(row.borrowed),
   }))
 }
+
+/** Requests that stand in line, in all trees. */
+export async function waitingCount(executor: Executor): Promise<number> {
+  const { count } = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_waiting')
+    .select((row) => row.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
