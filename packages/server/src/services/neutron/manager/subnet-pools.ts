@@ -100,7 +100,7 @@ export class SubnetPools {
     return this.#parts.db.transaction(async (tx) => {
       const pool = await this.collection.owned(tx, ctx, id, 'delete_subnetpool', ifMatch)
       if ((await cutFrom(tx, id)).length > 0)
-        throw conflict('Unable to delete subnet pool: Subnet pool has existing allocations.', {
+        throw badRequest('Unable to delete subnet pool: Subnet pool has existing allocations.', {
           type: 'SubnetPoolDeleteError',
         })
       await remove(tx, subnetPoolKind, id)
