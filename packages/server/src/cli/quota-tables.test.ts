@@ -21,7 +21,11 @@ test('numbers stand to the right, words to the left, −1 is a word', () => {
 
 test('loans say from what they come, and that there are none', () => {
   const loan = { resource: 'instances', lender: 'p1', borrower: 'p2', amount: 4, fromPool: true }
-  assert.equal(loanLines([loan], nameOf)[1], 'web     shop      instances       4  its pool')
+  const standing = { state: 'called back', calledBack: 3, sinceMs: Date.UTC(2026, 10, 23, 20) }
+  assert.deepEqual(loanLines([{ ...loan, ...standing }], nameOf), [
+    'LENDER  BORROWER  RESOURCE   AMOUNT  FROM      STATE        CALLED BACK  SINCE',
+    'web     shop      instances       4  its pool  called back            3  2026-11-23T20:00:00Z',
+  ])
   assert.deepEqual(loanLines([], nameOf), ['Nobody lends anything to anybody now.'])
 })
 

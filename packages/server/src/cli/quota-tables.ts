@@ -1,4 +1,5 @@
 /** Quota's answers as tables that a person can read. */
+import { isoSeconds } from '#platform/clock/clock.ts'
 
 export interface TreeRow {
   project: string
@@ -26,6 +27,11 @@ export interface LoanRow {
   fromPool: boolean
   borrower: string
   amount: number
+  /** `lent`, `called back`, or `overdue`. */
+  state: string
+  /** Milliseconds since the epoch: when the oldest that lives on it started. */
+  sinceMs: number | null
+  calledBack: number
 }
 
 export interface Refusal {
@@ -159,13 +165,16 @@ export const loanLines = (loans: readonly LoanRow[], nameOf: NameOf): string[] =
   loans.length === 0
     ? ['Nobody lends anything to anybody now.']
     : tableOf(
-        ['LENDER', 'BORROWER', 'RESOURCE', 'AMOUNT', 'FROM'],
+        ['LENDER', 'BORROWER', 'RESOURCE', 'AMOUNT', 'FROM', 'STATE', 'CALLED BACK', 'SINCE'],
         loans.map((loan) => [
           nameOf(loan.lender),
           nameOf(loan.borrower),
           loan.resource,
           loan.amount,
           loan.fromPool ? 'its pool' : 'its own part',
+          loan.state,
+          loan.calledBack,
+          loan.sinceMs === null ? '' : isoSeconds(loan.sinceMs),
         ]),
       )
 
