@@ -1,4 +1,4 @@
-/** ADR 0011's other way, measured and not used: one process decides in memory and commits many decisions at once. */
+/** ADR 0015's other way, measured and not used: one process decides in memory and commits many decisions at once. */
 import type { Database, Tx } from '../../packages/server/src/platform/db/database.ts'
 import { runStatement } from '../../packages/server/src/platform/db/statement.ts'
 import type { QuotaEngine } from '../../packages/server/src/engines/quota/engine.ts'

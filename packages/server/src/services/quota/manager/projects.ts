@@ -3,6 +3,7 @@ import type { Executor, Tx } from '#platform/db/database.ts'
 import { claimDelete, claimsOfProject } from '../store/claims.ts'
 import { projectDelete, projectFetch, projectInsert, projectsListIds } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
+import { waitingForget } from '../store/waiting.ts'
 import { growLocked, writeTree } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 
@@ -51,6 +52,7 @@ export class KnownProjects {
   async forget(tx: Tx, id: string): Promise<void> {
     const project = await projectFetch(tx, id)
     if (!project || (await this.#hasChildren(tx, id, project.rootId))) return
+    await waitingForget(tx, id)
     for (const claim of await claimsOfProject(tx, id)) await claimDelete(tx, claim.subject)
     const engine = await growLocked(tx, project.rootId)
     engine.removeProject(id)

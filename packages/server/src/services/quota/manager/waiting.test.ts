@@ -189,6 +189,16 @@ for (const database of testDatabases()) {
       assert.deepEqual([await holding('t1'), await told('quota.waiting.granted')], [0, []])
     })
 
+    test('what a deleted project waits for, and what was kept for it, is for the others', async () => {
+      await open()
+      await ask('nearly all', 't2', 9)
+      await ask('gone', 't1', 4)
+      assert.deepEqual(await line('t1'), [['gone', 1, 1]])
+      await bench.db.transaction((tx) => bench.front.forgetProject(tx, 't1'))
+      assert.deepEqual(await bench.front.waitingLine.roots(10), [])
+      assert.equal(await stateOf('last', 't2', 1, { whenFull: 'refuse' }), 'reserved')
+    })
+
     test('a raised limit serves those who wait when the controller looks', async () => {
       await open()
       await ask('all', 't2', 10)

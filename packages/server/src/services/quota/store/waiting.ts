@@ -69,6 +69,11 @@ export async function waitingDelete(executor: Executor, subject: string): Promis
   return numDeletedRows > 0n
 }
 
+/** What a project asked for goes with it. */
+export async function waitingForget(executor: Executor, projectId: string): Promise<void> {
+  await executor.as<QuotaTables>().deleteFrom('quota_waiting').where('project_id', '=', projectId).execute()
+}
+
 /** The oldest first. */
 export async function waitingOfRoot(executor: Executor, rootId: string, limit: number): Promise<StoredWaiting[]> {
   const rows = await executor
