@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deleteHardLimit, mayChange, maySee, setHardLimit } from './kilo.ts'
 import { Lab } from './testing/lab.ts'
+import { plant } from './testing/planted.ts'
 import type { RuleBroken } from './rules.ts'
 
 const fixed = (own: number, children = {}) => ({ own, lend: 0, borrow: 0, children })
@@ -186,4 +187,14 @@ test('a root of −1 is unlimited, and so are its children of −1', () => {
   assert.deepEqual(lab.available('X'), [1_000_000])
   setHardLimit(tree, 'P', 0, -1)
   lab.start('X', 9_000_000)
+})
+
+test('a child that drew on its parent and gets a limit again stays within it', () => {
+  const tree = plant({ P: { own: 10, children: { X: { own: 2, lend: 0, borrow: 0 } } } }),
+    { ledger } = tree,
+    { leaf } = tree.project('X')
+  setHardLimit(tree, 'X', 0, -1)
+  assert.equal(ledger.available(leaf, 0), 10)
+  setHardLimit(tree, 'X', 0, 3)
+  assert.equal(ledger.available(leaf, 0), 3)
 })

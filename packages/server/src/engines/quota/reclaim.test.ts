@@ -6,7 +6,7 @@ import type { QuotaEngine } from './engine.ts'
 import { playUntilRest } from './testing/closed-system.ts'
 import type { Job } from './testing/closed-system.ts'
 import { satisfiable } from './testing/flow-oracle.ts'
-import { plant } from './testing/planted.ts'
+import { inf, plant } from './testing/planted.ts'
 import type { Plot } from './testing/planted.ts'
 import { propertyRuns } from './testing/property-runs.ts'
 import { judged, randomPlots } from './testing/random-plots.ts'
@@ -137,12 +137,13 @@ test('share reclaim leaves the victim’s side at least its own; owner reclaim t
     fc.property(systems([1, 2, 3, 5]), (system) => {
       let before = new Map<number, number>()
       playUntilRest(system.plots, system.jobs, {
-        decided: (engine, _job, outcome) => {
+        decided: (engine, job, outcome) => {
           const { tree, book } = engine,
-            { ledger } = tree
-          for (const notice of outcome.state === 'reclaiming' ? outcome.notices : []) {
+            { ledger } = tree,
+            notices = outcome.state === 'reclaiming' ? outcome.notices : []
+          for (const [index, notice] of notices.entries()) {
             const victim = book.find(notice.claim)!,
-              mine = tree.project(_job.project).leaf
+              mine = tree.project(job.project).leaf
             if (notice.right === 'priority') assert.equal(victim.project.leaf, mine)
             else
               assert.ok(
@@ -150,30 +151,59 @@ test('share reclaim leaves the victim’s side at least its own; owner reclaim t
                 'only who is beyond its own pays',
               )
             if (notice.right !== 'share') continue
-            const taken =
-              outcome.state === 'reclaiming'
-                ? outcome.notices.filter((other) => other.project === notice.project)
-                : []
+            // What its owner takes from it afterwards, in the same plan, may overshoot by less than a container.
+            const taken = notices.slice(0, index + 1).filter((other) => other.project === notice.project)
             const units = taken.reduce((sum, other) => sum + book.find(other.claim)!.vector.amounts[0]!, 0)
             const left = (before.get(victim.project.leaf) ?? 0) - units
             assert.ok(left >= ledger.visible(victim.project.leaf, 0), 'a share reclaim went below own')
           }
           before = new Map([...tree.projects].map((project) => [project.leaf, ledger.counted(project.leaf, 0)]))
-          for (const notice of outcome.state === 'reclaiming' ? outcome.notices : []) {
+          for (const notice of notices) {
             const victim = book.find(notice.claim)!
             before.set(victim.project.leaf, before.get(victim.project.leaf)! - victim.vector.amounts[0]!)
           }
-          const claimant = tree.project(_job.project).leaf
+          const claimant = tree.project(job.project).leaf
           if (outcome.state === 'reclaiming')
             before.set(
               claimant,
-              ledger.counted(claimant, 0) + _job.size - (engine.tickets.find(outcome.claim)?.held[0] ?? 0),
+              ledger.counted(claimant, 0) + job.size - (engine.tickets.find(outcome.claim)?.held[0] ?? 0),
             )
         },
       })
     }),
     propertyRuns(0.25),
   )
+})
+
+test('a plan of all three rights: by share while beyond its own, by priority, then as an owner', () => {
+  const plots = {
+    r: { children: { owner: { own: 5, borrow: inf }, other: { own: 6, lend: 1, borrow: 3 } }, selfSettings: {} },
+  }
+  const taken: [string, number][] = []
+  const jobs = [
+    { project: 'other', size: 3, priority: 0 },
+    { project: 'other', size: 1, priority: 0 },
+    { project: 'owner', size: 1, priority: 0 },
+    { project: 'other', size: 5, priority: 1 },
+    { project: 'r', size: 1, priority: 0 },
+    { project: 'owner', size: 5, priority: 1 },
+  ]
+  playUntilRest(plots, jobs, {
+    decided: ({ book }, _job, outcome) => {
+      if (outcome.state === 'reclaiming' && taken.length === 0)
+        taken.push(
+          ...outcome.notices.map(({ claim, right }): [string, number] => [
+            right,
+            book.find(claim)!.vector.amounts[0]!,
+          ]),
+        )
+    },
+  })
+  assert.deepEqual(taken, [
+    ['share', 1],
+    ['priority', 1],
+    ['owner', 3],
+  ])
 })
 
 test('the same system played twice gives the same evictions and the same state', () => {

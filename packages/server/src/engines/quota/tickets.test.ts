@@ -154,3 +154,16 @@ test('a reservation that gets a notice counts as started: it does not expire any
   lab.engine.tick(NOW + 10)
   assert.equal(lab.engine.book.find('fresh')?.state, 'reclaiming')
 })
+
+test('what a ticket still waits for counts as demand, once', () => {
+  const lab = lentOut()
+  const [first] = victimsOf(want(lab, 'A', 3))
+  lab.engine.release(first!, NOW)
+  const { tree } = lab.engine
+  assert.equal(lab.engine.deserved(0).at(tree.project('A').leaf), 3)
+  const roomy = new Lab({ P: { pool: 4, children: { A: { borrow: inf }, guest: { borrow: inf, tier: 2 } } } })
+  roomy.startMany('guest', 4)
+  const [notice] = victimsOf(want(roomy, 'A', 2))
+  roomy.engine.release(notice!, NOW)
+  assert.equal(roomy.engine.deserved(0).at(roomy.engine.tree.project('A').leaf), 2)
+})
