@@ -116,7 +116,7 @@ export interface NeutronFacade {
    * group) and `conflict` for a port without port security.
    */
   portSecurityGroups(tx: Tx, portId: string, change: { add?: string[]; remove?: string[] }): Promise<void>
-  /** Gives a port one more address of its network. Throws `conflict` IpAddressGenerationFailure, `badRequest` at 5. */
+  /** One more address of the port's network. Throws `conflict` IpAddressGenerationFailure, `badRequest` at 5. */
   portAddressAdd(tx: Tx, portId: string): Promise<PortInfo>
   /** Takes an address off a port, with the floating IPs that led to it. Throws `notFound`. */
   portAddressRemove(tx: Tx, portId: string, ip: string): Promise<PortInfo>

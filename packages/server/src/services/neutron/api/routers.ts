@@ -2,8 +2,8 @@
 import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import { Flag, isTrue, Nullable, T, type TSchema } from '#platform/api-kit/schema.ts'
 import { isAddress } from '#engines/cidr/address.ts'
-import type { InterfaceAsk, InterfaceInfo } from '../manager/router-interfaces.ts'
-import type { GatewayAsk } from '../manager/routers.ts'
+import type { InterfaceAsk, InterfaceInfo } from '../manager/routing/router-interfaces.ts'
+import type { GatewayAsk } from '../manager/routing/routers.ts'
 import type { HostRoute, Port, Router } from '../store/tables.ts'
 import {
   choice,

@@ -6,8 +6,8 @@ import type { Network } from '../store/tables.ts'
 import { networkMake } from './networks.ts'
 import type { NeutronParts } from './parts.ts'
 import { recordsHeld } from './quotas-held.ts'
-import { interfaceMake } from './router-interfaces.ts'
-import { gatewaySet, routerMake } from './routers.ts'
+import { interfaceMake } from './routing/router-interfaces.ts'
+import { gatewaySet, routerMake } from './routing/routers.ts'
 import { subnetMake } from './subnets.ts'
 
 /** What is counted, and what a root project may have of it: upstream's numbers. */

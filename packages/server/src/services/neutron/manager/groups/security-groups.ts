@@ -2,14 +2,14 @@
 import type { RequestContext } from '#platform/auth/context.ts'
 import { conflict } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
-import { ownOrOpened, sharedAmong } from '../store/access.ts'
-import { securityGroupKind, securityGroupRuleKind } from '../store/kinds.ts'
-import { defaultGroupForget, isGroupUsed } from '../store/memberships.ts'
-import { equals, insert, insertMany, isIn, list, remove, update } from '../store/records.ts'
-import type { SecurityGroup, SecurityGroupRule } from '../store/tables.ts'
-import { Collection } from './collection.ts'
-import { defaultGroupEnsure, egressAll, rulesFrom } from './default-group.ts'
-import { born, changed, charge, refund, type NeutronParts } from './parts.ts'
+import { ownOrOpened, sharedAmong } from '../../store/access.ts'
+import { securityGroupKind, securityGroupRuleKind } from '../../store/kinds.ts'
+import { defaultGroupForget, isGroupUsed } from '../../store/memberships.ts'
+import { equals, insert, insertMany, isIn, list, remove, update } from '../../store/records.ts'
+import type { SecurityGroup, SecurityGroupRule } from '../../store/tables.ts'
+import { Collection } from '../collection.ts'
+import { defaultGroupEnsure, egressAll, rulesFrom } from '../default-group.ts'
+import { born, changed, charge, refund, type NeutronParts } from '../parts.ts'
 
 const inUse = (id: string) => conflict(`Security Group ${id} in use.`, { type: 'SecurityGroupInUse' })
 const defaultExists = () =>

@@ -1,8 +1,8 @@
 /** What a host's report says about the floating IPs of its routers. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { WantedRouter } from '../ports.ts'
-import type { FloatingIp } from '../store/tables.ts'
+import type { WantedRouter } from '../../ports.ts'
+import type { FloatingIp } from '../../store/tables.ts'
 import { floatingStatusesOf } from './floating-ip-status.ts'
 
 const address = '198.51.100.7'

@@ -1,10 +1,10 @@
 /** Floating IPs say what their router's host reported: ACTIVE, or ERROR when the router could not be made whole. */
 import type { Executor, Tx } from '#platform/db/database.ts'
-import { floatingIpKind } from '../store/kinds.ts'
-import { isIn, list } from '../store/records.ts'
-import type { FloatingIp } from '../store/tables.ts'
-import type { HostNetworkReport, WantedRouter } from '../ports.ts'
-import type { NeutronParts } from './parts.ts'
+import { floatingIpKind } from '../../store/kinds.ts'
+import { isIn, list } from '../../store/records.ts'
+import type { FloatingIp } from '../../store/tables.ts'
+import type { HostNetworkReport, WantedRouter } from '../../ports.ts'
+import type { NeutronParts } from '../parts.ts'
 
 type Status = 'ACTIVE' | 'DOWN' | 'ERROR'
 

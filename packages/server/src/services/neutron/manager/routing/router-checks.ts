@@ -3,10 +3,10 @@ import type { Executor, Tx } from '#platform/db/database.ts'
 import { badRequest } from '#platform/errors/errors.ts'
 import { canonicalAddress } from '#engines/cidr/address.ts'
 import { cidrContains, cidrsOverlap, parsePrefix } from '#engines/cidr/prefix.ts'
-import { portKind, subnetKind } from '../store/kinds.ts'
-import { equals, fetchMany, isIn, list } from '../store/records.ts'
-import type { HostRoute, Port, Router, Subnet } from '../store/tables.ts'
-import { invalidAttribute } from './refusals.ts'
+import { portKind, subnetKind } from '../../store/kinds.ts'
+import { equals, fetchMany, isIn, list } from '../../store/records.ts'
+import type { HostRoute, Port, Router, Subnet } from '../../store/tables.ts'
+import { invalidAttribute } from '../refusals.ts'
 
 const routesMax = 30
 const legOwners = ['network:router_interface', 'network:router_gateway']

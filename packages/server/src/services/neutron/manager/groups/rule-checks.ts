@@ -2,9 +2,9 @@
 import { badRequest } from '#platform/errors/errors.ts'
 import { parseAddress, bitsOf } from '#engines/cidr/address.ts'
 import { canonicalCidr, parsePrefix } from '#engines/cidr/prefix.ts'
-import type { SecurityGroupRule } from '../store/tables.ts'
-import { hasPorts, isForV6Only, isIcmp, protocolNames, protocolOf } from './protocols.ts'
-import { invalidAttribute } from './refusals.ts'
+import type { SecurityGroupRule } from '../../store/tables.ts'
+import { hasPorts, isForV6Only, isIcmp, protocolNames, protocolOf } from '../protocols.ts'
+import { invalidAttribute } from '../refusals.ts'
 
 type Pattern = Pick<
   SecurityGroupRule,

@@ -1,12 +1,12 @@
 /** Security groups as other services see them. */
 import type { Tx } from '#platform/db/database.ts'
-import type { SecurityGroupInfo } from '../facade.ts'
-import { ownOrOpened } from '../store/access.ts'
-import { securityGroupKind, securityGroupRuleKind } from '../store/kinds.ts'
-import { isIn, list } from '../store/records.ts'
-import type { SecurityGroupRule } from '../store/tables.ts'
-import { defaultGroupEnsure } from './default-group.ts'
-import type { NeutronParts } from './parts.ts'
+import type { SecurityGroupInfo } from '../../facade.ts'
+import { ownOrOpened } from '../../store/access.ts'
+import { securityGroupKind, securityGroupRuleKind } from '../../store/kinds.ts'
+import { isIn, list } from '../../store/records.ts'
+import type { SecurityGroupRule } from '../../store/tables.ts'
+import { defaultGroupEnsure } from '../default-group.ts'
+import type { NeutronParts } from '../parts.ts'
 
 export const securityGroupInfos = async (
   parts: NeutronParts,
