@@ -8,13 +8,13 @@ export type DialectName = 'sqlite' | 'postgresql'
 
 /** What a store function takes: the database for a read of its own, or the transaction it is part of. */
 export interface Executor {
+  readonly dialect: DialectName
   /** The query builder, typed with the tables of the service that asks. */
   as<Tables>(): Kysely<Tables>
 }
 
 /** One open transaction. It must not be used after `transaction` has returned. */
 export interface Tx extends Executor {
-  readonly dialect: DialectName
   /** What was asked for: SQLite is serializable whatever it says here. */
   readonly isolation: IsolationLevel
   /** Adds an event to the transaction: sent to the bus if it commits, and only then. */
@@ -31,7 +31,6 @@ export interface TransactionOptions {
 }
 
 export interface Database extends Executor {
-  readonly dialect: DialectName
   readonly kysely: Kysely<any>
   /**
    * Runs `work` in a transaction and commits, or rolls back and throws what `work` threw. `work` may run more than

@@ -1,6 +1,7 @@
 /** Claims: what each row of each service holds. The truth that all running numbers follow from. */
 import type { Executor } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
+import { bothTexts, runStatement } from '#platform/db/statement.ts'
 import type { ClaimRow, QuotaTables } from './tables.ts'
 
 export interface StoredClaim {
@@ -33,40 +34,25 @@ const toClaim = (row: ClaimRow): StoredClaim => ({
   lineage: row.lineage,
 })
 
+const bySubject = bothTexts('select * from quota_claim where subject = ?')
+
 export async function claimFetch(executor: Executor, subject: string): Promise<StoredClaim | undefined> {
-  const row = await executor
-    .as<QuotaTables>()
-    .selectFrom('quota_claim')
-    .selectAll()
-    .where('subject', '=', subject)
-    .executeTakeFirst()
+  const [row] = (await runStatement<ClaimRow>(executor, bySubject, [subject])).rows
   return row && toClaim(row)
 }
+
+const insert = bothTexts(`insert into quota_claim (subject, project_id, amounts, state, reclaimable, priority,
+  started_at, expires_at, ticket, deadline_at, lineage) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`)
 
 /**
  * False when the subject has a claim already. Inserting before looking reads nothing that is not there, for which a
  * serializable PostgreSQL would let unrelated transactions fail.
  */
 export async function claimInsert(executor: Executor, claim: StoredClaim): Promise<boolean> {
-  const { numInsertedOrUpdatedRows } = await executor
-    .as<QuotaTables>()
-    .insertInto('quota_claim')
-    .values({
-      subject: claim.subject,
-      project_id: claim.projectId,
-      amounts: toJson(claim.amounts),
-      state: claim.state,
-      reclaimable: claim.reclaimable,
-      priority: claim.priority,
-      started_at: claim.startedAt,
-      expires_at: claim.expiresAt,
-      ticket: claim.ticket,
-      deadline_at: claim.deadlineAt,
-      lineage: claim.lineage ?? null,
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst()
-  return (numInsertedOrUpdatedRows ?? 0n) > 0n
+  const { subject, projectId, amounts, state, reclaimable, priority, lineage = null } = claim
+  const times = [claim.startedAt, claim.expiresAt, claim.ticket, claim.deadlineAt]
+  const row = [subject, projectId, toJson(amounts), state, reclaimable, priority, ...times, lineage]
+  return ((await runStatement(executor, insert, row)).numAffectedRows ?? 0n) > 0n
 }
 
 /** Asks a claim to end for a ticket, or (nothing given) lets it stay. */

@@ -1,6 +1,7 @@
 /** The projects of quota's tree and what operators have set for them. */
 import type { Executor } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
+import { bothTexts, runStatement } from '#platform/db/statement.ts'
 import type { HoldingRow, ProjectRow, QuotaTables } from './tables.ts'
 
 export interface StoredProject {
@@ -19,13 +20,10 @@ const toProject = (row: ProjectRow): StoredProject => ({
   policy: fromJson(row.policy),
 })
 
+const byId = bothTexts('select * from quota_project where id = ?')
+
 export async function projectFetch(executor: Executor, id: string): Promise<StoredProject | undefined> {
-  const row = await executor
-    .as<QuotaTables>()
-    .selectFrom('quota_project')
-    .selectAll()
-    .where('id', '=', id)
-    .executeTakeFirst()
+  const [row] = (await runStatement<ProjectRow>(executor, byId, [id])).rows
   return row && toProject(row)
 }
 

@@ -1,6 +1,7 @@
 /** Tickets: projects that wait for what is being taken back for them. One a project. */
 import type { Executor } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
+import { bothTexts, runStatement } from '#platform/db/statement.ts'
 import type { QuotaTables, TicketRow } from './tables.ts'
 
 export interface StoredTicket {
@@ -17,13 +18,10 @@ const toTicket = (row: TicketRow): StoredTicket => ({
   expiresAt: row.expires_at,
 })
 
+const ofProject = bothTexts('select * from quota_ticket where project_id = ?')
+
 export async function ticketFetch(executor: Executor, projectId: string): Promise<StoredTicket | undefined> {
-  const row = await executor
-    .as<QuotaTables>()
-    .selectFrom('quota_ticket')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .executeTakeFirst()
+  const [row] = (await runStatement<TicketRow>(executor, ofProject, [projectId])).rows
   return row && toTicket(row)
 }
 
