@@ -7,6 +7,7 @@ import type { Bench, BenchContext, Figure } from './bench.ts'
 import { figure } from './bench.ts'
 import type { ForestShape } from './quota/forest.ts'
 import { growForest, randomOf } from './quota/forest.ts'
+import { stopwatch } from './quota/own-time.ts'
 import { WholePathLocks } from './quota/whole-path.ts'
 import { median } from './support/statistics.ts'
 
@@ -41,15 +42,6 @@ interface Load {
 
 const warmUp = (load: Load): void => {
   for (let warm = 0; warm < 200_000; warm++) load.step()
-}
-
-/** By the process's own time, collecting garbage included: what else the machine does plays no part. */
-const stopwatch = (): (() => number) => {
-  const start = process.cpuUsage()
-  return () => {
-    const { user, system } = process.cpuUsage(start)
-    return (user + system) / 1e6
-  }
 }
 
 const rateOf = (load: Load, total: number): Run => {

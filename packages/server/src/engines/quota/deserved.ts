@@ -92,17 +92,19 @@ class Water {
     this.deserved[node] = this.#floor[node]! + extra
     const children = this.#tree.ledger.children[node]!
     if (children.length === 0) return
-    const shares = children.map((child) => ({
-      id: this.#tree.nodeName(child),
-      wanted: this.#wanted[child]!,
-      ...this.#sharing(child),
-    }))
-    const given = deal(this.#fill[node]! + extra, shares)
+    const given = this.#dealt(children, this.#fill[node]! + extra)
     children.forEach((child, index) => this.pour(child, given[index]!))
   }
 
-  #sharing(node: number): { weight: number; tier: number } {
-    const { weight, tier } = this.#tree.sharing(node, this.#resource)
-    return { weight, tier }
+  #dealt(children: readonly number[], amount: number): number[] {
+    const wanted = children.map((child) => this.#wanted[child]!)
+    if (wanted.reduce((sum, one) => sum + one, 0) <= amount) return wanted
+    return deal(
+      amount,
+      children.map((child, index) => {
+        const { weight, tier } = this.#tree.sharing(child, this.#resource)
+        return { id: this.#tree.nodeName(child), wanted: wanted[index]!, weight, tier }
+      }),
+    )
   }
 }
