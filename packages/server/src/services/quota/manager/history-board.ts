@@ -14,7 +14,7 @@ export interface HistoryQuestion extends Omit<HistoryFilter, 'projectIds'> {
 }
 
 /** Keys of a happening's details that name another project. */
-const foreignKeys = ['node', 'for', 'parentId']
+const foreignKeys = ['node', 'for', 'parentId', 'from', 'to']
 
 export class HistoryBoard {
   readonly #parts: Pick<QuotaParts, 'db'>

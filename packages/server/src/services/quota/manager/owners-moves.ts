@@ -1,9 +1,10 @@
 /** Projects that moved in Keystone, or because its model of limits was changed: trees follow, with their claims. */
 import type { Tx } from '#platform/db/database.ts'
-import type { Project } from '#engines/quota/tree.ts'
-import { cellsForget, projectRehang, projectsPlaced } from '../store/moves.ts'
-import { projectFetch } from '../store/projects.ts'
-import { growLocked, writeTree } from './grown-tree.ts'
+import { treeLock } from '../store/cells.ts'
+import { cellsForget, projectPlace, projectsPlaced } from '../store/moves.ts'
+import { projectFetch, projectsOfRoot } from '../store/projects.ts'
+import type { StoredProject } from '../store/projects.ts'
+import { growTree, writeTree } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 import type { KnownProjects } from './projects.ts'
 
@@ -42,20 +43,31 @@ export class Moves {
     return this.#parts.db.transaction(async (tx) => {
       const before = await projectFetch(tx, id)
       if (!before || before.parentId === parentId) return
-      const rootId = parentId === null ? id : (await this.#projects.ensure(tx, parentId)).rootId
-      await this.#rehang(tx, { id, parentId, from: before.rootId, rootId })
+      await this.#rehang(tx, before, parentId === null ? undefined : await this.#projects.ensure(tx, parentId))
       const details = { from: before.parentId, to: parentId }
       await this.#parts.history.tell(tx, { kind: 'moved', projectId: id, details })
     })
   }
 
-  async #rehang(tx: Tx, { id, parentId, from, rootId }: Move & { from: string; rootId: string }): Promise<void> {
-    const engine = await growLocked(tx, from)
-    const below = (one: Project): string[] => [one.id, ...[...one.children].flatMap(below)]
-    await projectRehang(tx, { id, parentId, rootId, branch: below(engine.tree.project(id)) })
+  async #rehang(tx: Tx, project: StoredProject, parent: StoredProject | undefined): Promise<void> {
+    const { id, rootId: from } = project,
+      to = parent?.rootId ?? id
+    for (const rootId of [from, to].sort()) await treeLock(tx, rootId)
+    const above = parent ? parent.path.filter((node) => !node.endsWith('/self')) : []
+    for (const one of await projectsOfRoot(tx, from)) {
+      const at = one.path.indexOf(id)
+      if (at < 0) continue
+      const path = [...one.path.slice(0, at + 1), ...above]
+      await projectPlace(tx, {
+        id: one.id,
+        parentId: one.id === id ? (parent?.id ?? null) : one.parentId,
+        rootId: to,
+        path,
+      })
+    }
     // A root that moves takes its whole tree along: nothing is left under its name.
     if (from === id) await cellsForget(tx, from)
-    else await writeTree(tx, from, await growLocked(tx, from))
-    if (rootId !== from) await writeTree(tx, rootId, await growLocked(tx, rootId))
+    else await writeTree(tx, from, await growTree(tx, from))
+    if (to !== from) await writeTree(tx, to, await growTree(tx, to))
   }
 }

@@ -66,10 +66,24 @@ export class Owners {
   }
 
   async #isDrifted(executor: Executor, owner: QuotaOwner, key: string): Promise<boolean> {
+    return (await this.#differing(executor, owner, key)) !== undefined
+  }
+
+  /**
+   * A row and its claims, if they differ. What waits is a row already, and is counted when it is granted; what a project
+   * leaves behind that is gone from Keystone is nobody's.
+   */
+  async #differing(
+    executor: Executor,
+    { prefix, look }: QuotaOwner,
+    key: string,
+  ): Promise<{ row: HeldByRow | undefined; claims: StoredClaim[] } | undefined> {
     // The claims first: whoever makes or ends a row between the two looks is seen as drifted once, and repaired never.
-    const claims = await claimsOfRow(executor, owner.prefix + key)
-    if (agrees(await this.#counted(executor, await owner.look(executor, key)), claims)) return false
-    return !(await waitingFetch(executor, owner.prefix + key))
+    const claims = await claimsOfRow(executor, prefix + key)
+    const row = await this.#counted(executor, await look(executor, key))
+    if (agrees(row, claims) || (await waitingFetch(executor, prefix + key))) return undefined
+    if (!row || (await this.#parts.keystone.projectAncestors(row.projectId)).length > 0) return { row, claims }
+    return claims.length > 0 ? { row: undefined, claims } : undefined
   }
 
   /** What a row holds of that which is counted at all. */
@@ -84,10 +98,9 @@ export class Owners {
     const owner = this.#owners.get(prefix)
     if (!owner) return Promise.resolve()
     return this.#parts.db.transaction(async (tx) => {
-      const claims = await claimsOfRow(tx, prefix + key)
-      const row = await this.#counted(tx, await owner.look(tx, key))
-      // What waits is a row already, and is counted when it is granted.
-      if (agrees(row, claims) || (await waitingFetch(tx, prefix + key))) return
+      const differing = await this.#differing(tx, owner, key)
+      if (!differing) return
+      const { row, claims } = differing
       for (const { projectId, subject } of claims) await this.#front.release(tx, { projectId, subject })
       if (row) await this.#impose(tx, prefix + key, row, claims[0])
       await this.#report(tx, { subject: prefix + key, owner: owner.name }, row, claims)

@@ -4,6 +4,7 @@ import { afterEach, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
 import { openQuota, type QuotaBench } from '../testing.ts'
+import { Moves } from './owners-moves.ts'
 import { driftOf } from './audit.ts'
 import { resourceOf } from './unified-limits-words.ts'
 
@@ -133,6 +134,30 @@ for (const database of testDatabases()) {
       assert.deepEqual(
         (await bench.board.tree({ isAdmin: true } as never)).map((row) => row.project),
         ['default', 'a', 'b'],
+      )
+    })
+
+    test('a changed model takes what projects hold below their domain, and back', async () => {
+      await open({ a: null, b: null })
+      for (const projectId of ['a', 'b']) await take(projectId, 2)
+      const moves = new Moves(bench.parts, bench.projects)
+      const moveAll = async () => {
+        for (const move of await moves.due()) await moves.move(move)
+        assert.deepEqual(await moves.due(), [])
+      }
+      bench.unified.model = 'strict_two_level'
+      await moveAll()
+      await register(4)
+      await limitProject('default', 5, true)
+      await take('a', 1)
+      assert.equal((await refusal(take('b', 1))).details.node, 'ancestor')
+      bench.unified.model = 'flat'
+      await moveAll()
+      await follow()
+      await take('b', 2)
+      assert.deepEqual(
+        await Promise.all(['a', 'b'].map(async (id) => (await bench.front.usage(id)).instances!.reserved)),
+        [3, 4],
       )
     })
 

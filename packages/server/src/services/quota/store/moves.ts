@@ -1,5 +1,6 @@
 /** Projects that hang below another parent, or become or cease to be a root. */
 import type { Executor, Tx } from '#platform/db/database.ts'
+import { toJson } from '#platform/db/json.ts'
 import type { QuotaTables } from './tables.ts'
 
 export interface PlacedProject {
@@ -17,17 +18,16 @@ export async function projectsPlaced(executor: Executor): Promise<PlacedProject[
   return rows.map((row) => ({ id: row.id, parentId: row.parent_id }))
 }
 
-/** `branch`: the project and everything below it. Paths and numbers are the caller's to derive anew. */
-export async function projectRehang(
+/** Where a project hangs from now on. Its tree's numbers are the caller's to derive anew. */
+export async function projectPlace(
   tx: Tx,
-  { id, parentId, rootId, branch }: PlacedProject & { rootId: string; branch: readonly string[] },
+  { id, parentId, rootId, path }: PlacedProject & { rootId: string; path: readonly string[] },
 ): Promise<void> {
-  const db = tx.as<QuotaTables>()
-  await db.updateTable('quota_project').set({ parent_id: parentId }).where('id', '=', id).execute()
-  await db
+  await tx
+    .as<QuotaTables>()
     .updateTable('quota_project')
-    .set({ root_id: rootId })
-    .where('id', 'in', [...branch])
+    .set({ parent_id: parentId, root_id: rootId, path: toJson(path) })
+    .where('id', '=', id)
     .execute()
 }
 
