@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { OpenedMessage, SocketAsk } from './namespace-sockets.ts'
 
-const asks = JSON.parse(process.argv[2] ?? '[]') as SocketAsk[]
+const asks = JSON.parse(process.argv.at(-1) ?? '[]') as SocketAsk[]
 
 const hand = (message: OpenedMessage, handle?: SendHandle): Promise<void> =>
   new Promise((resolve, reject) =>
