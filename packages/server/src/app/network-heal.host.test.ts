@@ -75,6 +75,7 @@ describe('a running cloud', { skip: labIsMissing }, () => {
   const damages: [name: string, damage: () => Promise<Answer | Answer[]>][] = [
     ['a deleted bridge', () => lab.in(inside(), 'ip', 'link', 'del', 'dev', 'br')],
     ["a network's flushed filter", () => lab.in(inside(), 'nft', 'flush', 'ruleset')],
+    ['half a filter', () => lab.in(inside(), 'nft', 'delete', 'table', 'bridge', lab.names.table)],
     ['a deleted veth', () => lab.in(inside(), 'ip', 'link', 'del', 'dev', portDevice(port.id))],
     ['a deleted network namespace', () => inHost('ip', 'netns', 'del', lab.names.networkNamespace(network))],
     ['a wiped router namespace', async () => inHost('ip', 'netns', 'del', await router())],

@@ -16,7 +16,7 @@ const spacingMs = 2000
 const restartMs = 1000
 /** How often rule sets are looked after, and how many namespaces at a time: `nft monitor` hears of its own only. */
 const guardMs = 3000
-const guardedAtATime = 16
+const guardedAtATime = 32
 
 export interface Surroundings {
   shell: Shell
@@ -58,7 +58,7 @@ function doorbell(listener: () => void, { shell, clock, signal }: Surroundings):
   }
 }
 
-/** A namespace of ours without our table is open or dead: some at a time, each in its turn. */
+/** A namespace of ours that lost one of our tables is open or dead: some at a time, each in its turn. */
 async function guardFilters(ring: Ring, { shell, names, clock, signal }: Surroundings): Promise<void> {
   for (let turn = 0; !signal.aborted; turn++) {
     await clock.sleep(guardMs, signal)
@@ -67,14 +67,19 @@ async function guardFilters(ring: Ring, { shell, names, clock, signal }: Surroun
   }
 }
 
+/** A router has a table of one family, a network of two. */
 const guard = (names: Names, turn: number): string => `
+inet='inet ${names.table}'; bridge='bridge ${names.table}'
 set -- ${namespacePath(names.networkNamespacePrefix)}* ${namespacePath(names.routerNamespacePrefix)}*
 from=$(( ${turn} * ${guardedAtATime} % $# )); [ $# -gt ${guardedAtATime} ] || from=0
 shift $from; left=${guardedAtATime}
 for path in "$@"; do
   [ -e "$path" ] && [ $left -gt 0 ] || continue
   left=$((left - 1))
-  nsenter --net="$path" nft list tables 2>/dev/null | grep -q ${names.table} || echo "$path"
+  case "$path $(nsenter --net="$path" nft list tables 2>/dev/null)" in
+    */qrt-*"$inet"* | */qnt-*"$inet"*"$bridge"* | */qnt-*"$bridge"*"$inet"*) ;;
+    *) echo "$path" ;;
+  esac
 done
 `
 
