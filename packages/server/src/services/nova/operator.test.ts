@@ -201,6 +201,16 @@ describe('the parts of a server', () => {
     assert.equal((await act(cloud, id, { addSecurityGroup: { name: 'nope' } })).status, 404)
   })
 
+  test('a server shows the groups that its ports have, whoever gave them', async () => {
+    const [port] = await cloud.neutron.portsOf(id)
+    const shown = async (): Promise<string[]> =>
+      (await cloud.ask('GET', `/v2.1/servers/${id}`)).body.server.security_groups.map((one: { name: string }) => one.name)
+    assert.deepEqual(await shown(), ['default'])
+    port!.securityGroupIds = ['sg-elsewhere']
+    assert.deepEqual(await shown(), ['elsewhere'])
+    port!.securityGroupIds = ['sg-default']
+  })
+
   test('older clients find the groups of the network service here, until 2.35', async () => {
     const { security_groups: groups } = (await cloud.ask('GET', '/v2.1/os-security-groups', { version: '2.35' })).body
     assert.deepEqual(groups.map((one: { name: string }) => one.name), ['default', 'web'])

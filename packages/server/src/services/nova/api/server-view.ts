@@ -4,7 +4,7 @@ import { isoNaive, isoSeconds } from '#platform/clock/clock.ts'
 import type { RequestContext } from '#platform/auth/context.ts'
 import type { PortInfo } from '#services/neutron/facade.ts'
 import type { HostInfo } from '#services/workloads/facade.ts'
-import type { Flavor, Server } from '../manager/model.ts'
+import type { Flavor, SecurityGroupRef, Server } from '../manager/model.ts'
 import { statusOf } from '../states/server-state.ts'
 import { atLeast, bookmarkLink, linksOf } from './manners.ts'
 
@@ -18,7 +18,12 @@ export const grantsOf = (ctx: RequestContext): Grants => ({
   extraSpecs: atLeast(ctx, '2.47') && ctx.can('os_compute_api:servers:show:flavor-extra-specs'),
 })
 
-export interface ServerSurroundings { grants: Grants; ports: PortInfo[]; hosts?: Map<string, HostInfo> }
+export interface ServerSurroundings {
+  grants: Grants
+  ports: PortInfo[]
+  groups: SecurityGroupRef[]
+  hosts?: Map<string, HostInfo>
+}
 
 const hostIds = new Map<string, string>()
 const hostIdsMax = 10_000
@@ -142,7 +147,7 @@ const wideView = (server: Server, surroundings: ServerSurroundings): object => (
   'OS-EXT-STS:vm_state': server.vmState,
   'OS-EXT-STS:power_state': server.powerState,
   'os-extended-volumes:volumes_attached': [],
-  security_groups: shownIf(server.securityGroups.length > 0, server.securityGroups.map(({ name }) => ({ name }))),
+  security_groups: shownIf(surroundings.groups.length > 0, surroundings.groups.map(({ name }) => ({ name }))),
   host_status: hostStatusShown(server, surroundings),
 })
 

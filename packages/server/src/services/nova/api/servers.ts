@@ -29,7 +29,10 @@ export const surroundingsOf = async (
   const seesHosts = grants.hostStatus || grants.hostStatusUnknown
   const [ports, hosts] = await Promise.all([api.servers.portsOf(servers), seesHosts ? api.hosts.list() : []])
   const byName = new Map<string, HostInfo>(hosts.map((host) => [host.name, host]))
-  return (server) => ({ grants, ports: ports.get(server.id) ?? [], hosts: byName })
+  const groups = await api.security.listMany(servers, ports)
+  return (server) => ({
+    grants, ports: ports.get(server.id) ?? [], groups: groups.get(server.id) ?? [], hosts: byName,
+  })
 }
 
 type View = (ctx: RequestContext, server: Server, surroundings: ServerSurroundings) => object

@@ -9,20 +9,32 @@ import type { SecurityGroupRef, Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import { serverMissing } from './server-reader.ts'
 
+/** A server without ports has what its row says. */
+const idsOf = ({ securityGroups }: Server, ports: PortInfo[]): string[] =>
+  ports.length === 0
+    ? securityGroups.map(({ id }) => id)
+    : [...new Set(ports.flatMap(({ securityGroupIds }) => securityGroupIds))]
+
 export class ServerSecurity {
   readonly #parts: NovaParts
   constructor(parts: NovaParts) {
     this.#parts = parts
   }
 
-  /** What its ports have now, whoever gave it to them. */
+  /** What the server's ports have now, whoever gave it to them. */
   async list(server: Server): Promise<SecurityGroupRef[]> {
-    const { neutron } = this.#parts.facades
-    const ports = await neutron.portsOf(server.id)
-    if (ports.length === 0) return server.securityGroups
-    const ids = [...new Set(ports.flatMap(({ securityGroupIds }) => securityGroupIds))]
-    const names = await neutron.securityGroupNames(ids)
-    return ids.map((id) => ({ id, name: names.get(id) ?? id }))
+    const ports = await this.#parts.facades.neutron.portsOf(server.id)
+    return (await this.listMany([server], new Map([[server.id, ports]]))).get(server.id)!
+  }
+
+  /** By server. Rows know the names of the groups that Nova gave; only others are looked up. */
+  async listMany(servers: Server[], ports: Map<string, PortInfo[]>): Promise<Map<string, SecurityGroupRef[]>> {
+    const names = new Map(servers.flatMap(({ securityGroups }) => securityGroups.map(({ id, name }) => [id, name])))
+    const ids = servers.map((server) => ({ server, ids: idsOf(server, ports.get(server.id) ?? []) }))
+    const strange = ids.flatMap((one) => one.ids.filter((id) => !names.has(id)))
+    const found = strange.length > 0 ? await this.#parts.facades.neutron.securityGroupNames(strange) : new Map()
+    const refOf = (id: string): SecurityGroupRef => ({ id, name: names.get(id) ?? found.get(id) ?? id })
+    return new Map(ids.map((one) => [one.server.id, one.ids.map(refOf)]))
   }
 
   /** By name or id, to every port that can have groups. A group that is there already stays. */
