@@ -11,7 +11,6 @@ import type { Bus } from '#platform/bus/bus.ts'
 import { createNatsBus } from '#platform/bus/nats-bus.ts'
 import { systemClock } from '#platform/clock/clock.ts'
 import { createLog, type Log, type LogLevel } from '#platform/log/log.ts'
-import type { AskMetadata, MetadataReply } from '#services/metadata/ports.ts'
 import { ensureDockerEngine, ensureHostTools } from './install/docker-engine.ts'
 import { isRootUser } from './install/install-context.ts'
 import { endOnSignals, say } from './serving.ts'
@@ -77,7 +76,7 @@ async function makeAgent(flags: AgentFlags, { dataDir, files, log }: Surrounding
     logFile: join(dataDir, 'dockerd.log'),
   })
   await ensureHostTools(install)
-  const metadata: AskMetadata = async (ask) => (await agent.ask('cloud.metadata', [ask])) as MetadataReply
+  const machine = { address, gateDir: files.gateDir, dataDir, socketPath, log, clock: systemClock }
   const agent: Agent = new Agent({
     connect: () => connect(flags.nats, log),
     token,
@@ -85,7 +84,7 @@ async function makeAgent(flags: AgentFlags, { dataDir, files, log }: Surrounding
     address,
     version: readVersion(),
     files,
-    machine: machineOf({ address, gateDir: files.gateDir, dataDir, socketPath, metadata, log, clock: systemClock }),
+    machine: machineOf({ ...machine, metadata: (ask) => agent.metadata(ask) }),
     clock: systemClock,
     log,
   })
@@ -97,7 +96,7 @@ function readToken(path: string): string {
     return readFileSync(path, 'utf8').trim()
   } catch (error) {
     throw new StartProblem(
-      `The token file cannot be read: ${(error as Error).message}. Write what \`quaystone hosts token\` prints into it.`,
+      `The token file cannot be read: ${(error as Error).message}. It holds what \`quaystone hosts token\` prints.`,
     )
   }
 }

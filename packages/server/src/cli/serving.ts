@@ -1,12 +1,11 @@
 /** What `up` and `serve` have in common: a cloud from a data directory, its greeting, and a clean end. */
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import type { AskMetadata } from '#services/metadata/ports.ts'
 import { unavailable } from '#platform/errors/errors.ts'
 import { compose, type Cloud } from '../app/compose.ts'
 import type { Config } from '../app/config.ts'
 import { writeClientFiles, type Identity } from '../app/data-dir.ts'
-import { localHost } from '../app/local-host.ts'
+import { localHost, type LocalHostOptions } from '../app/local-host.ts'
 import { services } from '../app/services.ts'
 import { systemClock } from '#platform/clock/clock.ts'
 import type { Log } from '#platform/log/log.ts'
@@ -66,7 +65,7 @@ const ownHost = async ({ config, dataDir, identity, log, mayInstall }: Serving, 
   })
   await ensureHostTools(install)
   const { cloudId } = identity
-  const metadata: AskMetadata = async (ask) => {
+  const metadata: LocalHostOptions['metadata'] = async (ask) => {
     if (later.cloud === undefined) throw unavailable('The cloud is not serving yet')
     return await later.cloud.facades.metadata.answer(ask)
   }

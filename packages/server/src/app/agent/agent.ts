@@ -7,6 +7,7 @@ import { hostMethods } from '#drivers/remote/host-methods.ts'
 import { createKeptNetwork, type KeptNetwork } from '#drivers/remote/kept-network.ts'
 import { idInPath } from '#drivers/remote/remote-network.ts'
 import { subjects, type AgentSession } from '#drivers/remote/session.ts'
+import type { MetadataAsk, MetadataReply } from '#services/metadata/ports.ts'
 import type { HostNetwork } from '#services/neutron/ports.ts'
 import type { ContainerRuntime } from '#services/workloads/ports.ts'
 import { joinCloud, type Joining } from './join-cloud.ts'
@@ -77,10 +78,10 @@ export class Agent {
     return this.#links?.isLinked ?? false
   }
 
-  /** Asks the cloud; throws `unavailable` while it is away. For what containers ask of their host. */
-  async ask(method: string, args: unknown[]): Promise<unknown> {
+  /** Hands a container's question on to the cloud; throws `unavailable` while it is away. */
+  async metadata(ask: MetadataAsk): Promise<MetadataReply> {
     if (this.#links === undefined) throw unavailable('The cloud cannot be reached now', { reason: 'link' })
-    return await this.#links.ask(method, args)
+    return (await this.#links.ask('cloud.metadata', [ask])) as MetadataReply
   }
 
   /** Joins, beats until nobody listens any more, and joins again. */

@@ -1,4 +1,4 @@
-/** Agents on fake machines join a cloud in this process: who gets in, what the cloud sees of them, when they are lost. */
+/** Agents on fake machines join a cloud in this process: who gets in, what is seen of them, when they are lost. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { eventually } from '#drivers/docker/suite-bench.ts'

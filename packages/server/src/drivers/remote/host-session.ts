@@ -42,7 +42,7 @@ export class HostSession {
     return this.#link !== undefined && !this.#link.ended.aborted
   }
 
-  /** Path of any network's namespace on the host, with `{network}` for its id. */
+  /** Path of any network's namespace on the host, with `idInPath` for its id. */
   get namespacePath(): string {
     return this.#lastBeat.namespacePath
   }

@@ -64,7 +64,11 @@ test('streams travel both ways, and one that is not wanted any more is closed at
     method === 'count' ? (await buffer(stream as Readable)).length : source,
   )
   const big = randomBytes(700_001)
-  assert.equal(await pair.near.call('count', [Readable.from([big])]), big.length)
+  for (const stream of [Readable.from([big]), Readable.from(big)])
+    assert.equal(await pair.near.call('count', [stream]), big.length)
+  const answering = linkedPair(async () => Readable.from(big))
+  assert.equal((await buffer((await answering.near.call('get', [])) as Readable)).length, big.length)
+  await answering.close()
   const endless = (await pair.near.call('open', [])) as Readable
   await once(endless, 'readable')
   const closed = once(source, 'close')

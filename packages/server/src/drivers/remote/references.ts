@@ -58,6 +58,8 @@ export class ReferenceTable {
   readonly #far: FarSide
   #last = 0
   readonly #sources = new Map<number, Source>()
+  /** Of answers' streams, which live until the other side drops them. */
+  readonly #releases = new Map<number, () => void>()
   readonly #functions = new Map<number, Handler>()
   /** Signals of the other side, by its numbers. */
   readonly #signals = new Map<number, AbortController>()
@@ -69,24 +71,29 @@ export class ReferenceTable {
 
   /** `holds`: the streams given or taken keep the scope alive, as those of an answer do. */
   within(scope: Scope, holds: boolean): References {
-    const held = <S extends Readable>(stream: S): S => {
-      if (!holds) return stream
-      scope.hold()
-      stream.once('close', () => scope.release())
+    const taken = <S extends Readable>(stream: S): S => {
+      if (holds) scope.hold()
+      if (holds) stream.once('close', () => scope.release())
       return stream
+    }
+    const given = (stream: Readable): number => {
+      const id = this.#source(stream, scope)
+      if (holds) scope.hold()
+      if (holds) this.#releases.set(id, () => scope.release())
+      return id
     }
     return {
       give: (value) => {
         if (typeof value === 'function') return { kind: 'function', id: this.#function(value as Handler, scope) }
         if (value instanceof AbortSignal) return this.#giveSignal(value, scope)
-        if (value instanceof Duplex) return this.#giveDuplex(held(value), scope)
-        if (value instanceof Readable) return { kind: 'stream', id: this.#source(held(value)) }
+        if (value instanceof Duplex) return this.#giveDuplex(value, given(value), scope)
+        if (value instanceof Readable) return { kind: 'stream', id: given(value) }
         return undefined
       },
       take: (reference) => {
         if (reference.kind === 'function') return (...args: unknown[]) => this.#invokeFar(reference.id, args)
         if (reference.kind === 'signal') return this.#takeSignal(reference, scope)
-        return held(reference.kind === 'duplex' ? this.#takeDuplex(reference) : this.#takeStream(reference.id))
+        return taken(reference.kind === 'duplex' ? this.#takeDuplex(reference) : this.#takeStream(reference.id))
       },
     }
   }
@@ -97,6 +104,9 @@ export class ReferenceTable {
 
   drop(id: number): void {
     this.#sources.get(id)?.stream.destroy()
+    this.#sources.delete(id)
+    this.#releases.get(id)?.()
+    this.#releases.delete(id)
   }
 
   async invoke(id: number, args: unknown[]): Promise<unknown> {
@@ -124,10 +134,11 @@ export class ReferenceTable {
     return answer
   }
 
-  #source(stream: Readable): number {
+  /** It stays when the stream closes, for then some of what was read of it may not have been pulled yet. */
+  #source(stream: Readable, scope: Scope): number {
     const id = ++this.#last
     this.#sources.set(id, new Source(stream))
-    stream.once('close', () => this.#sources.delete(id))
+    scope.onEnd(() => this.#sources.delete(id))
     return id
   }
 
@@ -154,14 +165,14 @@ export class ReferenceTable {
     return controller.signal
   }
 
-  #giveDuplex(stream: Duplex, scope: Scope): Reference {
+  #giveDuplex(stream: Duplex, id: number, scope: Scope): Reference {
     const write = (chunk: unknown) =>
       new Promise<void>((resolve, reject) => {
         const done = (error?: Error | null) => (error ? reject(error) : resolve())
         if (chunk === null) stream.end(() => resolve())
         else stream.write(chunk, done)
       })
-    return { kind: 'duplex', id: this.#source(stream), write: this.#function(write, scope) }
+    return { kind: 'duplex', id, write: this.#function(write, scope) }
   }
 
   #takeStream(id: number): Readable {

@@ -3,9 +3,9 @@ import type { HostNetwork, HostNetworkReport, HostLeak } from '#services/neutron
 import type { Ask } from './remote-runtime.ts'
 
 /** Stands for the network's id in the path that an agent gives for the namespaces of its networks. */
-export const idInPath = '{network}'
+export const idInPath = '00000000-0000-0000-0000-000000000000'
 
-/** @param namespacePath of any network on that host, with `{network}` for its id. */
+/** @param namespacePath of any network on that host, with `idInPath` for its id. */
 export function createRemoteNetwork(ask: Ask, namespacePath: () => string): HostNetwork {
   return {
     plug: async (...args) => void (await ask('network.plug', args)),

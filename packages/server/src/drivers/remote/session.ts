@@ -51,7 +51,7 @@ export interface Beat {
 }
 export interface BeatBody {
   count: number
-  /** Of any network on that host, with `{network}` for the id. */
+  /** Of any network on that host, with `idInPath` for the id. */
   namespacePath: string
 }
 
