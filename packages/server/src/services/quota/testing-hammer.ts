@@ -51,6 +51,19 @@ const assertLawful = async (db: Database): Promise<void> => {
   }
 }
 
+/** Once all are out of time nobody waits, and nothing is kept for anybody. */
+const assertNobodyWaits = async (db: Database): Promise<void> => {
+  const { waitingLine } = quotaOver(db, systemClock, known).front
+  const end = systemClock.now() + 60_000
+  while ((await waitingLine.roots(1)).length > 0 && systemClock.now() < end) {
+    await db.transaction((tx) => waitingLine.serve(tx, 'org'))
+    await systemClock.sleep(100)
+  }
+  const { book } = await growTree(db, 'org')
+  const holds = [...book.all()].filter(({ id }) => id.startsWith('quota:hold:'))
+  assert.deepEqual([await waitingLine.roots(1), holds], [[], []])
+}
+
 const hammer = async (db: Database, url: string, seconds: number): Promise<void> => {
   await plant(db)
   const start = (): ChildProcess =>
@@ -88,6 +101,7 @@ const hammer = async (db: Database, url: string, seconds: number): Promise<void>
     ),
   )
   await assertLawful(db)
+  await assertNobodyWaits(db)
   assert.deepEqual(await driftOf(db, 10), [], 'the running numbers must be what the claims add up to')
   assert.ok(work() > workMin && kills > killsMin, `only ${work()} steps and ${kills} kills: this proves nothing`)
 }

@@ -1,8 +1,9 @@
-/** One of many processes that reserve, commit, cancel and release at random until they are killed. */
+/** One of many processes that reserve, wait, expire and release at random until they are killed. */
 import { systemClock } from '#platform/clock/clock.ts'
 import { openDatabase } from '#platform/db/database.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
 import { isTransient } from '#platform/db/db-errors.ts'
+import { claimsExpired } from './store/claims.ts'
 import { quotaOver } from './testing.ts'
 
 const leaves = ['org', 'a', 'b', 'a1', 'a2', 'b1', 'b2']
@@ -14,16 +15,38 @@ let done = 0
 /** Half of the transactions wait for each other's rows, the others are serializable as the platform's default is. */
 const waiting = process.pid % 2 === 0 ? ({ isolation: 'read committed' } as const) : {}
 
+const patienceMs = 2_000
+
+/** Some can wait, some start at once, some never start and expire. */
 const take = async (subject: string): Promise<void> => {
-  const projectId = leaves[random(leaves.length)]!
+  const projectId = leaves[random(leaves.length)]!,
+    whenFull = random(4) === 0 ? 'wait' : 'refuse',
+    started = random(3) > 0
+  const asked = {
+    projectId,
+    deltas: { cores: 1 + random(4) },
+    subject,
+    reclaimable: 'yes',
+    whenFull,
+    started,
+  } as const
   await db.transaction(async (tx) => {
-    await front.reserve(tx, { projectId, deltas: { cores: 1 + random(4) }, subject, reclaimable: 'yes' })
-    if (random(3) > 0) await front.commit(tx, subject)
+    const { state } = await front.reserve(tx, { ...asked, waitMaxMs: patienceMs, ttlMs: patienceMs })
+    if (state === 'reserved' && random(2) === 0) await front.commit(tx, subject)
   }, waiting)
   live.push(subject)
 }
 
+/** What the loops of a cloud do. Who was killed left reservations, and asks that wait. */
+const tidy = async (): Promise<void> => {
+  for (const subject of await claimsExpired(db, systemClock.now(), 5))
+    await db.transaction((tx) => front.cancel(tx, subject, 'expired'), waiting)
+  for (const root of await front.waitingLine.roots(1))
+    await db.transaction((tx) => front.waitingLine.serve(tx, root), waiting)
+}
+
 const step = async (): Promise<void> => {
+  if (random(20) === 0) return tidy()
   const subject = live.length > 0 && random(2) === 0 ? live.splice(random(live.length), 1)[0] : undefined
   if (subject !== undefined) await db.transaction((tx) => front.release(tx, { projectId: '', subject }), waiting)
   else await take(`${process.pid} ${done}`)
