@@ -203,8 +203,10 @@ describe('the parts of a server', () => {
 
   test('a server shows the groups that its ports have, whoever gave them', async () => {
     const [port] = await cloud.neutron.portsOf(id)
-    const shown = async (): Promise<string[]> =>
-      (await cloud.ask('GET', `/v2.1/servers/${id}`)).body.server.security_groups.map((one: { name: string }) => one.name)
+    const shown = async (): Promise<string[]> => {
+      const { server } = (await cloud.ask('GET', `/v2.1/servers/${id}`)).body
+      return server.security_groups.map((one: { name: string }) => one.name)
+    }
     assert.deepEqual(await shown(), ['default'])
     port!.securityGroupIds = ['sg-elsewhere']
     assert.deepEqual(await shown(), ['elsewhere'])
