@@ -8,11 +8,21 @@ import { isWithinOwn, mayShare, mayTakeByShare, rankOf } from './rights.ts'
 import type { Claimant, Right, Sides } from './rights.ts'
 import type { QuotaTree } from './tree.ts'
 import { WorstFirst } from './worst-first.ts'
-import type { Standing } from './worst-first.ts'
 
 export interface Victim {
   claim: Claim
   right: Right
+}
+
+/** How a child of a node on the way down stands towards its siblings. */
+interface Standing {
+  readonly node: number
+  /** Use beyond its own, on the claimant's path with the request. */
+  readonly over: number
+  readonly rank: number
+  readonly weight: number
+  /** Its next victim, once it had to decide between equals; null: it has none. */
+  best?: Claim | null
 }
 
 /** Everything a choice looks at. The ledger is changed while choosing and is as before afterwards. */
@@ -39,9 +49,7 @@ class Choice {
   readonly #claimant: Claimant
   readonly #path = new Set<number>()
   readonly #taken = new Map<Claim, Victim>()
-  readonly #queues = new Map<number, WorstFirst>()
-  /** The first victim of a standing, where it had to decide between equals. */
-  readonly #bests = new Map<Standing, Claim | undefined>()
+  readonly #queues = new Map<number, WorstFirst<Standing>>()
 
   constructor(scene: Scene, claimant: Claimant) {
     this.#scene = scene
@@ -176,7 +184,7 @@ class Choice {
     return over > 0 || this.#path.has(node)
   }
 
-  #queueAt(node: number, resource: number): WorstFirst {
+  #queueAt(node: number, resource: number): WorstFirst<Standing> {
     const key = node * this.#scene.tree.resources.length + resource
     let queue = this.#queues.get(key)
     if (!queue) {
@@ -212,16 +220,16 @@ class Choice {
   }
 
   #compareBest(a: Standing, b: Standing, resource: number): number {
-    const first = this.#keptBest(a, resource),
-      second = this.#keptBest(b, resource)
-    const byNode = compareText(this.#scene.tree.nodeName(a.node), this.#scene.tree.nodeName(b.node))
-    if (!first || !second) return Number(!first) - Number(!second) || byNode
-    return compareVictims(first, second) || byNode
+    const first = this.#bestOf(a, resource),
+      second = this.#bestOf(b, resource)
+    if (first && second && first !== second) return compareVictims(first, second)
+    const { tree } = this.#scene
+    return Number(!first) - Number(!second) || compareText(tree.nodeName(a.node), tree.nodeName(b.node))
   }
 
-  #keptBest(standing: Standing, resource: number): Claim | undefined {
-    if (!this.#bests.has(standing)) this.#bests.set(standing, this.#bestIn(standing.node, resource))
-    return this.#bests.get(standing)
+  #bestOf(standing: Standing, resource: number): Claim | null {
+    if (standing.best === undefined) standing.best = this.#bestIn(standing.node, resource) ?? null
+    return standing.best
   }
 
   #bestIn(node: number, resource: number): Claim | undefined {

@@ -4,9 +4,13 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { propertyRuns } from './testing/property-runs.ts'
 import { WorstFirst } from './worst-first.ts'
-import type { Standing } from './worst-first.ts'
 
-const standing = (over: number, node: number): Standing => ({ node, over, rank: 1, weight: 1 })
+interface Standing {
+  over: number
+  node: number
+}
+
+const standing = (over: number, node: number): Standing => ({ node, over })
 const worseOf = (a: Standing, b: Standing): boolean => a.over > b.over || (a.over === b.over && a.node < b.node)
 
 test('pops and pushes in any order give the same as a sorted list', () => {

@@ -1,13 +1,6 @@
 /** The children of one node as a heap of who is to pay first; right while they pay, as standings only improve. */
 
-export interface Standing {
-  readonly node: number
-  readonly over: number
-  readonly rank: number
-  readonly weight: number
-}
-
-export class WorstFirst {
+export class WorstFirst<Standing> {
   readonly #heap: Standing[] = []
   readonly #before: (a: Standing, b: Standing) => boolean
 
