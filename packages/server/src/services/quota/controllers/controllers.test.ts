@@ -55,7 +55,7 @@ const ownerOf = (rows: Record<string, [projectId: string, instances: number]>): 
     key in rows ? { key, projectId: rows[key]![0], amounts: { instances: rows[key]![1] } } : undefined
   return {
     name: 'things',
-    prefix: 'thing:',
+    prefix: 'some_thing:',
     look: async (_executor, key) => look(key),
     list: async (after, limit) =>
       Object.keys(rows)
@@ -158,8 +158,8 @@ const cases: Record<string, Case> = {
   'quota.recount-rows': {
     prepare: async (bench) => {
       // `orphan` is of a project that Keystone has forgotten, and nobody's any more.
-      for (const row of ['a', 'b', 'lost', 'moved']) await take(bench, `thing:${row}`, 't1', 1, true)
-      await take(bench, 'thing:b:more', 't1', 1, true)
+      for (const row of ['a', 'b', 'lost', 'moved']) await take(bench, `some_thing:${row}`, 't1', 1, true)
+      await take(bench, 'some_thing:b:more', 't1', 1, true)
       await take(bench, 'another:service', 't2', 2, true)
     },
     controller: (bench) => {
@@ -186,10 +186,10 @@ const cases: Record<string, Case> = {
       )
       const repaired = await historyList(bench.db, { kinds: ['repaired'] }, 100)
       assert.deepEqual(repaired.map(({ subject }) => subject).sort(), [
-        'thing:b',
-        'thing:lost',
-        'thing:missing',
-        'thing:moved',
+        'some_thing:b',
+        'some_thing:lost',
+        'some_thing:missing',
+        'some_thing:moved',
       ])
     },
   },

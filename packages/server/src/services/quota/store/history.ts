@@ -3,6 +3,7 @@ import type { Selectable } from 'kysely'
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import { runStatement } from '#platform/db/statement.ts'
+import { contains } from './like.ts'
 import type { HistoryRow, QuotaTables } from './tables.ts'
 
 export interface StoredHappening {
@@ -48,8 +49,7 @@ const namesOf = (amounts: Record<string, number>): string => `,${Object.keys(amo
 const columns = ['at', 'kind', 'project_id', 'subject', 'amounts', 'resources', 'actor', 'times', 'details'] as const
 
 /** Every decision ends with it, so it is written out. */
-const insertText = (places: string): string =>
-  `insert into quota_history (${columns.join(', ')}) values ${places}`
+const insertText = (places: string): string => `insert into quota_history (${columns.join(', ')}) values ${places}`
 
 export async function historyInsert(tx: Tx, happenings: readonly Omit<StoredHappening, 'id'>[]): Promise<void> {
   const rows = happenings.map(({ at, kind, projectId, subject, amounts, actor, times, details }) => {
@@ -71,7 +71,7 @@ export async function historyList(
   const { projectIds, kinds, resource, subject, sinceMs, untilMs, before } = filter
   if (projectIds) query = query.where('project_id', 'in', [...projectIds])
   if (kinds) query = query.where('kind', 'in', [...kinds])
-  if (resource !== undefined) query = query.where('resources', 'like', `%,${resource.replace(/[%_\\]/g, '')},%`)
+  if (resource !== undefined) query = query.where(contains('resources', `,${resource},`))
   if (subject !== undefined) query = query.where('subject', '=', subject)
   if (sinceMs !== undefined) query = query.where('at', '>=', sinceMs)
   if (untilMs !== undefined) query = query.where('at', '<', untilMs)

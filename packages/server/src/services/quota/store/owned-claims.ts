@@ -1,11 +1,9 @@
 /** Claims by the rows that they are for, a stretch at a time. */
 import type { Executor } from '#platform/db/database.ts'
 import { claimFetch } from './claims.ts'
+import { beginsWith } from './like.ts'
 import type { StoredClaim } from './claims.ts'
 import type { QuotaTables } from './tables.ts'
-
-/** `_` and `%` mean themselves. */
-const beginsWith = (text: string): string => `${text.replace(/[\\%_]/g, '\\$&')}%`
 
 /** Subjects that begin with `prefix`, in the database's own order, after one of them. */
 export async function subjectsAfter(
@@ -16,12 +14,12 @@ export async function subjectsAfter(
     .as<QuotaTables>()
     .selectFrom('quota_claim')
     .select('subject')
-    .where((row) => row('subject', 'like', row.val(beginsWith(prefix))))
+    .where(beginsWith('subject', prefix))
     .where('subject', '>', after)
     .orderBy('subject')
     .limit(limit)
     .execute()
-  return rows.map(({ subject }) => subject).filter((subject) => subject.startsWith(prefix))
+  return rows.map(({ subject }) => subject)
 }
 
 /** Of one row: under its subject, and under those that begin with it and a colon. */
