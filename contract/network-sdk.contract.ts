@@ -31,12 +31,12 @@ after(async () => {
   await cloud?.destroy()
 })
 
-test('group, rules, network, subnet, router, interface, port, floating IP, server and association', async () => {
+test('group, rules, network, subnet, router, port, floating IP, server, association', async () => {
   applied = await life('apply')
   await eventually(patience, async () => assert.equal(await page(), applied.server))
 })
 
-test('what is in use is not deleted, what is taken is not given twice, and a stale revision changes nothing', async () => {
+test('what is in use stays, what is taken is not given twice, a stale revision changes nothing', async () => {
   await life('refuse')
   assert.equal(await page(), applied.server, 'no refusal left a mark')
 })

@@ -19,13 +19,28 @@ const computeFeatures: Section = {
   config_drive: false,
   xenapi_apis: true, // tempest's name for server metadata that can be changed while the server runs
   metadata_service: false,
-  interface_attach: false,
+  interface_attach: true,
   change_password: false,
   cold_migration: false,
   live_migration: false,
   vnc_console: false,
   attach_encrypted_volume: false,
 }
+
+/** Tempest looks into servers as a person would: over ssh, at a floating IP, with the server's key. */
+const validation: Section = {
+  connect_method: 'floating',
+  auth_method: 'keypair',
+  image_ssh_user: 'root',
+  image_alt_ssh_user: 'root',
+  connect_timeout: 30,
+  ssh_timeout: 120,
+  ping_timeout: 60,
+}
+
+/** Tempest 33 asks for tags by the extension's first name, which `standard-attr-tag` has replaced. */
+const extensionsOf = ({ networkExtensions }: CloudFacts): readonly string[] =>
+  networkExtensions.includes('standard-attr-tag') ? [...networkExtensions, 'tag'] : networkExtensions
 
 function pick<T extends { name: string }>(things: readonly T[], name: string): T | undefined {
   return things.find((thing) => thing.name === name) ?? things[0]
@@ -85,7 +100,7 @@ function compute(facts: CloudFacts): Section {
   }
 }
 
-function sections(facts: CloudFacts, lockPath: string): Record<string, Section> {
+function sections(facts: CloudFacts, { lockPath, looksInside }: Surroundings): Record<string, Section> {
   const external = pick(facts.externalNetworks, 'public')
   return {
     DEFAULT: { log_file: 'tempest.log' },
@@ -101,13 +116,23 @@ function sections(facts: CloudFacts, lockPath: string): Record<string, Section> 
       floating_network_name: external?.name ?? '',
       project_networks_reachable: false,
     },
-    'network-feature-enabled': { api_extensions: facts.networkExtensions.join(',') },
-    validation: { run_validation: false },
+    'network-feature-enabled': {
+      api_extensions: extensionsOf(facts).join(','),
+      ipv6_subnet_attributes: true,
+      port_security: facts.networkExtensions.includes('port-security'),
+    },
+    validation: { ...validation, run_validation: looksInside },
   }
 }
 
-export function tempestConfiguration(facts: CloudFacts, lockPath: string): string {
-  const blocks = Object.entries(sections(facts, lockPath)).map(([name, values]) => {
+export interface Surroundings {
+  readonly lockPath: string
+  /** Whether tempest goes into servers over ssh (`run_validation`): what it then proves, and how long it then takes. */
+  readonly looksInside: boolean
+}
+
+export function tempestConfiguration(facts: CloudFacts, surroundings: Surroundings): string {
+  const blocks = Object.entries(sections(facts, surroundings)).map(([name, values]) => {
     const lines = Object.entries(values).map(([key, value]) => `${key} = ${value}`)
     return `[${name}]\n${lines.join('\n')}\n`
   })

@@ -16,7 +16,7 @@ export interface TestResult {
   readonly detail: string
 }
 
-const concurrency = 2
+const usualConcurrency = 2
 const runTimeoutMs = 40 * 60_000
 /** Of one class: the set-up failed, and none of its tests ran. */
 const setUpFailure = /^(?:setUpClass|tearDownClass) \((.+)\)$/
@@ -31,15 +31,18 @@ export class Tempest {
   }
 
   /** Makes a workspace in `directory` for the cloud that `cloudsFile` describes. */
-  static async make(directory: string, cloudsFile: string): Promise<Tempest> {
+  static async make(
+    directory: string,
+    cloudsFile: string,
+    { looksInside = false }: { looksInside?: boolean } = {},
+  ): Promise<Tempest> {
     mkdirSync(directory, { recursive: true })
     const tempest = new Tempest(directory)
     const workspace = tempest.#workspace
     if (!existsSync(workspace)) await tempest.#run('init', workspace)
     const lockPath = join(workspace, 'tempest_lock')
-    writeFileSync(join(workspace, 'etc/tempest.conf'), tempestConfiguration(await readFacts(cloudsFile), lockPath), {
-      mode: 0o600,
-    })
+    const configuration = tempestConfiguration(await readFacts(cloudsFile), { lockPath, looksInside })
+    writeFileSync(join(workspace, 'etc/tempest.conf'), configuration, { mode: 0o600 })
     return tempest
   }
 
@@ -55,7 +58,7 @@ export class Tempest {
   }
 
   /** Runs exactly these tests; one result each, or of the class whose set-up failed. */
-  async run(ids: readonly string[]): Promise<TestResult[]> {
+  async run(ids: readonly string[], concurrency = usualConcurrency): Promise<TestResult[]> {
     const list = join(this.#directory, 'load-list')
     writeFileSync(list, `${ids.join('\n')}\n`)
     const options = { cwd: this.#workspace, env: this.#env, timeout: runTimeoutMs } as const

@@ -8,10 +8,12 @@ import { readPass } from './lists.ts'
 import { addSecondImage } from './second-image.ts'
 import { Tempest, type TestResult } from './run.ts'
 
-const usage = `Usage: node contract/tempest/try.ts REGEX [--clouds FILE] [--grow SERVICE] [--full]
+const usage = `Usage: node contract/tempest/try.ts REGEX [OPTIONS]
   --clouds FILE    use the running cloud of this clouds.yaml; otherwise one is started for the run
   --grow SERVICE   add what passes and is on no list yet to contract/tempest/SERVICE.pass
-  --full           the whole tracebacks, not their last lines`
+  --full           the whole tracebacks, not their last lines
+  --inside         tempest goes into servers over ssh (run_validation), as the scenarios need
+  --at-once N      this many classes at once; default 2`
 
 const lastLines = 3
 
@@ -39,6 +41,8 @@ async function main(): Promise<void> {
     clouds: { type: 'string' },
     grow: { type: 'string' },
     full: { type: 'boolean', default: false },
+    inside: { type: 'boolean', default: false },
+    'at-once': { type: 'string', default: '2' },
   } as const
   const { values, positionals } = parseArgs({ options, allowPositionals: true })
   const [pattern] = positionals
@@ -47,8 +51,10 @@ async function main(): Promise<void> {
   const cloud = values.clouds === undefined ? await Cloud.start() : undefined
   try {
     if (cloud !== undefined) await addSecondImage(cloud)
-    const tempest = await Tempest.make(directory, values.clouds ?? join(cloud!.dataDir, 'clouds.yaml'))
-    const results = await tempest.run([...(await tempest.list(pattern)).values()])
+    const cloudsFile = values.clouds ?? join(cloud!.dataDir, 'clouds.yaml')
+    const tempest = await Tempest.make(directory, cloudsFile, { looksInside: values.inside })
+    const ids = [...(await tempest.list(pattern)).values()]
+    const results = await tempest.run(ids, Number(values['at-once']))
     for (const result of results) show(result, values.full)
     const counts = Map.groupBy(results, ({ status }) => status)
     console.log(`\n${[...counts].map(([status, group]) => `${group.length} ${status}`).join(', ')}`)
