@@ -1,4 +1,4 @@
-/** An image is imported from a registry by its reference, boots, and a bad reference ends in words, not in a mystery. */
+/** An image is imported from a registry by its reference and boots; a bad reference ends in words, not in a mystery. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { buildSeedImage, findImagePrograms } from '../packages/server/src/app/seed-image/build.ts'

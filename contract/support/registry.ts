@@ -1,4 +1,4 @@
-/** A real image registry (Debian's docker-registry) on a loopback port, unpacked beside the test: no service is installed. */
+/** A real registry (Debian's docker-registry) on a loopback port, unpacked beside the test: no service is installed. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
