@@ -12,7 +12,7 @@ import { growForest, randomOf } from './quota/forest.ts'
 const name = 'quota-reclaim'
 const leaves = 1_000
 const containers = 100_000
-const plans = 300
+const plans = 1_000
 
 /** An owner with everything lent out, beside a thousand borrowers of a hundred unit containers each. */
 const lentOut = (): QuotaEngine => {
@@ -56,7 +56,7 @@ const planFor = (engine: QuotaEngine, victims: number, times: number): number[] 
 
 const planning = (say: BenchContext['say']): Figure[] => {
   const engine = lentOut()
-  planFor(engine, 1, 300)
+  planFor(engine, 1, plans)
   const targets = [
     { victims: 1, limitMs: 1, times: plans },
     { victims: 10, limitMs: 3, times: plans },

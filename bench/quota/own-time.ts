@@ -1,4 +1,4 @@
-/** The process's own time: what else the machine does plays no part in it; collecting garbage does. */
+/** The process’s own time: what else the machine does plays no part in it; collecting garbage does. */
 
 export const stopwatch = (): (() => number) => {
   const start = process.cpuUsage()
