@@ -176,11 +176,11 @@ export class ServerCreate {
     { asked, prepared, server }: { asked: CreateRequest; prepared: Prepared; server: Server },
   ): Promise<void> {
     const { quota, workloads } = this.#parts.facades
-    const subject = serverSubject(server.id)
+    // A server that comes back under its name is the same to quota: reclaimed, it has to cool down (ADR 0010).
     await quota.reserve(tx, {
-      projectId: server.projectId, deltas: amountsOf(server.flavor), subject, reclaimable: 'yes',
+      projectId: server.projectId, deltas: amountsOf(server.flavor), subject: serverSubject(server.id),
+      reclaimable: 'yes', started: true, lineage: `nova:${server.projectId}:${server.name}`,
     })
-    await quota.commit(tx, subject)
     await this.#writePorts(tx, server, prepared.ports)
     const spec = workloadSpec({
       server, image: prepared.image, forcedHost: asked.forcedHost, group: prepared.group,
