@@ -1,10 +1,11 @@
 /** From a network's namespace as found to the wanted one: steps in an order that a crash may cut anywhere. Pure. */
+import { cidrContains } from '#engines/cidr/prefix.ts'
 import type { WantedNetwork } from '#services/neutron/ports.ts'
 import type { Filter, FoundFilter } from './filter-model.ts'
 import { isBroken, planAddition, planFilter } from './filter-plan.ts'
 import { wantedFilter, type Groups } from './filter-wanted.ts'
 import type { FoundLinks } from './found-links.ts'
-import { bridgeDevice, derivedMac, namespacePath, portDevice, type Names } from './names.ts'
+import { bridgeDevice, derivedMac, digest, namespacePath, portDevice, type Names } from './names.ts'
 import {
   addressLines,
   namespaceSteps,
@@ -128,7 +129,8 @@ function bridgeLines(names: Names, links: FoundLinks, network: WantedNetwork): s
   const link = links.get(bridgeDevice)
   const addresses = network.external ? [] : network.hostAddresses.map(({ cidr }) => cidr)
   const mac = derivedMac(`${names.tag}\0${network.id}\0bridge`)
-  const alias = names.alias('network', network.id, 'bridge')
+  const bare = network.external ? [] : subnetsWithoutAddress(network)
+  const alias = names.alias('network', network.id, bare.length === 0 ? 'bridge' : digest(bare.join(' ')))
   const create = `link add name ${bridgeDevice} address ${mac} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`
   const isRight = link?.up && link.mtu === network.mtu && link.mac === mac && link.alias === alias
   return [
@@ -136,5 +138,14 @@ function bridgeLines(names: Names, links: FoundLinks, network: WantedNetwork): s
     ...(link ? [] : [create]),
     ...(isRight ? [] : [`link set dev ${bridgeDevice} address ${mac} mtu ${network.mtu} alias ${alias} up`]),
     ...addressLines(link, addresses, bridgeDevice),
+    ...(isRight ? [] : bare.map((cidr) => `route replace ${cidr} dev ${bridgeDevice}`)),
   ]
 }
+
+/** Where nothing of the network's own lives, its link-local services would not find the way back to who asks. */
+const subnetsWithoutAddress = ({ subnets, hostAddresses }: WantedNetwork): string[] =>
+  subnets
+    .map(({ cidr }) => cidr)
+    .filter((cidr) => !cidr.includes(':'))
+    .filter((cidr) => !hostAddresses.some((own) => cidrContains(cidr, own.cidr.split('/')[0]!)))
+    .sort()
