@@ -61,7 +61,8 @@ describe('strict_two_level', () => {
   })
 
   test('projects are no deeper than two levels', async () => {
-    const deep = await ask('POST', '/projects', { project: { name: 'deep', domain_id: 'default', parent_id: projectId } })
+    const project = { name: 'deep', domain_id: 'default', parent_id: projectId }
+    const deep = await ask('POST', '/projects', { project })
     assert.equal(deep.status, 403)
     assert.match(deep.body.error.message, /Max hierarchy depth reached/)
   })

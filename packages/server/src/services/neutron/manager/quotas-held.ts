@@ -19,8 +19,8 @@ import type { NeutronParts } from './parts.ts'
 import { isCounted } from './port-maker.ts'
 
 /**
- * By quota's names. The default group of a project, and what a group starts with, were made by nobody's request and
- * are not counted.
+ * By quota's names. The default group of a project, what a group starts with, and the policies of networks that are
+ * shared or external were made by nobody's own request and are not counted.
  */
 const kinds: Record<string, { kind: Kind<any>; mayBeFree?: true }> = {
   networks: { kind: networkKind },
@@ -29,7 +29,7 @@ const kinds: Record<string, { kind: Kind<any>; mayBeFree?: true }> = {
   ports: { kind: portKind },
   routers: { kind: routerKind },
   floatingips: { kind: floatingIpKind },
-  rbac_policies: { kind: rbacKind },
+  rbac_policies: { kind: rbacKind, mayBeFree: true },
   security_groups: { kind: securityGroupKind, mayBeFree: true },
   security_group_rules: { kind: securityGroupRuleKind, mayBeFree: true },
 }

@@ -70,8 +70,8 @@ export class Owners {
   }
 
   /**
-   * A row and its claims, if they differ. What waits is a row already, and is counted when it is granted; what a project
-   * leaves behind that is gone from Keystone is nobody's.
+   * A row and its claims, if they differ. What waits is a row already, and is counted when it is granted; what a
+   * project leaves behind that is gone from Keystone is nobody's.
    */
   async #differing(
     executor: Executor,
