@@ -41,8 +41,11 @@ export async function claimFetch(executor: Executor, subject: string): Promise<S
   return row && toClaim(row)
 }
 
-const insert = bothTexts(`insert into quota_claim (subject, project_id, amounts, state, reclaimable, priority,
-  started_at, expires_at, ticket, deadline_at, lineage) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`)
+const insert = bothTexts(`
+  insert into quota_claim
+    (subject, project_id, amounts, state, reclaimable, priority, started_at, expires_at, ticket, deadline_at, lineage)
+  values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  on conflict do nothing`)
 
 /**
  * False when the subject has a claim already. Inserting before looking reads nothing that is not there, for which a
