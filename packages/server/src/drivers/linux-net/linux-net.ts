@@ -84,7 +84,10 @@ class LinuxNet implements HostNetwork {
     )
     const placed = await placePort(network, port)
     this.#recent.plugged(placed, securityGroups)
-    const isNew = await this.#networks.plug(placed, securityGroups)
+    const isNew = await this.#networks.plug(placed, securityGroups).catch((error: unknown) => {
+      this.#recent.failed(port.id)
+      throw error
+    })
     await this.#reach(network, isNew)
   }
 
@@ -167,16 +170,15 @@ class LinuxNet implements HostNetwork {
     const networkLinks = new Map(
       standing.map((id) => [id, found.get(this.#names.networkNamespace(id))?.links ?? new Map()]),
     )
-    for (const router of routers) {
+    await crew(routers, networksAtATime, async (router) => {
       try {
-        report.commands += await this.#routers.sync(router, found.get(this.#names.routerNamespace(router.id)), {
-          networks,
-          networkLinks,
-        })
+        const is = found.get(this.#names.routerNamespace(router.id))
+        const commands = await this.#routers.sync(router, is, { networks, networkLinks })
+        report.commands += commands
       } catch (error) {
         report.problems.push({ kind: 'router', id: router.id, reason: (error as Error).message })
       }
-    }
+    })
   }
 
   async #removeOthers(

@@ -24,6 +24,12 @@ export class RecentPorts {
     this.#gone.add(portId)
   }
 
+  /** It could not be plugged: whether it is wanted is for the wanted state to say. */
+  failed(portId: string): void {
+    this.#plugged.delete(portId)
+    this.#previous.delete(portId)
+  }
+
   syncStarts(): void {
     this.#previous = this.#plugged
     this.#plugged = new Map()
