@@ -230,6 +230,9 @@ export class QuotaFront implements QuotaFacade {
       ttlMs: request.ttlMs ?? defaultTtlMs,
     })
     await this.waitingLine.serve(tx, rootId)
+    // With what was kept for it already it may fit after all.
+    const granted = await claimFetch(tx, subject)
+    if (granted) return reservationOf(granted)
     this.#parts.wish(wish)
     return { subject, projectId: id, deltas, state: 'waiting', reason: overQuota(refusal).message }
   }

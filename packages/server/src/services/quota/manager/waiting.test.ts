@@ -189,6 +189,16 @@ for (const database of testDatabases()) {
       assert.deepEqual([await holding('t1'), await told('quota.waiting.granted')], [0, []])
     })
 
+    test('asking again counts what was kept for it', async () => {
+      await open()
+      await ask('most', 't2', 9)
+      await ask('large', 't1', 4)
+      assert.deepEqual(await line('t1'), [['large', 1, 1]])
+      await bench.front.setLimits({ projectId: 'org', limits: { cores: { own: 13, pool: 7 } } })
+      assert.equal(await stateOf('large', 't1', 4), 'reserved')
+      assert.deepEqual([await line('t1'), await holding('t1')], [[], 4])
+    })
+
     test('what a deleted project waits for, and what was kept for it, is for the others', async () => {
       await open()
       await ask('nearly all', 't2', 9)
