@@ -79,6 +79,12 @@ test('published ports: several bindings of one port, a free host port by an empt
   assert.deepEqual(body['ExposedPorts'], { '80/tcp': {} })
 })
 
+test('domains of short names: those given, none, or what the engine likes when nothing is said', () => {
+  const searchOf = (dnsSearch?: string[]) =>
+    (createBody(specOf('i', { dnsSearch }), context) as Body)['HostConfig'].DnsSearch
+  assert.deepEqual([searchOf(['lab.example']), searchOf([]), searchOf()], [['lab.example'], ['.'], undefined])
+})
+
 test('nothing else may be mounted on the gate', () => {
   assert.throws(
     () =>

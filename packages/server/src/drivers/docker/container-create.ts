@@ -66,7 +66,9 @@ function hostConfig(spec: ContainerSpec, context: CreateContext): Record<string,
     LogConfig: logConfig,
     NetworkMode: spec.networkMode,
     Mounts: [...spec.mounts.map(mount), ...gate],
-    ...(ownNetwork && { PortBindings: portBindings(spec), Dns: spec.dns, DnsSearch: search(spec), ExtraHosts: extraHosts(spec) }),
+    ...(ownNetwork && {
+      PortBindings: portBindings(spec), Dns: spec.dns, DnsSearch: search(spec), ExtraHosts: extraHosts(spec),
+    }),
     RestartPolicy: {
       Name: spec.restartPolicy?.name ?? 'no',
       MaximumRetryCount: spec.restartPolicy?.maximumRetries ?? 0,

@@ -21,7 +21,7 @@ export interface OpenedMessage {
 export type OpenSocket = SocketAsk & ({ kind: 'udp'; socket: UdpSocket } | { kind: 'tcp'; socket: Server })
 
 const patienceMs = 20_000
-/** Without its types, so that the child need not load what strips them: it then costs a third. Read when first needed. */
+/** Without its types, so that the child need not load what strips them: it then costs a third. Read when needed. */
 const program = (): string =>
   (stripped ??= stripTypeScriptTypes(readFileSync(new URL('./opener.ts', import.meta.url), 'utf8')))
 let stripped: string | undefined

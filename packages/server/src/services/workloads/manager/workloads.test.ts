@@ -112,27 +112,6 @@ describe('building', () => {
     )
   })
 
-  test('who shares a network is in it again when its owner was started anew, or made anew', async () => {
-    const main = await running()
-    const side = await running({ networkMode: `container:${main.id}` }, 0)
-    await world.clock.sleep(2) // times of starts have milliseconds
-    const rebooted = await done(main.id, { do: 'reboot', hard: true })
-    await cloud.settle()
-    const again = await now(side.id)
-    assert.notEqual(again.pid, side.pid)
-    assert.equal(again.containerId, side.containerId)
-    assert.ok(rebooted.pid < again.pid, 'first the owner, then who shares')
-    const rebuilt = await done(main.id, { do: 'rebuild', spec: specOf({}) })
-    await cloud.settle()
-    const anew = await now(side.id)
-    assert.equal(anew.state, 'running')
-    assert.equal(runtime().specOf(anew.containerId!).networkMode, `container:${rebuilt.containerId}`)
-    const { pid } = anew
-    await cloud.settle()
-    assert.equal((await now(side.id)).pid, pid, 'and it is left in peace from then on')
-    await assertClean()
-  })
-
   test('an image that was removed on the host by hand is loaded again', async () => {
     const first = await running()
     await done(first.id, { do: 'delete' })
