@@ -183,7 +183,8 @@ const weights: Partial<Record<keyof typeof moves, number>> = {
   attach: 8,
   float: 3,
   addRule: 3,
-  changePort: 2,
+  changePort: 4,
+  removeFloating: 2,
   damage: 2,
 }
 
