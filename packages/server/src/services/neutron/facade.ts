@@ -124,7 +124,7 @@ export interface NeutronFacade {
   securityGroupsList(projectId: string): Promise<SecurityGroupInfo[]>
   /** Names of groups by id, of any project; unknown ids are left out. */
   securityGroupNames(ids: string[]): Promise<Map<string, string>>
-  /** What the hosts hold that bears this cloud's mark and that nothing wants; and hosts that did not answer, by name. */
+  /** What hosts hold that bears this cloud's mark and that nothing wants; and hosts that did not answer, by name. */
   hostLeaks(): Promise<{ leaks: (HostLeak & { host: string })[]; silent: string[] }>
   /** Takes such things away, by bringing every host in line with its rows now. */
   hostLeaksReap(): Promise<void>
