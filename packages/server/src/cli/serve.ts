@@ -1,5 +1,5 @@
 /** `quaystone serve`: some roles of a cloud in one process, beside other processes and agents. */
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { resolve } from 'node:path'
 import { StartProblem, lockDataDir, openDataDir } from '../app/data-dir.ts'
 import { seedImage } from '../app/seed-image/seed.ts'
@@ -19,11 +19,15 @@ const readRoles = (text: string): ReadonlySet<Role> => {
   return new Set(names as Role[])
 }
 
+const rolesOption = new Option('--roles <names>', 'some of api, controllers, agent, with commas between')
+  .argParser(readRoles)
+  .default(new Set<Role>(['api', 'controllers']), 'api,controllers')
+
 export const serveCommand = (): Command =>
   servingOptions(
     new Command('serve')
       .description('serve some roles of a cloud: APIs, loops; hosts join by `quaystone agent`')
-      .option('--roles <names>', 'api, controllers, agent', readRoles, new Set<Role>(['api', 'controllers'])),
+      .addOption(rolesOption),
   ).action(serve)
 
 async function serve(flags: ServeFlags): Promise<void> {
