@@ -88,10 +88,15 @@ const resolves = (server: string, name: string, expected: string[]): Promise<voi
 const wget = (server: string, path: string, ...options: string[]): Promise<string> =>
   inside(server, 'wget', '-q', ...options, '-O', '-', `http://169.254.169.254${path}`)
 
-const network = async (who: Who, name: string, ...options: string[]): Promise<string> => {
-  const { id } = await ask<{ id: string }>(who, 'network', 'create', name)
-  await ask(who, 'subnet', 'create', '--network', name, '--subnet-range', '10.72.0.0/24', ...options, named('subnet'))
-  return id
+/** The network's own port takes any address of the pool: those that are asked for here are beside it. */
+const subnetOf = (name: string, base: string): string[] => {
+  const pool = `start=${base}.100,end=${base}.200`
+  return ['subnet', 'create', '--network', name, '--subnet-range', `${base}.0/24`, '--allocation-pool', pool]
+}
+
+const network = async (who: Who, name: string, ...options: string[]): Promise<void> => {
+  await ask(who, 'network', 'create', name)
+  await ask(who, ...subnetOf(name, '10.72.0'), ...options, named('subnet'))
 }
 
 const neighboursAreFound = async (): Promise<void> => {
@@ -251,6 +256,15 @@ describe('metadata', () => {
     await eventually(patience, async () =>
       assert.equal(await wget(routed, '/latest/meta-data/hostname'), `${routed}.openstacklocal`),
     )
+  })
+
+  test('and names, on a network without DHCP and without any router', async () => {
+    const alone = named('alone')
+    await ask('quaystone', 'network', 'create', alone)
+    await ask('quaystone', ...subnetOf(alone, '10.74.0'), '--no-dhcp', named('no-dhcp'))
+    await create('quaystone', alone, '--nic', `net-id=${alone},v4-fixed-ip=10.74.0.9`)
+    await resolves(alone, alone, ['10.74.0.9'])
+    assert.equal(await wget(alone, '/latest/meta-data/local-ipv4'), '10.74.0.9')
   })
 })
 
