@@ -60,11 +60,11 @@ describe('a cloud of three hosts', { timeout: 1_500_000 }, () => {
     })
   }
 
-  const boot = async (api: Api, name: string, networkId: string): Promise<string> => {
+  const boot = async (api: Api, name: string, networkId: string, metadata = {}): Promise<string> => {
     const [image] = (await api.ask('GET', '/image/v2/images?status=active')).body.images
     const { flavors } = (await api.ask('GET', '/compute/v2.1/flavors')).body
     const flavorRef = flavors.find((one: any) => one.name === 'm1.nano').id
-    const server = { name, imageRef: image.id, flavorRef, networks: [{ uuid: networkId }] }
+    const server = { name, imageRef: image.id, flavorRef, networks: [{ uuid: networkId }], metadata }
     const { status, body } = await api.ask('POST', '/compute/v2.1/servers', { server })
     assert.equal(status, 202, JSON.stringify(body))
     return body.server.id
@@ -112,7 +112,10 @@ describe('a cloud of three hosts', { timeout: 1_500_000 }, () => {
   const pings = async (from: Server, address: string): Promise<boolean> =>
     (await lab.within(from.netns, 'ping', '-n', '-c1', '-W1', address)).ok
   const reaches = (from: Server, address: string): Promise<void> =>
-    eventually({ timeoutMs: 60_000 }, async () => assert.ok(await pings(from, address), `${from.name} to ${address}`))
+    eventually({ timeoutMs: 60_000 }, async () => {
+      const to = servers.find(({ ip }) => ip === address)
+      assert.ok(await pings(from, address), `${from.name} on ${from.host.name} to ${address} on ${to?.host.name}`)
+    })
   const pageOf = async (netns: string, address: string): Promise<string> => {
     const script = `fetch('http://${address}/', { signal: AbortSignal.timeout(3000) })
       .then((reply) => reply.text()).then((page) => console.log(page))`
@@ -265,8 +268,38 @@ describe('a cloud of three hosts', { timeout: 1_500_000 }, () => {
     await hostsAre({ h1: 'up', h2: 'up', h3: 'up' })
   })
 
+  story(
+    'while the control plane is dead, an engine that is killed and started gets its servers their network',
+    async () => {
+      const kept = await booted(await boot(demo, 'kept', network.id, { 'docker:restart': 'always' }))
+      servers.push(kept)
+      const from = servers.find(({ host }) => host !== kept.host)!
+      await reaches(from, kept.ip)
+      await lab.killCloud()
+      await kept.host.engine.restart({ hard: true })
+      const backAt = performance.now()
+      await reaches(from, kept.ip)
+      process.stdout.write(
+        `# engine killed and started: ${Math.round(performance.now() - backAt)} ms after it serves\n`,
+      )
+      await lab.startCloud()
+      await hostsAre({ h1: 'up', h2: 'up', h3: 'up' })
+      const others = servers.filter(({ host, id }) => host === kept.host && id !== kept.id)
+      for (const { id } of others) {
+        await eventually({ timeoutMs: slowMs, everyMs: 300 }, async () => {
+          const { server } = (await demo.ask('GET', `/compute/v2.1/servers/${id}`)).body
+          assert.equal(server.status, 'SHUTOFF', 'what had no restart policy ended with its engine')
+        })
+        await demo.ask('POST', `/compute/v2.1/servers/${id}/action`, { 'os-start': null })
+      }
+      for (const { id } of others) await booted(id)
+      servers = await Promise.all(servers.map(({ id }) => booted(id)))
+    },
+  )
+
   story('a host that is down keeps its servers and gets no new ones', async () => {
     const [, , lost] = lab.hosts as [LabHost, LabHost, LabHost]
+    for (const { ip } of servers) await reaches(on('h1'), ip)
     await lab.killAgent(lost)
     await hostsAre({ h1: 'up', h2: 'up', h3: 'down' })
     const { agents } = (await admin.ask('GET', '/network/v2.0/agents?host=h3')).body

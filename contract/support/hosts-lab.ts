@@ -24,6 +24,8 @@ export interface LabHost {
   readonly address: string
   readonly namespace: string
   readonly engine: TestEngine
+  /** Holds the host's mount namespace, whose `/run` is the host's own, also while neither engine nor agent runs. */
+  readonly keeper: ChildProcess
   readonly dataDir: string
   agent?: ChildProcess
 }
@@ -69,18 +71,18 @@ export class HostsLab {
     const address = `${underlay}.${this.hosts.length + 1}`
     const namespace = await this.#station(name, address)
     const engine = await startTestEngine({ netns: namespace })
-    const host: LabHost = { name, address, namespace, engine, dataDir: join(this.directory, `agent-${name}`) }
+    const keeper = await this.#keeper(name, namespace)
+    const host: LabHost = { name, address, namespace, engine, keeper, dataDir: join(this.directory, `agent-${name}`) }
     this.hosts.push(host)
     writeFileSync(this.#tokenFile, token, { mode: 0o600 })
     this.startAgent(host)
     return host
   }
 
-  /** In the engine's own mount namespace, where its `/run` is. */
   startAgent(host: LabHost): void {
     const flags = ['--name', host.name, '--address', host.address, '--data-dir', host.dataDir, '--no-install']
     const bus = ['--nats', this.#natsUrl, '--token-file', this.#tokenFile]
-    const enter = ['--target', String(host.engine.pid), '--net', '--mount', '--wd=/']
+    const enter = ['--target', String(host.keeper.pid), '--net', '--mount', '--wd=/']
     const command = [...enter, program, 'agent', ...flags, ...bus]
     host.agent = this.#start('nsenter', command, `${host.name}.log`, {
       DOCKER_HOST: `unix://${host.engine.socketPath}`,
@@ -117,7 +119,7 @@ export class HostsLab {
 
   /** A command in a host's network and mount namespaces. Never throws, so that refusals can be asserted. */
   async on(host: LabHost, ...command: string[]): Promise<Answer> {
-    return await tried('nsenter', ['--target', String(host.engine.pid), '--net', '--mount', '--wd=/', ...command])
+    return await tried('nsenter', ['--target', String(host.keeper.pid), '--net', '--mount', '--wd=/', ...command])
   }
 
   /** A command of this machine in a network namespace: a container's, a host's, the outsider's. */
@@ -141,7 +143,10 @@ export class HostsLab {
   async destroy(): Promise<void> {
     await Promise.all([this.#cloud, ...this.hosts.map(({ agent }) => agent)].map(killed))
     await killed(this.#nats)
-    for (const { engine } of this.hosts) await engine.stop()
+    for (const { engine, keeper } of this.hosts) {
+      await killed(keeper)
+      await engine.stop()
+    }
     for (const name of this.#namespaces) await tried('ip', ['netns', 'delete', name])
     await tried('ip', ['link', 'delete', `${this.#id}w`])
     rmSync(this.directory, { recursive: true, force: true })
@@ -185,6 +190,16 @@ export class HostsLab {
     await this.within(control, 'ip', 'link', 'set', 'dev', 'wire', 'up')
     const listen = [`--net=${control}`, 'nats-server', '--addr', `${underlay}.10`, '--port', '4222']
     this.#nats = this.#start('nsenter', listen, 'nats.log')
+  }
+
+  async #keeper(name: string, namespace: string): Promise<ChildProcess> {
+    const own = join(this.directory, `run-${name}`)
+    mkdirSync(own)
+    const script = 'mount --bind "$0" /run && echo ready && exec sleep infinity'
+    const command = [`--net=${namespace}`, 'unshare', '--mount', 'sh', '-c', script, own]
+    const keeper = spawn('nsenter', command, { detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+    await once(keeper.stdout!, 'data')
+    return keeper
   }
 
   /** A namespace with an address on the wire between the hosts. */

@@ -176,7 +176,9 @@ async function reopened(
   if (status === undefined) return
   try {
     const gate = gateOf(parts, host, record)
-    if (gate !== undefined && status.pid !== record.pid) await host.runtime.openGate(status.id, gate)
+    // While the cloud was away its agent may have opened the gate: the ports are then in a sandbox that no row knows.
+    if (gate !== undefined && status.pid !== record.pid && !(await host.runtime.openGate(status.id, gate)))
+      await gate({ pid: status.pid, netns: `/proc/${status.pid}/ns/net` })
   } catch (error) {
     if (isTransient(error)) throw error
     const fault = orderFailed('restart', error, parts.clock.now())
