@@ -106,7 +106,9 @@ describe('what a server needs', () => {
 
   test('a network with a subnet, and a port with a fixed address', async () => {
     await demo('network', 'create', names.network)
-    await demo('subnet', 'create', '--network', names.network, '--subnet-range', '10.71.0.0/24', names.subnet)
+    // The network's own port takes any address of the pool: the one asked for below is beside it.
+    const range = ['--subnet-range', '10.71.0.0/24', '--allocation-pool', 'start=10.71.0.100,end=10.71.0.200']
+    await demo('subnet', 'create', '--network', names.network, ...range, names.subnet)
     const fixed = ['--fixed-ip', `subnet=${names.subnet},ip-address=${fixedAddress}`]
     const port = await demo<{ fixed_ips: { ip_address: string }[] }>(
       'port',
