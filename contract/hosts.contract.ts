@@ -86,22 +86,16 @@ describe('a cloud of three hosts', { timeout: 1_500_000 }, () => {
       }
     })
 
+  const docker = async (host: LabHost, ...args: string[]): Promise<string> => {
+    const { ok, output } = await lab.on(host, 'docker', '-H', `unix://${host.engine.socketPath}`, ...args)
+    assert.ok(ok, output)
+    return output.trim()
+  }
+  const containerOf = (host: LabHost, id: string): Promise<string> =>
+    docker(host, 'ps', '-q', '--filter', `label=org.quaystone.workload=${id}`)
   const netnsOf = async (host: LabHost, id: string): Promise<string> => {
-    const socket = `unix://${host.engine.socketPath}`
-    const filter = `label=org.quaystone.workload=${id}`
-    const { output } = await lab.on(host, 'docker', '-H', socket, 'ps', '-q', '--filter', filter)
-    const { output: pid } = await lab.on(
-      host,
-      'docker',
-      '-H',
-      socket,
-      'inspect',
-      '-f',
-      '{{.State.Pid}}',
-      output.trim(),
-    )
-    assert.match(pid, /^[1-9]/, `no container of ${id}: ${output}`)
-    return `/proc/${pid.trim()}/ns/net`
+    const pid = await docker(host, 'inspect', '-f', '{{.State.Pid}}', await containerOf(host, id))
+    return `/proc/${pid}/ns/net`
   }
 
   const bootAll = async (api: Api, names: string[], networkId: string): Promise<Server[]> => {
@@ -142,6 +136,19 @@ describe('a cloud of three hosts', { timeout: 1_500_000 }, () => {
     for (const { uuid, name } of providers) {
       const { usages } = (await admin.ask('GET', `/placement/resource_providers/${uuid}/usages`)).body
       assert.equal(usages.VCPU, 2, name)
+    }
+  })
+
+  story('on every host a container learns who it is, and its neighbours by name', async () => {
+    const inside = async ({ host, id }: Server, ...command: string[]): Promise<string> =>
+      docker(host, 'exec', await containerOf(host, id), 'timeout', '10', ...command)
+    for (const server of ['h1', 'h2', 'h3'].map(on)) {
+      const neighbour = servers.find(({ host }) => host !== server.host)!
+      await eventually({ timeoutMs: slowMs, everyMs: 500 }, async () => {
+        const document = await inside(server, 'wget', '-qO-', 'http://169.254.169.254/openstack/latest/meta_data.json')
+        assert.equal(JSON.parse(document).uuid, server.id)
+        assert.ok((await inside(server, 'nslookup', neighbour.name)).includes(neighbour.ip), neighbour.name)
+      })
     }
   })
 
