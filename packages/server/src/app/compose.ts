@@ -133,7 +133,8 @@ const catalogOf = (manifests: ServiceManifest[], region: string) =>
 /** Opens the database, migrates, builds and seeds every service, and starts the loops. Listening is the caller's. */
 export const compose = async (options: CloudOptions): Promise<Cloud> => {
   const { config, clock, log } = options
-  const db = await openDatabase({ url: config.database ?? `sqlite:${join(options.dataDir, 'quaystone.db')}`, log })
+  const url = config.database ?? `sqlite:${join(options.dataDir, 'quaystone.db')}`
+  const db = await openDatabase({ url, synchronous: config.sqliteSync, log })
   const bus = await createBoundBus(config)
   const metrics = createMetrics()
   const adminService = createAdminService()

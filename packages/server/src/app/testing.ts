@@ -94,7 +94,7 @@ export const startTestCloud = async (
   const cheapHashes = { keystone: { argon2MemoryKiB: 64, argon2Passes: 1 } }
   const config = loadConfig<Config>(configSchema, [
     { source: 'test', tree: cheapHashes },
-    { source: 'test', tree: options.config ?? {} },
+    { source: 'test', tree: { sqliteSync: 'normal', ...options.config } },
   ])
   const cloud = await compose({
     services: options.services ?? (await import('./services.ts')).services,
