@@ -20,6 +20,9 @@ const context: InstallContext = {
   isRoot: isRootUser(),
 }
 
+/** What tests use of a machine beside what the program itself needs: a bus between hosts, and packets to send. */
+const rootPackages = ['nats-server', 'iputils-ping', 'util-linux', 'openssh-client'] as const
+
 export class Needs {
   readonly #childEnv: NodeJS.ProcessEnv
   readonly #ready = new Map<Need, Promise<Readiness>>()
@@ -64,6 +67,7 @@ export class Needs {
     if (!context.isRoot)
       return { reason: 'these tests change the network of this machine and need root; start with sudo.' }
     await ensureHostTools(context)
+    await ensureDebianPackages(context, rootPackages, 'tests of hosts and their network')
     return { env: {} }
   }
 
