@@ -1,4 +1,5 @@
 /** The operator's view of hosts and of the tokens by which they join. */
+import { oneVersionRoute } from '#platform/api-kit/one-version.ts'
 import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import { Strict, T } from '#platform/api-kit/schema.ts'
 import type { Roster } from '../manager/roster.ts'
@@ -10,18 +11,7 @@ const draft = Strict({
 })
 
 export const routes: Route<Roster>[] = [
-  defineRoute<Roster>({
-    id: 'versions.list',
-    method: 'GET',
-    path: '/',
-    at: 'root',
-    summary: 'List API versions',
-    policy: 'open',
-    reply: { status: 200 },
-    handler: (_roster, ctx) => ({
-      versions: [{ id: 'v1', status: 'CURRENT', links: [{ rel: 'self', href: `${ctx.baseUrl}/` }] }],
-    }),
-  }),
+  oneVersionRoute<Roster>('v1'),
   defineRoute<Roster>({
     id: 'hosts.list',
     method: 'GET',

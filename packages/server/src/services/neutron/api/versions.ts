@@ -1,4 +1,5 @@
 /** Neutron's version documents. */
+import { oneVersionRoute } from '#platform/api-kit/one-version.ts'
 import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import type { NeutronApi } from './neutron-api.ts'
 
@@ -23,18 +24,7 @@ const resources: Record<string, string> = {
 }
 
 export const versionRoutes: Route<NeutronApi>[] = [
-  defineRoute<NeutronApi>({
-    id: 'versions.list',
-    method: 'GET',
-    path: '/',
-    at: 'root',
-    summary: 'List API versions',
-    policy: 'open',
-    reply: { status: 200 },
-    handler: (_api, ctx) => ({
-      versions: [{ id: 'v2.0', status: 'CURRENT', links: [{ rel: 'self', href: `${ctx.baseUrl}/` }] }],
-    }),
-  }),
+  oneVersionRoute<NeutronApi>('v2.0'),
   defineRoute<NeutronApi>({
     id: 'versions.resources',
     method: 'GET',

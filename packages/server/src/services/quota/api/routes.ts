@@ -1,4 +1,5 @@
 /** Quota's own API: what OpenStack has no words for. */
+import { oneVersionRoute } from '#platform/api-kit/one-version.ts'
 import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import { Nullable, Strict, T } from '#platform/api-kit/schema.ts'
 import type { ResourceLimit } from '../facade.ts'
@@ -55,18 +56,7 @@ const one = '/projects/{project_id}'
 const errors = [403, 404]
 
 export const routes: Route<QuotaApi>[] = [
-  defineRoute<QuotaApi>({
-    id: 'versions.list',
-    method: 'GET',
-    path: '/',
-    at: 'root',
-    summary: 'List API versions',
-    policy: 'open',
-    reply: { status: 200 },
-    handler: (_api, ctx) => ({
-      versions: [{ id: 'v1', status: 'CURRENT', links: [{ rel: 'self', href: `${ctx.baseUrl}/` }] }],
-    }),
-  }),
+  oneVersionRoute<QuotaApi>('v1'),
   defineRoute<QuotaApi>({
     id: 'resources.list',
     method: 'GET',
