@@ -7,7 +7,14 @@ import type { Amounts, WaitingAsk } from '../facade.ts'
 import { claimFetch, claimInsert } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
-import { rootsAwaited, waitingDelete, waitingFetch, waitingInsert, waitingOfRoot } from '../store/waiting.ts'
+import {
+  rootsAwaited,
+  waitingDelete,
+  waitingFetch,
+  waitingInsert,
+  waitingOfRoot,
+  waitingTaken,
+} from '../store/waiting.ts'
 import type { StoredWaiting } from '../store/waiting.ts'
 import { growTree, waitingHold } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
@@ -69,7 +76,7 @@ export class Waiting {
 
   /** Gives up what is out of time below a root, and grants what fits. */
   async serve(tx: Tx, rootId: string): Promise<void> {
-    const line = await this.#timely(tx, await waitingOfRoot(tx, rootId, lineMax))
+    const line = await this.#timely(tx, await waitingTaken(tx, rootId, lineMax))
     if (line.length === 0) return
     for (const { subject } of line) await this.#admitting.drop(tx, waitingHold(subject))
     const { tree } = await growTree(tx, rootId)

@@ -1,5 +1,5 @@
 /** Requests that wait for capacity, one row each, until they are granted, given up or out of time. */
-import type { Executor } from '#platform/db/database.ts'
+import type { Executor, Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import type { QuotaTables, WaitingRow } from './tables.ts'
 
@@ -74,9 +74,8 @@ export async function waitingForget(executor: Executor, projectId: string): Prom
   await executor.as<QuotaTables>().deleteFrom('quota_waiting').where('project_id', '=', projectId).execute()
 }
 
-/** The oldest first. */
-export async function waitingOfRoot(executor: Executor, rootId: string, limit: number): Promise<StoredWaiting[]> {
-  const rows = await executor
+const oldestOfRoot = (executor: Executor, rootId: string, limit: number) =>
+  executor
     .as<QuotaTables>()
     .selectFrom('quota_waiting')
     .innerJoin('quota_project', 'quota_project.id', 'quota_waiting.project_id')
@@ -85,7 +84,16 @@ export async function waitingOfRoot(executor: Executor, rootId: string, limit: n
     .orderBy('since')
     .orderBy('subject')
     .limit(limit)
-    .execute()
+
+/** The oldest first. */
+export const waitingOfRoot = async (executor: Executor, rootId: string, limit: number): Promise<StoredWaiting[]> =>
+  (await oldestOfRoot(executor, rootId, limit).execute()).map(toWaiting)
+
+/** The same for a transaction that serves them: nobody else grants, gives up or gathers for them before it ends. */
+export async function waitingTaken(tx: Tx, rootId: string, limit: number): Promise<StoredWaiting[]> {
+  const oldest = oldestOfRoot(tx, rootId, limit)
+  // SQLite has one writer at a time, and no word for it.
+  const rows = await (tx.dialect === 'postgresql' ? oldest.forUpdate('quota_waiting') : oldest).execute()
   return rows.map(toWaiting)
 }
 
