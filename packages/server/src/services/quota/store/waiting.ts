@@ -93,8 +93,21 @@ export const waitingOfRoot = async (executor: Executor, rootId: string, limit: n
 export async function waitingTaken(tx: Tx, rootId: string, limit: number): Promise<StoredWaiting[]> {
   const oldest = oldestOfRoot(tx, rootId, limit)
   // SQLite has one writer at a time, and no word for it.
-  const rows = await (tx.dialect === 'postgresql' ? oldest.forUpdate('quota_waiting') : oldest).execute()
+  if (tx.dialect !== 'postgresql') return (await oldest.execute()).map(toWaiting)
+  const rows = await oldest.forUpdate('quota_waiting').execute()
+  if (rows.length > 0) await written(tx, rows)
   return rows.map(toWaiting)
+}
+
+/** A lock alone is not seen by a transaction whose view is older: written anew, the rows make it begin again. */
+async function written(tx: Tx, rows: readonly WaitingRow[]): Promise<void> {
+  const subjects = rows.map(({ subject }) => subject)
+  await tx
+    .as<QuotaTables>()
+    .updateTable('quota_waiting')
+    .set((row) => ({ since: row.ref('since') }))
+    .where('subject', 'in', subjects)
+    .execute()
 }
 
 export async function isAnybodyWaiting(executor: Executor): Promise<boolean> {
