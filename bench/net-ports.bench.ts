@@ -8,6 +8,7 @@ import type {
 } from '../packages/server/src/services/neutron/ports.ts'
 import { figure, type Bench, type Figure } from './bench.ts'
 import { networkLab, type NetworkLab } from './support/network-lab.ts'
+import { elapsed } from './support/statistics.ts'
 
 const rounds = 15
 const sizes = [10, 100, 1000]
@@ -27,12 +28,6 @@ export const bench: Bench = {
       await lab.close()
     }
   },
-}
-
-const elapsed = async (work: () => Promise<unknown>): Promise<number> => {
-  const started = performance.now()
-  await work()
-  return performance.now() - started
 }
 
 const fastest = async (work: () => Promise<number>): Promise<number> => {

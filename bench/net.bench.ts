@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { figure, type Bench, type Figure } from './bench.ts'
 import { networkLab, type NetworkLab } from './support/network-lab.ts'
-import { median } from './support/statistics.ts'
+import { elapsed, median } from './support/statistics.ts'
 
 const rounds = 20
 
@@ -24,12 +24,6 @@ export const bench: Bench = {
       await lab.close()
     }
   },
-}
-
-const elapsed = async (work: () => Promise<unknown>): Promise<number> => {
-  const started = performance.now()
-  await work()
-  return performance.now() - started
 }
 
 async function plugBesideDocker(lab: NetworkLab): Promise<Figure[]> {

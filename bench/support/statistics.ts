@@ -21,3 +21,10 @@ export const eachAtATime = async <T, R>(
   await Promise.all(Array.from({ length: width }, worker))
   return results
 }
+
+/** How long `work` takes, ms. */
+export const elapsed = async (work: () => Promise<unknown>): Promise<number> => {
+  const started = performance.now()
+  await work()
+  return performance.now() - started
+}

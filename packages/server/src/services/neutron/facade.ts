@@ -1,6 +1,6 @@
 /** What other services may ask of Neutron. */
 import type { Tx } from '#platform/db/database.ts'
-import type { HostLeak, WantedNetwork, WantedPort, WantedSecurityGroup } from './ports.ts'
+import type { HostLeak, WantedNetwork, WantedPort, WantedRule, WantedSecurityGroup } from './ports.ts'
 
 export interface NetworkInfo {
   id: string
@@ -36,16 +36,7 @@ export interface SecurityGroupInfo {
   name: string
   description: string
   projectId: string
-  rules: {
-    id: string
-    direction: 'ingress' | 'egress'
-    etherType: 'IPv4' | 'IPv6'
-    protocol?: string
-    portMin?: number
-    portMax?: number
-    remoteCidr?: string
-    remoteGroupId?: string
-  }[]
+  rules: Omit<WantedRule, 'remoteAddresses'>[]
 }
 
 /** Everything a host needs to plug one port. */

@@ -1,4 +1,5 @@
 /** A cloud with nothing in it but Neutron: real rows, real door and policy, a fake host, and permissive quota. */
+import assert from 'node:assert/strict'
 import { createFakeHostNetwork, type FakeHostNetwork } from '#drivers/fakes/host-network.ts'
 import { createMemoryBus } from '#platform/bus/memory-bus.ts'
 import { systemClock } from '#platform/clock/clock.ts'
@@ -182,3 +183,11 @@ export const startNeutron = async (
     close,
   }
 }
+
+/** Makes one resource, which must succeed, and gives its view; `path` is below `/network/v2.0`. */
+export const make = async (cloud: TestNeutron, ...[who, path, name, fields]: Parameters<Make>): Promise<any> => {
+  const answer = await cloud.ask(who, 'POST', path, { [name]: fields })
+  assert.equal(answer.status, 201, JSON.stringify(answer.body))
+  return answer.body[name]
+}
+export type Make = (who: string, path: string, name: string, fields: object) => Promise<any>

@@ -1,9 +1,11 @@
 /** Quota alone over a database, with a Keystone that knows the projects it is told. */
+import assert from 'node:assert/strict'
 import { ManualClock } from '#platform/clock/clock.ts'
 import type { Database } from '#platform/db/database.ts'
 import type { TestDatabase } from '#platform/db/testing.ts'
 import { silentLog } from '#platform/log/log.ts'
 import type { ProjectInfo, UnifiedLimits } from '#services/keystone/facade.ts'
+import { driftOf } from './manager/audit.ts'
 import { Board } from './manager/board.ts'
 import { QuotaFront } from './manager/front.ts'
 import { History } from './manager/history.ts'
@@ -98,3 +100,7 @@ const keystoneOf = (known: Map<string, string | null>, unified: QuotaBench['unif
     unifiedLimits: async () => unified,
   }
 }
+
+/** The law that every test of the service ends with. */
+export const assertNoDrift = async (db: Database): Promise<void> =>
+  assert.deepEqual(await driftOf(db, 10), [], 'the running numbers must be what the claims add up to')

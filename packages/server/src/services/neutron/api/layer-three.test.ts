@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
-import { startNeutron, type TestNeutron } from '../testing.ts'
+import { make, startNeutron, type Make, type TestNeutron } from '../testing.ts'
 
 for (const { name: database, open } of testDatabases()) {
   describe(`layer three on ${database}`, () => {
@@ -12,11 +12,7 @@ for (const { name: database, open } of testDatabases()) {
     })
     after(() => cloud.close())
 
-    const made = async (who: string, path: string, name: string, fields: object): Promise<any> => {
-      const answer = await cloud.ask(who, 'POST', path, { [name]: fields })
-      assert.equal(answer.status, 201, JSON.stringify(answer.body))
-      return answer.body[name]
-    }
+    const made: Make = (...asked) => make(cloud, ...asked)
     const typeOf = async (who: string, method: string, path: string, body?: unknown): Promise<string> =>
       (await cloud.ask(who, method, path, body)).body?.NeutronError?.type
     const subnetIn = async (cidr: string) => {

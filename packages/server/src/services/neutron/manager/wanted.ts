@@ -10,6 +10,7 @@ import type {
 } from '../ports.ts'
 import type { FixedIp, Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet } from '../store/tables.ts'
 import type { Member } from '../store/memberships.ts'
+import { ruleInfo } from './groups/security-group-views.ts'
 import { domainOf, namesOf } from './names.ts'
 import type { GroupRows, RouterRows, WantedRows } from './wanted-rows.ts'
 
@@ -136,14 +137,7 @@ const ipsOf = (port: Member | undefined): string[] =>
       ]
 
 const wantedRule = (rule: SecurityGroupRule, addresses: Map<string, string[]>): WantedRule => ({
-  id: rule.id,
-  direction: rule.direction,
-  etherType: rule.ethertype,
-  ...(rule.protocol !== null && { protocol: rule.protocol }),
-  ...(rule.port_range_min !== null && { portMin: rule.port_range_min }),
-  ...(rule.port_range_max !== null && { portMax: rule.port_range_max }),
-  ...(rule.remote_ip_prefix !== null && { remoteCidr: rule.remote_ip_prefix }),
-  ...(rule.remote_group_id !== null && { remoteGroupId: rule.remote_group_id }),
+  ...ruleInfo(rule),
   ...(rule.remote_address_group_id !== null && {
     remoteAddresses: addresses.get(rule.remote_address_group_id) ?? [],
   }),

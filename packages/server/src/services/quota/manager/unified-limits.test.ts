@@ -3,16 +3,15 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
-import { openQuota, type QuotaBench } from '../testing.ts'
+import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
 import { Moves } from './owners-moves.ts'
-import { driftOf } from './audit.ts'
 import { resourceOf } from './unified-limits-words.ts'
 
 for (const database of testDatabases()) {
   describe(`unified limits on ${database.name}`, () => {
     let bench: QuotaBench
     afterEach(async () => {
-      assert.deepEqual(await driftOf(bench.db, 10), [], 'the running numbers must be what the claims add up to')
+      await assertNoDrift(bench.db)
       await bench.db.close()
     })
 

@@ -6,14 +6,13 @@ import { testDatabases } from '#platform/db/testing.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
 import type { ReserveRequest } from '../facade.ts'
 import { projectUpdate } from '../store/projects.ts'
-import { openQuota, type QuotaBench } from '../testing.ts'
-import { driftOf } from './audit.ts'
+import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
 
 for (const database of testDatabases()) {
   describe(`waiting on ${database.name}`, () => {
     let bench: QuotaBench
     afterEach(async () => {
-      assert.deepEqual(await driftOf(bench.db, 10), [], 'the running numbers must be what the claims add up to')
+      await assertNoDrift(bench.db)
       await bench.db.close()
     })
 

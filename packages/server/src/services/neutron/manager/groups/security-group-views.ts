@@ -34,7 +34,8 @@ export const securityGroupInfos = async (
   }))
 }
 
-const ruleInfo = (rule: SecurityGroupRule): SecurityGroupInfo['rules'][number] => ({
+/** A rule without what only a host needs of it. */
+export const ruleInfo = (rule: SecurityGroupRule): SecurityGroupInfo['rules'][number] => ({
   id: rule.id,
   direction: rule.direction,
   etherType: rule.ethertype,
