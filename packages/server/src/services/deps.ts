@@ -9,12 +9,14 @@ import type { KeystoneFacade } from '#services/keystone/facade.ts'
 import type { HostsFacade } from '#services/hosts/facade.ts'
 import type { QuotaFacade } from '#services/quota/facade.ts'
 import type { PlacementFacade } from '#services/placement/facade.ts'
+import type { CinderFacade } from '#services/cinder/facade.ts'
 import type { GlanceFacade } from '#services/glance/facade.ts'
 import type { MetadataFacade } from '#services/metadata/facade.ts'
 import type { NeutronFacade } from '#services/neutron/facade.ts'
 import type { NovaFacade } from '#services/nova/facade.ts'
 import type { WorkloadsFacade } from '#services/workloads/facade.ts'
 import type { ContainerRuntime } from '#services/workloads/ports.ts'
+import type { VolumeStore } from '#services/cinder/ports.ts'
 import type { HostNetwork } from '#services/neutron/ports.ts'
 
 export interface Facades {
@@ -23,6 +25,7 @@ export interface Facades {
   quota: QuotaFacade
   placement: PlacementFacade
   glance: GlanceFacade
+  cinder: CinderFacade
   neutron: NeutronFacade
   workloads: WorkloadsFacade
   nova: NovaFacade
@@ -30,7 +33,14 @@ export interface Facades {
 }
 
 /** One Docker host: its engine and its network stack. `name` is the host's name in Nova's and Neutron's APIs. */
-export interface Host { name: string; runtime: ContainerRuntime; network: HostNetwork; address: string }
+export interface Host {
+  name: string
+  runtime: ContainerRuntime
+  network: HostNetwork
+  /** Absent: the host can hold no volumes. */
+  volumes?: VolumeStore
+  address: string
+}
 
 /** The hosts this process can reach: the local one, or agents'. */
 export interface HostDirectory {

@@ -1,0 +1,76 @@
+/** What Cinder needs from a host: bytes of a fixed size. Implemented by `drivers/volumes` and `drivers/fakes`. */
+import type { Readable } from 'node:stream'
+
+/** What a volume's bytes begin as. Ids are Cinder's volume and snapshot ids; all are on the same host. */
+export type VolumeOrigin =
+  { kind: 'blank' } | { kind: 'volume'; volumeId: string } | { kind: 'snapshot'; snapshotId: string }
+
+export interface NewVolume {
+  /** Cinder's volume id: the idempotency key. */
+  id: string
+  sizeBytes: number
+}
+
+/** How the bytes of a stream are to be read: Glance's `disk_format`. */
+export type DiskFormat = 'raw' | 'qcow2' | 'vmdk' | 'vdi' | 'vhd' | 'vhdx' | 'iso' | 'ploop' | 'ami' | 'ari' | 'aki'
+
+/** A volume or a snapshot that a host has, of this cloud alone. */
+export interface StoredVolume {
+  id: string
+  kind: 'volume' | 'snapshot'
+  /** Of a snapshot: the volume it was taken of. */
+  volumeId?: string
+  sizeBytes: number
+  /** What the file really takes of the disk. */
+  usedBytes: number
+  /** The host's block device while there is one, such as `/dev/loop3`. */
+  device?: string
+}
+
+/** Free and whole space of where the volumes are, in bytes. */
+export interface StoreSpace {
+  totalBytes: number
+  freeBytes: number
+}
+
+/** A volume in a container: `device` is its name there, such as `/dev/vdb`; `mountPath` is set where it is mounted. */
+export interface VolumePlug {
+  volumeId: string
+  workloadId: string
+  /** A process in the running container. */
+  pid: number
+  device: string
+  mountPath?: string
+  readOnly: boolean
+}
+
+/**
+ * One host's volumes. Every method is idempotent by id, survives being killed at any point and called again, and
+ * throws kinds: `notFound` (no such volume, snapshot or source), `conflict` (in use, or exists in another size),
+ * `badRequest` (the format cannot be read here: says which can), `tooLarge` (the host's disk or the volume is too
+ * small: says by how much), `unavailable` (the host does not answer: ask again).
+ */
+export interface VolumeStore {
+  space(): Promise<StoreSpace>
+  /** Made whole or not at all. One that exists with this size is left as it is. Grown when its origin is smaller. */
+  create(volume: NewVolume, origin: VolumeOrigin): Promise<void>
+  /** The same from a stream, which is read to its end or destroyed. One that exists is left as it is. */
+  createFrom(volume: NewVolume, data: Readable, format: DiskFormat): Promise<void>
+  /** The volume's bytes, raw and whole; of a snapshot too. */
+  read(id: string): Promise<Readable>
+  /** Grows it, attached or not; a file system that the host mounted for it grows too. Never shrinks. */
+  extend(id: string, sizeBytes: number): Promise<void>
+  /** Throws `conflict` while it is plugged in. */
+  remove(id: string): Promise<void>
+  /** What the volume's bytes are now, kept; a plugged volume is flushed first. */
+  snapshotCreate(snapshot: { id: string; volumeId: string }): Promise<void>
+  snapshotRemove(id: string): Promise<void>
+  /** The volume's bytes become the snapshot's, and its size stays. Throws `conflict` while it is plugged in. */
+  revert(volumeId: string, snapshotId: string): Promise<void>
+  list(): Promise<StoredVolume[]>
+
+  /** Puts the volume into a running container; again after each start, since a restart forgets it. */
+  plug(plug: VolumePlug): Promise<void>
+  /** Takes it out; throws `conflict` while the container uses it. A container that is gone holds nothing. */
+  unplug(plug: Pick<VolumePlug, 'volumeId' | 'workloadId'>): Promise<void>
+}
