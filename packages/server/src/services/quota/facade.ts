@@ -52,6 +52,8 @@ export interface Reservation {
   state: 'reserved' | 'committed' | 'waiting'
   /** Of one that waits: why, for people. */
   reason?: string
+  /** Of one that waits: when it is given up; null: never. */
+  expiresAt?: number | null
 }
 
 export interface LoanOfProject {
@@ -183,6 +185,17 @@ export interface QuotaFacade {
   cancel(tx: Tx, subject: string): Promise<void>
   /** The row is gone, or shrank. Idempotent without `deltas`. */
   release(tx: Tx, request: ReleaseRequest): Promise<void>
+  /** How each of these subjects stands now; one that is absent neither holds anything nor waits. */
+  standing(executor: Executor, subjects: readonly string[]): Promise<Map<string, Reservation['state']>>
+  /**
+   * Hands what a subject holds on to others of the same project, each as much as it says: nobody else can have any of
+   * it between. What they leave is given back. Idempotent: a subject that holds nothing hands nothing on.
+   */
+  handOn(
+    tx: Tx,
+    subject: string,
+    heirs: readonly Pick<ReserveRequest, 'subject' | 'deltas' | 'lineage'>[],
+  ): Promise<void>
   /** A project's requests that wait, in the order in which they will be served. */
   waiting(projectId: string): Promise<WaitingAsk[]>
   /** What a project lends, has borrowed, and offers to nobody's use, with its age and state. */

@@ -1,6 +1,6 @@
 /** Quota's facade: reservations in the caller's own transaction, limits and usage. */
 import { badRequest, gone } from '#platform/errors/errors.ts'
-import type { Tx } from '#platform/db/database.ts'
+import type { Executor, Tx } from '#platform/db/database.ts'
 import { isAmount, UNLIMITED } from '#engines/quota/amounts.ts'
 import { agedLoansOf } from '#engines/quota/loan-ages.ts'
 import type { AgedLoan } from '#engines/quota/loan-ages.ts'
@@ -39,6 +39,9 @@ import { Reclaim, planOf } from './reclaim.ts'
 import type { Wish } from './reclaim.ts'
 import { recallMemory, rememberReclaim } from './reclaimed.ts'
 import { comingBack, overQuota } from './refusing.ts'
+import { standingOf } from '../store/standing.ts'
+import { handOn } from './handing-on.ts'
+import type { Heir } from './handing-on.ts'
 import { Waiting } from './waiting.ts'
 
 const defaultTtlMs = 600_000
@@ -234,7 +237,8 @@ export class QuotaFront implements QuotaFacade {
     const granted = await claimFetch(tx, subject)
     if (granted) return reservationOf(granted)
     this.#parts.wish(wish)
-    return { subject, projectId: id, deltas, state: 'waiting', reason: overQuota(refusal).message }
+    const expiresAt = patience.waitMaxMs === undefined ? null : since + patience.waitMaxMs
+    return { subject, projectId: id, deltas, state: 'waiting', reason: overQuota(refusal).message, expiresAt }
   }
 
   async loans(projectId: string): Promise<AgedLoan[]> {
@@ -243,6 +247,14 @@ export class QuotaFront implements QuotaFacade {
     return engine.tree.resources
       .flatMap((_, resource) => agedLoansOf(engine, resource, now))
       .filter(({ lender, borrower }) => lender === projectId || borrower === projectId)
+  }
+
+  standing(executor: Executor, subjects: readonly string[]): Promise<Map<string, Reservation['state']>> {
+    return standingOf(executor, subjects)
+  }
+
+  async handOn(tx: Tx, subject: string, heirs: readonly Heir[]): Promise<void> {
+    if (await handOn(tx, subject, heirs)) await this.cancel(tx, subject)
   }
 
   waiting(projectId: string): Promise<WaitingAsk[]> {
