@@ -33,15 +33,24 @@ export interface StoreSpace {
   freeBytes: number
 }
 
-/** A volume in a container: `device` is its name there, such as `/dev/vdb`; `mountPath` is set where it is mounted. */
+/** Where every container sees the volumes that are mounted for it: `/mnt/volumes/vdb` is the one attached as `/dev/vdb`. */
+export const volumesMountPoint = '/mnt/volumes'
+
+/** A volume in a container: `device` is its name there, such as `/dev/vdb`. */
 export interface VolumePlug {
   volumeId: string
   workloadId: string
-  /** A process in the running container. */
+  /** A process in the container; 0 while it does not run: what can be done before it does is done. */
   pid: number
   device: string
-  mountPath?: string
+  /** `auto`: mounted when it has a file system, or is blank and is given one; else, and for `device`, the raw device. */
+  use: 'auto' | 'device'
   readOnly: boolean
+}
+
+/** How a volume is in its container: mounted at a path there, or (null) as the raw device that was asked for. */
+export interface Plugged {
+  mountPath: string | null
 }
 
 /**
@@ -69,8 +78,15 @@ export interface VolumeStore {
   revert(volumeId: string, snapshotId: string): Promise<void>
   list(): Promise<StoredVolume[]>
 
-  /** Puts the volume into a running container; again after each start, since a restart forgets it. */
-  plug(plug: VolumePlug): Promise<void>
+  /**
+   * A directory of the host for `volumesMountPoint` of this workload's container, which is made with it (read-only,
+   * `rslave`): what is plugged in later appears there. Undefined: this host cannot mount, so containers go without.
+   */
+  slot(workloadId: string): Promise<string | undefined>
+  /** Puts the volume into the container; again before and after each of its starts. `conflict` says what must change. */
+  plug(plug: VolumePlug): Promise<Plugged>
   /** Takes it out; throws `conflict` while the container uses it. A container that is gone holds nothing. */
   unplug(plug: Pick<VolumePlug, 'volumeId' | 'workloadId'>): Promise<void>
+  /** The workload is gone from this host, and its container with it: whatever it held is let go, and its slot. */
+  clear(workloadId: string): Promise<void>
 }
