@@ -8,6 +8,7 @@ const sqliteLocked = 6
 /** PostgreSQL's SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const pgUnique = '23505'
 const pgForeignKey = new Set(['23503', '23001'])
+const pgUnsupported = '0A000'
 const pgTransient = new Set(['40001', '40P01'])
 
 const sqliteCode = (error: unknown): number | undefined =>
@@ -24,8 +25,14 @@ export const isUniqueViolation = (error: unknown): boolean =>
 export const isForeignKeyViolation = (error: unknown): boolean =>
   sqliteForeignKey.has(sqliteCode(error) ?? 0) || pgForeignKey.has(pgCode(error) ?? '')
 
+/** True when a connection planned a statement before the tables changed: on another one it will do. */
+export const isStalePlan = (error: unknown): boolean =>
+  pgCode(error) === pgUnsupported && error instanceof Error && 'routine' in error
+  && error.routine === 'RevalidateCachedQuery'
+
 /** True when the same transaction, tried again, may well succeed. */
-export const isTransient = (error: unknown): boolean => isSqliteBusy(error) || pgTransient.has(pgCode(error) ?? '')
+export const isTransient = (error: unknown): boolean =>
+  isSqliteBusy(error) || pgTransient.has(pgCode(error) ?? '') || isStalePlan(error)
 
 /** True when another connection, perhaps of another process, holds SQLite's write lock. */
 export function isSqliteBusy(error: unknown): boolean {

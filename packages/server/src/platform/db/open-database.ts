@@ -6,6 +6,7 @@ import { Kysely, SelectQueryNode } from 'kysely'
 import type { KyselyPlugin } from 'kysely'
 import type { Database } from './database.ts'
 import { openPostgres } from './postgres-dialect.ts'
+import { withCommit } from './postgres-driver.ts'
 import { SqliteFile, plainDialect, transactionDialect } from './sqlite-dialect.ts'
 import { SqlDatabase } from './sql-database.ts'
 import type { Backend, DatabaseDependencies } from './sql-database.ts'
@@ -51,6 +52,7 @@ function sqliteBackend(path: string, synchronous: Synchronous, assertOutside: ()
     dialect: 'sqlite',
     plain: new Kysely<unknown>({ dialect: plainDialect(file, assertOutside) }),
     begin: (work) => transactions.transaction().execute(work),
+    last: (query) => query,
     // A running transaction ends first; later ones wait in vain.
     close: async () => { await file.groups.close(); file.close() },
   }
@@ -79,6 +81,7 @@ async function openPostgresDatabase({ url, poolMax, schema, log, clock }: Databa
       dialect: 'postgresql',
       plain: plain.withPlugin(refuseWrites(assertOutside)),
       begin: (work, isolation) => plain.transaction().setIsolationLevel(isolation).execute(work),
+      last: withCommit,
       // Kysely ends the pool only if it was asked anything; we may have connected before it was.
       close: async () => { await plain.destroy(); if (!pool.ending) await pool.end() },
     }

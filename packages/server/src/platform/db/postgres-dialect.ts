@@ -1,8 +1,9 @@
 /** Kysely on `pg`: a pool whose big integers are numbers, as everything of ours fits into 53 bits. */
-import { PostgresDialect } from 'kysely'
-import type { Dialect } from 'kysely'
+import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
+import type { Dialect, Kysely } from 'kysely'
 import type pg from 'pg'
 import type { Log } from '#platform/log/log.ts'
+import { PostgresDriver } from './postgres-driver.ts'
 
 export interface PostgresOptions {
   url: string
@@ -15,7 +16,10 @@ export interface PostgresOptions {
 const int8 = 20
 const numeric = 1700
 
-export interface PostgresPool { pool: pg.Pool; dialect: Dialect }
+export interface PostgresPool {
+  pool: pg.Pool
+  dialect: Dialect
+}
 
 /** The client is loaded here, since most clouds live on SQLite. */
 export async function openPostgres({ url, poolMax = 10, schema, log }: PostgresOptions): Promise<PostgresPool> {
@@ -28,12 +32,21 @@ export async function openPostgres({ url, poolMax = 10, schema, log }: PostgresO
     ...(schema === undefined ? {} : { options: `-c search_path=${schema}` }),
   })
   // Without a listener, a server that goes away under an idle connection would end the process.
-  pool.on('error', (error) => log?.warn(
-    { err: error }, 'An idle database connection was lost; the next statement opens another',
-  ))
-  return { pool, dialect: new PostgresDialect({ pool }) }
+  pool.on('error', (error) =>
+    log?.warn({ err: error }, 'An idle database connection was lost; the next statement opens another'),
+  )
+  return { pool, dialect: dialectOf(new PostgresDriver({ pg, pool, log })) }
 }
 
+const dialectOf = (driver: PostgresDriver): Dialect => ({
+  createAdapter: () => new PostgresAdapter(),
+  createDriver: () => driver,
+  createIntrospector: (kysely: Kysely<any>) => new PostgresIntrospector(kysely),
+  createQueryCompiler: () => new PostgresQueryCompiler(),
+})
+
 /** 64-bit integers and sums of them (numeric) become numbers. */
-const parserOf = ({ types }: typeof pg): typeof pg.types.getTypeParser => (oid: number, format?: unknown) =>
-  oid === int8 || oid === numeric ? Number : types.getTypeParser(oid, format as 'text')
+const parserOf =
+  ({ types }: typeof pg): typeof pg.types.getTypeParser =>
+  (oid: number, format?: unknown) =>
+    oid === int8 || oid === numeric ? Number : types.getTypeParser(oid, format as 'text')

@@ -1,13 +1,13 @@
 /** The database over either dialect: retries what lost a race, refuses nesting, and sends events after the commit. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomInt } from 'node:crypto'
-import { CompiledQuery } from 'kysely'
-import type { Kysely, Transaction } from 'kysely'
+import type { CompiledQuery, Kysely, Transaction } from 'kysely'
 import { systemClock } from '#platform/clock/clock.ts'
 import type { Clock } from '#platform/clock/clock.ts'
 import type { Log } from '#platform/log/log.ts'
 import type { Database, DialectName, IsolationLevel, TransactionOptions, Tx } from './database.ts'
 import { isTransient } from './db-errors.ts'
+import { fixedQuery } from './statement.ts'
 
 /** What a dialect gives to build the database from. */
 export interface Backend {
@@ -16,6 +16,8 @@ export interface Backend {
   plain: Kysely<unknown>
   /** Transactions. */
   begin<T>(work: (kysely: Transaction<unknown>) => Promise<T>, isolation: IsolationLevel): Promise<T>
+  /** What runs the last statement of a transaction, for whose answer nobody waits before the commit. */
+  last(query: CompiledQuery): CompiledQuery
   close(): Promise<void>
 }
 
@@ -108,7 +110,8 @@ export class SqlDatabase implements Database {
   async #insertEvents(kysely: Transaction<unknown>, events: Event[]): Promise<void> {
     if (events.length === 0) return
     const list = JSON.stringify(events.map(({ topic, payload }) => [topic, payload]))
-    await kysely.executeQuery(CompiledQuery.raw(insertEvents[this.dialect], [list, this.#clock.now()]))
+    const insert = fixedQuery(insertEvents[this.dialect], [list, this.#clock.now()])
+    await kysely.executeQuery(this.#backend.last(insert))
   }
 
   /** Runs outside of the transaction's context: what is called here may open transactions of its own. */

@@ -11,7 +11,20 @@ export const runStatement = <Row>(
   texts: StatementTexts,
   parameters: readonly unknown[],
 ): Promise<QueryResult<Row>> =>
-  executor.as<unknown>().executeQuery<Row>(CompiledQuery.raw(texts[executor.dialect], [...parameters]))
+  executor.as<unknown>().executeQuery<Row>(fixedQuery<Row>(texts[executor.dialect], parameters))
+
+const names = new Map<string, string>()
+/** Far more than there are: a text that is built anew for each call would fill every connection's memory. */
+const namesMax = 1000
+
+/** Its text is worth a name: a connection parses and plans it once, not for each call. */
+export const fixedQuery = <Row>(text: string, parameters: readonly unknown[]): CompiledQuery<Row> => {
+  if (!names.has(text) && names.size < namesMax) names.set(text, `fixed ${names.size + 1}`)
+  return CompiledQuery.raw(text, [...parameters]) as CompiledQuery<Row>
+}
+
+/** By what name the connections of this process know a text; nothing if it is not one of those above. */
+export const nameOfText = (text: string): string | undefined => names.get(text)
 
 /** A text that both understand, with each parameter written as `?` and used once, in order. */
 export const bothTexts = (text: string): StatementTexts => {
