@@ -33,7 +33,7 @@ export interface StoreSpace {
   freeBytes: number
 }
 
-/** Where every container sees the volumes that are mounted for it: `/mnt/volumes/vdb` is the one attached as `/dev/vdb`. */
+/** Where a container sees the volumes that are mounted for it: below it, `vdb` is the one attached as `/dev/vdb`. */
 export const volumesMountPoint = '/mnt/volumes'
 
 /** A volume in a container: `device` is its name there, such as `/dev/vdb`. */
@@ -43,7 +43,7 @@ export interface VolumePlug {
   /** A process in the container; 0 while it does not run: what can be done before it does is done. */
   pid: number
   device: string
-  /** `auto`: mounted when it has a file system, or is blank and is given one; else, and for `device`, the raw device. */
+  /** `auto`: mounted, when it has a file system or is blank and is given one; else, and by `device`, the raw device. */
   use: 'auto' | 'device'
   readOnly: boolean
 }
@@ -83,7 +83,7 @@ export interface VolumeStore {
    * `rslave`): what is plugged in later appears there. Undefined: this host cannot mount, so containers go without.
    */
   slot(workloadId: string): Promise<string | undefined>
-  /** Puts the volume into the container; again before and after each of its starts. `conflict` says what must change. */
+  /** Puts the volume into the container, again before and after each of its starts. `conflict` says what must change. */
   plug(plug: VolumePlug): Promise<Plugged>
   /** Takes it out; throws `conflict` while the container uses it. A container that is gone holds nothing. */
   unplug(plug: Pick<VolumePlug, 'volumeId' | 'workloadId'>): Promise<void>
