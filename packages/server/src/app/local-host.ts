@@ -8,12 +8,13 @@ import type { Log } from '#platform/log/log.ts'
 import { createDockerRuntime } from '#drivers/docker/docker-runtime.ts'
 import { createLinuxNet } from '#drivers/linux-net/linux-net.ts'
 import { withAnswers } from '#drivers/network-answers/with-answers.ts'
+import { HostVolumes } from '#drivers/volumes/host-volumes.ts'
 import type { Host } from '#services/deps.ts'
 import type { AskMetadata } from '#services/metadata/ports.ts'
 import type { HostNetwork } from '#services/neutron/ports.ts'
 import type { ContainerRuntime } from '#services/workloads/ports.ts'
 import type { Config } from './config.ts'
-import { noteOwner } from './known-clouds.ts'
+import { noteOwner, tagOf } from './known-clouds.ts'
 
 export interface MachineOptions {
   /** Where the other hosts reach this one; absent in a cloud of one host. */
@@ -28,7 +29,7 @@ export interface MachineOptions {
   clock: Clock
 }
 
-/** The two drivers of this machine, for one cloud. */
+/** The drivers of this machine, for one cloud. */
 export const machineOf = ({ address, gateDir, socketPath, dataDir, metadata, log, clock }: MachineOptions) => ({
   runtimeOf: (cloudId: string): ContainerRuntime =>
     createDockerRuntime({
@@ -49,6 +50,12 @@ export const machineOf = ({ address, gateDir, socketPath, dataDir, metadata, log
     })
     return metadata ? withAnswers(network, { metadata, clock, log: log.child({ driver: 'answers' }) }) : network
   },
+  volumesOf: (cloudId: string): HostVolumes => {
+    const folder = join(dataDir, 'volumes', `quaystone-${tagOf({ cloudId })}`)
+    const volumes = new HostVolumes({ folder, clock, log: log.child({ driver: 'volumes' }) })
+    void volumes.restore().catch((error: unknown) => log.error({ err: error }, 'Volumes could not be put back'))
+    return volumes
+  },
 })
 
 export interface LocalHostOptions {
@@ -61,7 +68,12 @@ export interface LocalHostOptions {
   clock: Clock
 }
 
-export const localHost = async ({ config, dataDir, cloudId, ...rest }: LocalHostOptions): Promise<Host> => {
+export const localHost = async ({
+  config,
+  dataDir,
+  cloudId,
+  ...rest
+}: LocalHostOptions): Promise<Host & { volumes: HostVolumes }> => {
   const address = config.docker.address ?? (config.nats && (await addressTowards(config.nats)))
   const machine = machineOf({ ...rest, dataDir, gateDir: join(dataDir, 'gates'), ...(address && { address }) })
   return {
@@ -69,6 +81,7 @@ export const localHost = async ({ config, dataDir, cloudId, ...rest }: LocalHost
     address: address ?? '127.0.0.1',
     runtime: machine.runtimeOf(cloudId),
     network: machine.networkOf(cloudId),
+    volumes: machine.volumesOf(cloudId),
   }
 }
 

@@ -66,10 +66,11 @@ const hostOf = async (dataDir: string) => {
 const nothing = { networks: [], ports: [], routers: [], securityGroups: [] }
 
 /** A port that was plugged just now survives one sync by design, so there are two. */
-const clear = async ({ runtime, network }: Awaited<ReturnType<typeof hostOf>>): Promise<void> => {
+const clear = async ({ runtime, network, volumes }: Awaited<ReturnType<typeof hostOf>>): Promise<void> => {
   const containers = await runtime.list()
   for (const { id } of containers) await runtime.remove(id)
   say(`removed ${containers.length} containers`)
+  await volumes.letGo()
   await network.sync(nothing)
   await network.sync(nothing)
   say('removed networks, routers and filters')

@@ -8,6 +8,7 @@ import { createKeptNetwork, type KeptNetwork } from '#drivers/remote/kept-networ
 import { idInPath } from '#drivers/remote/remote-network.ts'
 import { subjects, type AgentSession } from '#drivers/remote/session.ts'
 import type { MetadataAsk, MetadataReply } from '#services/metadata/ports.ts'
+import type { VolumeStore } from '#services/cinder/ports.ts'
 import type { HostNetwork } from '#services/neutron/ports.ts'
 import type { ContainerRuntime } from '#services/workloads/ports.ts'
 import { joinCloud, type Joining } from './join-cloud.ts'
@@ -16,6 +17,7 @@ import { joinCloud, type Joining } from './join-cloud.ts'
 export interface Machine {
   runtimeOf(cloudId: string): ContainerRuntime
   networkOf(cloudId: string): HostNetwork
+  volumesOf?(cloudId: string): VolumeStore
 }
 
 export interface AgentOptions extends Omit<Joining, 'bus'> {
@@ -27,6 +29,7 @@ export interface AgentOptions extends Omit<Joining, 'bus'> {
 interface Parts {
   runtime: ContainerRuntime
   network: KeptNetwork
+  volumes?: VolumeStore
 }
 
 interface Joined {
@@ -139,12 +142,13 @@ export class Agent {
     const { machine, files, clock, log } = this.#options
     const { signal } = this.#ended
     const runtime = machine.runtimeOf(cloudId)
+    const volumes = machine.volumesOf?.(cloudId)
     const inner = machine.networkOf(cloudId)
     const network = createKeptNetwork({ network: inner, path: files.networkPath, clock, log })
     const isCloudHere = () => this.isLinked
     void this.#putBack({ runtime, network })
     void keepGates({ runtime, network, isCloudHere, clock, log }, signal)
-    return { runtime, network }
+    return { runtime, network, ...(volumes && { volumes }) }
   }
 
   /** After a reboot, process numbers are others': what runs is asked first. */

@@ -8,6 +8,7 @@ import { HostSession } from '#drivers/remote/host-session.ts'
 import type { Serve } from '#drivers/remote/link.ts'
 import { createRemoteNetwork } from '#drivers/remote/remote-network.ts'
 import { createRemoteRuntime } from '#drivers/remote/remote-runtime.ts'
+import { createRemoteVolumes } from '#drivers/remote/remote-volumes.ts'
 import { protocol, subjects } from '#drivers/remote/session.ts'
 import type { Beat, CloudKeys, Hello, HelloReply, Introduction } from '#drivers/remote/session.ts'
 import type { HostsFacade, Member } from '#services/hosts/facade.ts'
@@ -153,7 +154,8 @@ export class JoinedHosts implements HostDirectory {
       return await session.call(method, args)
     }
     const network = createRemoteNetwork(call, () => this.#sessions.get(name)?.namespacePath ?? '')
-    const host: Host = { name, address, runtime: createRemoteRuntime(call), network }
+    const volumes = createRemoteVolumes(call)
+    const host: Host = { name, address, runtime: createRemoteRuntime(call), network, volumes }
     this.#hosts.set(name, host)
     return host
   }

@@ -110,9 +110,13 @@ function mount(one: ContainerMount): Record<string, unknown> {
     return { Type: 'tmpfs', Target: one.target, TmpfsOptions: one.sizeBytes ? { SizeBytes: one.sizeBytes } : undefined }
   if (one.target === gateMountPoint)
     throw badRequest(`Nothing may be mounted on ${gateMountPoint}.`, { field: 'mounts' })
-  const bindOptions = one.type === 'bind' && one.propagation ? { BindOptions: { Propagation: one.propagation } } : {}
+  const bindOptions = one.type === 'bind' && one.propagation ? { BindOptions: propagating(one) } : {}
   return { Type: one.type, Source: one.source, Target: one.target, ReadOnly: one.readOnly ?? false, ...bindOptions }
 }
+
+/** What is mounted below it comes with its own rights: newer engines would make that read-only too. */
+const propagating = ({ propagation, readOnly }: Extract<ContainerMount, { type: 'bind' }>) =>
+  ({ Propagation: propagation, ...(readOnly && { ReadOnlyNonRecursive: true }) })
 
 const exposedPorts = (spec: ContainerSpec) =>
   Object.fromEntries((spec.publishedPorts ?? []).map((port) => [`${port.containerPort}/${port.protocol}`, {}]))

@@ -1,5 +1,6 @@
 /** What an agent does for the cloud: the methods of its engine and of its network stack, by name. */
 import { notFound } from '#platform/errors/errors.ts'
+import type { VolumeStore } from '#services/cinder/ports.ts'
 import type { HostNetwork } from '#services/neutron/ports.ts'
 import type { ContainerRuntime } from '#services/workloads/ports.ts'
 import type { Serve } from './link.ts'
@@ -7,6 +8,7 @@ import type { Serve } from './link.ts'
 export interface HostParts {
   runtime: ContainerRuntime
   network: HostNetwork
+  volumes?: VolumeStore
 }
 
 type Method = (...args: unknown[]) => Promise<unknown>

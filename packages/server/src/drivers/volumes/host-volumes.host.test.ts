@@ -176,3 +176,13 @@ test('files are sparse, also those written from a stream of zeros', { skip }, as
   await lab.store.createFrom({ id, sizeBytes: 64 * mebibyte }, Readable.from(zeros), 'raw')
   assert.equal((await stat(fileOf(lab, id))).blocks, 0)
 })
+
+test('a cloud that leaves the machine leaves nothing mounted or attached, and its volumes', { skip }, async () => {
+  await using lab = new VolumesLab()
+  const [volumeId, workloadId] = [await lab.volume(), uuid()]
+  await lab.store.plug(plugOf(volumeId, workloadId))
+  await lab.store.letGo()
+  assert.deepEqual(lab.devices(), [])
+  assert.ok(!isMounted(join(lab.folder, 'store', 'slots')))
+  assert.deepEqual((await lab.store.list()).map(({ id }) => id), [volumeId])
+})

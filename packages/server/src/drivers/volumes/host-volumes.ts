@@ -54,7 +54,10 @@ export class HostVolumes implements VolumeStore {
 
   /** Puts back what a reboot took, and drops what a dead process left half made. Every other method waits for it. */
   restore(): Promise<void> {
-    return (this.#restored ??= this.#restore())
+    return (this.#restored ??= this.#restore().catch((error: unknown) => {
+      this.#restored = undefined
+      throw error
+    }))
   }
 
   space = (): Promise<StoreSpace> => this.#files.space()
@@ -170,6 +173,13 @@ export class HostVolumes implements VolumeStore {
     await this.restore()
     for (const hold of this.#holds.ofWorkload(workloadId)) await this.unplug(hold)
     await this.#slots.clear(workloadId)
+  }
+
+  /** The cloud leaves this machine: nothing stays mounted or attached. The volumes themselves stay. */
+  async letGo(): Promise<void> {
+    await this.restore()
+    for (const hold of this.#holds.list()) await this.unplug(hold)
+    await this.#slots.unshare()
   }
 
   async #alone<T>(volumeId: string, work: () => Promise<T>): Promise<T> {

@@ -56,6 +56,11 @@ export class Slots {
     await rmdir(path).catch(ignoreMissing)
   }
 
+  async unshare(): Promise<void> {
+    this.#ready = undefined
+    while (isMounted(this.#folder)) await run('umount', this.#folder)
+  }
+
   async #share(): Promise<boolean> {
     if (isShared(this.#folder)) return true
     try {
