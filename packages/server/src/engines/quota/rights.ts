@@ -28,7 +28,14 @@ export interface Sides {
   victim: number
 }
 
-export const rankOf = (tree: QuotaTree, node: number, resource: number): number =>
+/** As much of a tree as decides who comes first. */
+export interface SharingTree {
+  readonly ledger: Ledger
+  /** How a node takes part in its parent's sharing. */
+  sharing(node: number, resource: number): { weight: number; tier: number }
+}
+
+export const rankOf = (tree: SharingTree, node: number, resource: number): number =>
   precedence(tree.sharing(node, resource))
 
 export const isWithinOwn = (ledger: Ledger, { leaf, vector }: Claimant, node: number): boolean =>

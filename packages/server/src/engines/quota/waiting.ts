@@ -2,7 +2,7 @@
 import { compareRatios, compareText } from './amounts.ts'
 import { NO_NODE } from './ledger.ts'
 import { isWithinOwn, rankOf } from './rights.ts'
-import type { QuotaTree } from './tree.ts'
+import type { SharingTree } from './rights.ts'
 import type { Vector } from './claims.ts'
 
 export interface Waiter {
@@ -16,7 +16,7 @@ export interface Waiter {
 /**
  * Who is served next. Requests within their side's own first, then tier, smallest excess per weight, priority, age, id.
  */
-export const nextInLine = <W extends Waiter>(tree: QuotaTree, waiters: readonly W[]): W | undefined => {
+export const nextInLine = <W extends Waiter>(tree: SharingTree, waiters: readonly W[]): W | undefined => {
   let entrants = waiters.map((waiter) => ({ waiter, path: pathFromRoot(tree, waiter.leaf) }))
   const depth = Math.max(0, ...entrants.map(({ path }) => path.length))
   // From the deepest level up, keep the winner below each node; what is left at level 0 are the winners of the roots.
@@ -29,13 +29,13 @@ interface Entrant<W> {
   path: number[]
 }
 
-const pathFromRoot = (tree: QuotaTree, leaf: number): number[] => {
+const pathFromRoot = (tree: SharingTree, leaf: number): number[] => {
   const path: number[] = []
   for (let node = leaf; node !== NO_NODE; node = tree.ledger.parents[node]!) path.unshift(node)
   return path
 }
 
-const winners = <W extends Waiter>(tree: QuotaTree, entrants: readonly Entrant<W>[], level: number): Entrant<W>[] => {
+const winners = <W extends Waiter>(tree: SharingTree, entrants: readonly Entrant<W>[], level: number): Entrant<W>[] => {
   const best = new Map<number, Entrant<W>>()
   const others: Entrant<W>[] = []
   for (const entrant of entrants) {
@@ -49,7 +49,7 @@ const winners = <W extends Waiter>(tree: QuotaTree, entrants: readonly Entrant<W
   return [...others, ...best.values()]
 }
 
-const beats = <W extends Waiter>(tree: QuotaTree, a: Entrant<W>, b: Entrant<W>, level: number): boolean => {
+const beats = <W extends Waiter>(tree: SharingTree, a: Entrant<W>, b: Entrant<W>, level: number): boolean => {
   const left = a.path[level],
     right = b.path[level]
   const order =
@@ -59,7 +59,7 @@ const beats = <W extends Waiter>(tree: QuotaTree, a: Entrant<W>, b: Entrant<W>, 
   return (order || compareEqualRights(a.waiter, b.waiter)) < 0
 }
 
-const compareSides = (tree: QuotaTree, a: Waiter, left: number, b: Waiter, right: number): number => {
+const compareSides = (tree: SharingTree, a: Waiter, left: number, b: Waiter, right: number): number => {
   const mine = isWithinOwn(tree.ledger, { ...a, ownOnly: false }, left)
   const theirs = isWithinOwn(tree.ledger, { ...b, ownOnly: false }, right)
   if (mine !== theirs) return mine ? -1 : 1
@@ -69,7 +69,7 @@ const compareSides = (tree: QuotaTree, a: Waiter, left: number, b: Waiter, right
 }
 
 /** The resource of which the side would use most beyond its own, per weight. */
-const standing = (tree: QuotaTree, { leaf, vector }: Waiter, node: number) => {
+const standing = (tree: SharingTree, { leaf, vector }: Waiter, node: number) => {
   const { ledger } = tree
   const each = vector.resources.map((resource, index) => ({
     rank: rankOf(tree, node, resource),
@@ -84,5 +84,6 @@ const standing = (tree: QuotaTree, { leaf, vector }: Waiter, node: number) => {
   )
 }
 
-const compareEqualRights = (a: Waiter, b: Waiter): number =>
+/** Between those of one project. */
+export const compareEqualRights = (a: Waiter, b: Waiter): number =>
   b.priority - a.priority || a.sinceMs - b.sinceMs || compareText(a.id, b.id)

@@ -29,9 +29,10 @@ export interface ReserveRequest {
    * When it does not fit: `refuse` (default) throws, `wait` answers with state `waiting`, `policy` does what the
    * project's policy says of the resource that is missing. What can never fit is refused. The reservation is made when
    * capacity returns, in fair order, and told by `quota.waiting.granted` (subject, projectId, amounts); ask again with
-   * the same subject to see, and `commit` what was granted. `cancel` gives the ask up.
+   * the same subject to see, and `commit` what was granted. `cancel` gives the ask up. `count`: it is there already, as
+   * data of a length that nobody said is once it has come; it is counted, and nothing more is admitted meanwhile.
    */
-  whenFull?: 'refuse' | 'wait' | 'policy'
+  whenFull?: 'refuse' | 'wait' | 'policy' | 'count'
   /** A waiting ask is given up after this, told by `quota.waiting.expired`. Default: the policy's, else never. */
   waitMaxMs?: number
   /** The row exists once this transaction commits: committed at once, without a `commit` and without a time limit. */

@@ -21,6 +21,7 @@ import { QuotaFront } from './manager/front.ts'
 import { History } from './manager/history.ts'
 import { Limits } from './manager/limits.ts'
 import { gauges, witness } from './manager/metrics.ts'
+import { OutsideClaims } from './manager/outside-claims.ts'
 import { WaitingBoard } from './manager/owners-waiting.ts'
 import { Moves } from './manager/owners-moves.ts'
 import type { QuotaParts } from './manager/parts.ts'
@@ -71,6 +72,7 @@ export const quota = defineService<QuotaApi, QuotaFacade, ServiceDeps>({
       },
       api: {
         board,
+        outside: new OutsideClaims(parts, front, front.waitingLine),
         past: new HistoryBoard(parts, board),
         unified,
         waiting: new WaitingBoard(parts, board, front.waitingLine),

@@ -5,6 +5,7 @@ import { Nullable, Strict, T } from '#platform/api-kit/schema.ts'
 import type { ResourceLimit } from '../facade.ts'
 import { happeningKinds } from '../manager/history.ts'
 import type { Step } from '../manager/board.ts'
+import { claimRoutes } from './claims.ts'
 import { happeningView, moment, waitingView } from './history-view.ts'
 import type { QuotaApi } from './quota-api.ts'
 
@@ -214,4 +215,5 @@ export const routes: Route<QuotaApi>[] = [
     reply: { status: 200 },
     handler: async ({ unified }) => ({ unified_limits: await unified.list() }),
   }),
+  ...claimRoutes,
 ]

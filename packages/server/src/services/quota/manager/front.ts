@@ -4,7 +4,6 @@ import type { Executor, Tx } from '#platform/db/database.ts'
 import { isAmount, UNLIMITED } from '#engines/quota/amounts.ts'
 import { agedLoansOf } from '#engines/quota/loan-ages.ts'
 import type { AgedLoan } from '#engines/quota/loan-ages.ts'
-import type { QuotaRefusal } from '#engines/quota/refusals.ts'
 import type {
   Amounts,
   QuotaFacade,
@@ -33,10 +32,8 @@ import { noticeOf, noticesOf } from './owners-notices.ts'
 import type { QuotaParts } from './parts.ts'
 import { charge, walkOf } from './path-count.ts'
 import type { KnownProjects } from './projects.ts'
-import { mayWait, patienceOf } from './patience.ts'
-import type { Patience } from './patience.ts'
+import { mayWait } from './patience.ts'
 import { Reclaim, planOf } from './reclaim.ts'
-import type { Wish } from './reclaim.ts'
 import { recallMemory, rememberReclaim } from './reclaimed.ts'
 import { comingBack, overQuota } from './refusing.ts'
 import { standingOf } from '../store/standing.ts'
@@ -70,7 +67,12 @@ export class QuotaFront implements QuotaFacade {
       commit: (tx, subject) => this.commit(tx, subject),
       cancel: counting.drop,
     })
-    this.waitingLine = new Waiting(parts, { ...counting, admit: (tx, claim) => this.#admit(tx, claim) })
+    this.waitingLine = new Waiting(parts, {
+      ...counting,
+      admit: (tx, claim) => this.#admit(tx, claim),
+      regather: (tx, projectId) => this.reclaim.gather(tx, projectId),
+      prepare: async (tx, projectId, resources) => void (await this.#available(tx, projectId, resources)),
+    })
   }
 
   async #available(tx: Tx, projectId: string, resources: readonly string[]): Promise<Record<string, number>> {
@@ -102,11 +104,14 @@ export class QuotaFront implements QuotaFacade {
   async #reserveAlong(tx: Tx, request: ReserveRequest, claim: StoredClaim): Promise<Reservation> {
     const project = await this.#projects.ensure(tx, request.projectId)
     if (!(await claimInsert(tx, claim))) return reservationOf((await claimFetch(tx, request.subject))!)
-    if (await this.#count(tx, project, claim)) {
+    const isThere = request.whenFull === 'count'
+    if (await this.#count(tx, project, claim, isThere)) {
       if (mayWait(request)) await this.waitingLine.settled(tx, request.subject)
       return reservationOf(claim)
     }
-    return this.#notNow(tx, project, { ...request, deltas: claim.amounts })
+    const asked = { ...request, deltas: claim.amounts }
+    const waiting = mayWait(request) ? await this.waitingLine.insteadOfRefusing(tx, project, asked) : undefined
+    return waiting ?? this.#refuse(tx, project, asked)
   }
 
   /** Makes and counts the claim of somebody who waits, if it fits now. */
@@ -121,9 +126,9 @@ export class QuotaFront implements QuotaFacade {
 
   /**
    * Counts a claim that is written already at every node that it spills to, and at every one that watches its subtree.
-   * False if it does not fit; then what was kept for the project is free, too.
+   * False if it does not fit; then what was kept for the project is free, too. What `isThere` fits in any case.
    */
-  async #count(tx: Tx, project: StoredProject, claim: StoredClaim): Promise<boolean> {
+  async #count(tx: Tx, project: StoredProject, claim: StoredClaim, isThere = false): Promise<boolean> {
     const { amounts } = claim
     const held = await this.reclaim.redeem(tx, project.id)
     let borrowed: Amounts = {}
@@ -131,7 +136,7 @@ export class QuotaFront implements QuotaFacade {
       amounts,
       apply: (walk) => {
         borrowed = walk.borrowing(amounts)
-        return walk.fits(amounts) && walk.count(amounts, 1, claim.state === 'reserved')
+        return (isThere || walk.fits(amounts)) && walk.count(amounts, 1, claim.state === 'reserved')
       },
       uncounted: claim.subject,
     })
@@ -176,8 +181,8 @@ export class QuotaFront implements QuotaFacade {
     await this.reclaim.gather(tx, projectId)
   }
 
-  /** Waits or refuses. The explanation looks at the whole tree; the decision did not have to. */
-  async #notNow(tx: Tx, project: StoredProject, request: ReserveRequest): Promise<Reservation> {
+  /** The explanation looks at the whole tree; the decision did not have to. */
+  async #refuse(tx: Tx, project: StoredProject, request: ReserveRequest): Promise<never> {
     const { id, rootId } = project
     const engine = await growAsking(tx, rootId, { projectIds: [id], uncounted: request.subject }),
       { tree } = engine,
@@ -190,9 +195,7 @@ export class QuotaFront implements QuotaFacade {
       throw new LostRace(`quota of project ${id} was released meanwhile`)
     const refusal = engine.refusalOf(tree.project(id), vector)
     const lineage = request.lineage ?? request.subject
-    const wish = { projectId: id, amounts: { ...deltas }, subject: request.subject, lineage }
-    const patience = patienceOf(tree, request, refusal.resource)
-    if (patience) return this.#wait(tx, project, { request, patience, wish, refusal })
+    const wish = { projectId: id, amounts: { ...deltas }, subject: request.subject, lineage, priority: request.priority }
     const { code: reason, resource, node } = refusal
     this.#parts.history.refused({ ...wish, reason, resource, node })
     const noticed = await claimsNoticed(tx, id),
@@ -205,40 +208,6 @@ export class QuotaFront implements QuotaFacade {
     // The refusal undoes this transaction, so the notices are given in one of their own.
     this.#parts.wish(wish)
     throw comingBack(refusal, plan.dueMs - now)
-  }
-
-  async #wait(
-    tx: Tx,
-    { id, rootId }: StoredProject,
-    {
-      request,
-      patience,
-      wish,
-      refusal,
-    }: { request: ReserveRequest; patience: Patience; wish: Wish; refusal: QuotaRefusal },
-  ): Promise<Reservation> {
-    const { subject, deltas } = request,
-      since = this.#parts.clock.now()
-    await claimDelete(tx, subject)
-    await this.reclaim.gather(tx, id)
-    await this.waitingLine.enter(tx, {
-      subject,
-      projectId: id,
-      amounts: { ...deltas },
-      reclaimable: request.reclaimable ?? 'never',
-      priority: request.priority ?? 0,
-      lineage: request.lineage ?? null,
-      since,
-      expiresAt: patience.waitMaxMs === undefined ? null : since + patience.waitMaxMs,
-      ttlMs: request.ttlMs ?? defaultTtlMs,
-    })
-    await this.waitingLine.serve(tx, rootId)
-    // With what was kept for it already it may fit after all.
-    const granted = await claimFetch(tx, subject)
-    if (granted) return reservationOf(granted)
-    this.#parts.wish(wish)
-    const expiresAt = patience.waitMaxMs === undefined ? null : since + patience.waitMaxMs
-    return { subject, projectId: id, deltas, state: 'waiting', reason: overQuota(refusal).message, expiresAt }
   }
 
   async loans(projectId: string): Promise<AgedLoan[]> {

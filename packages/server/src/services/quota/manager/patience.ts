@@ -1,8 +1,9 @@
 /** Whether a request that does not fit waits, and how long: as it says itself, else as its project's policy says. */
-import { reachable } from '#engines/quota/rights.ts'
-import type { QuotaTree } from '#engines/quota/tree.ts'
+import type { Executor } from '#platform/db/database.ts'
 import type { ReserveRequest } from '../facade.ts'
-import { policyOf } from './owners-policy.ts'
+import { projectsByIds } from '../store/projects.ts'
+import type { StoredProject } from '../store/projects.ts'
+import type { ProjectPolicy } from './owners-policy.ts'
 
 export interface Patience {
   /** Undefined: as long as it takes. */
@@ -11,22 +12,23 @@ export interface Patience {
 
 export const mayWait = ({ whenFull }: ReserveRequest): boolean => whenFull === 'wait' || whenFull === 'policy'
 
-/** Nothing: it is refused, as it must be when it could not fit though nobody else used anything. */
-export const patienceOf = (tree: QuotaTree, request: ReserveRequest, missing: string): Patience | undefined => {
-  if (!mayWait(request)) return undefined
-  const policy = policyOf(tree.project(request.projectId))
-  const waits = request.whenFull === 'wait' || (policy.whenFullOf?.[missing] ?? policy.whenFull) === 'wait'
-  return waits && couldFit(tree, request) ? { waitMaxMs: request.waitMaxMs ?? policy.waitMaxMs } : undefined
+/** Nothing: it is refused. `missing`: the resource that it does not get. */
+export const patienceOf = async (
+  executor: Executor,
+  project: StoredProject,
+  request: ReserveRequest,
+  missing: string,
+): Promise<Patience | undefined> => {
+  const { whenFull, waitMaxMs } = request
+  if (whenFull === 'wait' && waitMaxMs !== undefined) return { waitMaxMs }
+  const policy = await policyAlong(executor, project)
+  const waits = whenFull === 'wait' || (policy.whenFullOf?.[missing] ?? policy.whenFull) === 'wait'
+  return waits ? { waitMaxMs: waitMaxMs ?? policy.waitMaxMs } : undefined
 }
 
-const couldFit = (tree: QuotaTree, { projectId, deltas }: ReserveRequest): boolean => {
-  const { leaf } = tree.project(projectId)
-  return Object.entries(deltas).every(([name, amount]) => amount <= roomOf(tree, leaf, tree.resourceNumber(name)!))
-}
-
-/** The most that a leaf could ever use, if all above and beside it were idle. */
-const roomOf = ({ ledger }: QuotaTree, leaf: number, resource: number): number => {
-  let room = reachable(ledger, leaf, resource)
-  for (let node = leaf; node >= 0; node = ledger.parents[node]!) room = Math.min(room, ledger.ceiling(node, resource))
-  return room
+/** What the project itself sets, else the nearest above it. */
+const policyAlong = async (executor: Executor, { path }: StoredProject): Promise<Partial<ProjectPolicy>> => {
+  const ids = path.map((node) => node.replace(/\/self$/, ''))
+  const policies = new Map((await projectsByIds(executor, [...new Set(ids)])).map(({ id, policy }) => [id, policy]))
+  return Object.assign({}, ...ids.toReversed().map((id) => policies.get(id)))
 }

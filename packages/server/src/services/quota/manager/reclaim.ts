@@ -6,6 +6,7 @@ import { claimFetch, claimInsert, claimNotice, claimsNoticed } from '../store/cl
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
 import { ticketDelete, ticketFetch, ticketsExpired, ticketWrite } from '../store/tickets.ts'
+import { waitingFetch } from '../store/waiting.ts'
 import { growTree, holdSubject, waitingHold } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 import { recallMemory } from './reclaimed.ts'
@@ -27,6 +28,10 @@ export interface Wish {
   subject: string
   /** Default: the subject. */
   lineage?: string
+  /** Default 0. */
+  priority?: number
+  /** It stands in line: when it no longer does there is nothing to wish for. */
+  waits?: boolean
 }
 
 /**
@@ -43,6 +48,7 @@ export const planOf = (
     amounts: wish.amounts,
     whenFull: 'reclaim',
     lineage: wish.lineage ?? wish.subject,
+    priority: wish.priority,
   }
   const outcome = engine.claim(ask, nowMs)
   return outcome.state === 'reclaiming' ? { notices: outcome.notices, dueMs: outcome.dueMs } : undefined
@@ -61,6 +67,7 @@ export class Reclaim {
   async begin(tx: Tx, wish: Wish): Promise<void> {
     const project = await projectFetch(tx, wish.projectId)
     if (!project || (await claimsNoticed(tx, wish.projectId)).length > 0) return
+    if (wish.waits && !(await waitingFetch(tx, wish.subject))) return
     // A ticket for which nobody has to end any more is as good as it gets; the wish asks for more.
     if (await this.redeem(tx, wish.projectId)) await this.end(tx, wish.projectId)
     const now = this.#parts.clock.now()

@@ -1,42 +1,61 @@
 /** Waiting instead of being refused: asks stand in the engine's fair order, and are granted as capacity returns. */
-import type { Executor, Tx } from '#platform/db/database.ts'
-import type { QuotaTree } from '#engines/quota/tree.ts'
 import { nextInLine } from '#engines/quota/waiting.ts'
-import type { Waiter } from '#engines/quota/waiting.ts'
-import type { Amounts, WaitingAsk } from '../facade.ts'
-import { claimFetch, claimInsert } from '../store/claims.ts'
+import type { Executor, Tx } from '#platform/db/database.ts'
+import type { Amounts, Reservation, ReserveRequest, WaitingAsk } from '../facade.ts'
+import { LostRace } from '../store/cells.ts'
+import { claimDelete, claimFetch, claimInsert } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
+import type { StoredProject } from '../store/projects.ts'
+import { ticketsOfRoot } from '../store/tickets.ts'
 import {
+  lineOf,
   rootsAwaited,
   waitingDelete,
   waitingFetch,
+  waitingGathering,
+  waitingGathers,
+  waitingHead,
+  waitingHeads,
   waitingInsert,
+  waitingLate,
   waitingOfRoot,
   waitingTaken,
 } from '../store/waiting.ts'
 import type { StoredWaiting } from '../store/waiting.ts'
-import { growTree, waitingHold } from './grown-tree.ts'
+import { waitingHold } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
+import { patienceOf } from './patience.ts'
+import { overQuota } from './refusing.ts'
+import { readPaths } from './waiting-paths.ts'
+import type { WaitingPaths } from './waiting-paths.ts'
 
 /** What quota's front lends to this module: counting at a project, in the caller's transaction. */
 export interface Admitting {
   /** Makes and counts the claim if it fits now; else changes nothing. */
   admit(tx: Tx, claim: StoredClaim): Promise<boolean>
-  available(tx: Tx, projectId: string, resources: readonly string[]): Promise<Record<string, number>>
   take(tx: Tx, projectId: string, amounts: Amounts): Promise<void>
   /** Gives a hold back, and serves nobody. */
   drop(tx: Tx, subject: string): Promise<unknown>
+  /** Puts what is free into the hold of the project's ticket, if it has one. */
+  regather(tx: Tx, projectId: string): Promise<void>
+  /** Makes sure that the numbers along the project's path are there to be read. */
+  prepare(tx: Tx, projectId: string, resources: readonly string[]): Promise<void>
 }
 
-/** So many of one tree are looked at in one transaction; those behind them when these are gone. */
-const lineMax = 100
-/** Behind the first who does not fit, so many are tried. */
-const triedBehindMax = 20
+/** The place of each who waits, by subject. Null: behind the first that are put in order. */
+export type Places = ReadonlyMap<string, { position: number | null; gathered: Amounts; reason: string | null }>
+
+/** So many of one tree are put in order for people, out of so many. */
+const shownMax = 500
+const readMax = 20_000
 
 /**
  * Who is first and does not fit gathers what is free in a hold, an ordinary claim, so that smaller asks cannot pass it
  * for ever; those behind may start with what is left. All of it happens in the transaction that gives capacity back.
+ *
+ * Asks of one project for the same amounts stand in one line. Where its first does not fit nobody of it does: only the
+ * first of each line and the paths of their projects are read, whatever the size of the tree and the length of lines.
  */
 export class Waiting {
   readonly #parts: QuotaParts
@@ -49,22 +68,87 @@ export class Waiting {
 
   /** A row that waits and has been granted otherwise, because its subject asked again. */
   async settled(tx: Tx, subject: string): Promise<void> {
-    if (await waitingDelete(tx, subject)) await this.#admitting.drop(tx, waitingHold(subject))
+    if ((await waitingDelete(tx, subject))?.gathered) await this.#admitting.drop(tx, waitingHold(subject))
   }
 
-  async enter(tx: Tx, asked: StoredWaiting): Promise<void> {
-    await waitingInsert(tx, asked)
+  /** What does not fit now waits, if it may and could ever fit; nothing: it is refused. */
+  async insteadOfRefusing(tx: Tx, project: StoredProject, request: ReserveRequest): Promise<Reservation | undefined> {
+    const { subject, deltas } = request,
+      asking = { projectId: project.id, amounts: { ...deltas } }
+    const paths = await this.#pathsOf(tx, [asking])
+    const refusal = paths.refusalOf(asking)
+    if (!refusal) throw new LostRace(`quota of project ${project.id} was released meanwhile`)
+    const patience = await patienceOf(tx, project, request, refusal.resource)
+    if (!patience || !paths.couldFit(asking)) return undefined
+    await claimDelete(tx, subject)
+    await this.#admitting.regather(tx, project.id)
+    const asked = this.#askedBy(request, patience.waitMaxMs)
+    if (!(await this.#enter(tx, project, asked))) return this.#answer(asked, overQuota(refusal).message)
+    await this.serve(tx, project.rootId)
+    // With what was kept for it already it may fit after all.
+    const granted = await claimFetch(tx, subject)
+    if (granted) return { subject, projectId: project.id, deltas: granted.amounts, state: stateOf(granted) }
+    this.#wish(tx, asked)
+    return this.#answer(asked, overQuota(refusal).message)
+  }
+
+  #askedBy(request: ReserveRequest, waitMaxMs: number | undefined): StoredWaiting {
+    const { subject, projectId, deltas, started, ttlMs = defaultTtlMs } = request,
+      since = this.#parts.clock.now()
+    return {
+      subject,
+      projectId,
+      amounts: { ...deltas },
+      reclaimable: request.reclaimable ?? 'never',
+      priority: request.priority ?? 0,
+      lineage: request.lineage ?? null,
+      since,
+      expiresAt: waitMaxMs === undefined ? null : since + waitMaxMs,
+      ttlMs: started ? null : ttlMs,
+    }
+  }
+
+  #answer({ subject, projectId, amounts, expiresAt }: StoredWaiting, reason: string): Reservation {
+    return { subject, projectId, deltas: amounts, state: 'waiting', reason, expiresAt }
+  }
+
+  /** True when it stands first in its line: who stands behind another changes nothing for anybody. */
+  async #enter(tx: Tx, { rootId }: StoredProject, asked: StoredWaiting): Promise<boolean> {
     const { subject, projectId, amounts } = asked
-    tx.emit('quota.waiting.asked', { subject, projectId, amounts })
-    await this.#parts.history.tell(tx, { kind: 'waiting', projectId, subject, amounts })
+    const before = await waitingFetch(tx, subject)
+    if (!before) {
+      await waitingInsert(tx, asked, rootId)
+      tx.emit('quota.waiting.asked', { subject, projectId, amounts })
+      await this.#parts.history.tell(tx, { kind: 'waiting', projectId, subject, amounts })
+    }
+    return (await waitingHead(tx, rootId, lineOf(before ?? asked)))?.subject === subject
   }
 
-  /** Gives an ask up, with what it had gathered. False: it does not wait. */
+  /** Told once the ask is safe; lost if the process dies, and told again when the line is next looked at. */
+  #wish(tx: Tx, { projectId, amounts, subject, lineage, priority }: StoredWaiting): void {
+    const wish = { projectId, amounts, subject, lineage: lineage ?? subject, priority, waits: true }
+    tx.afterCommit(() => this.#parts.wish(wish))
+  }
+
+  /** Gives an ask up; what it had gathered is for the others. False: it does not wait. */
   async leave(tx: Tx, subject: string, why: 'cancelled' | 'expired' = 'cancelled'): Promise<boolean> {
     const asked = await waitingFetch(tx, subject)
-    if (!asked || !(await waitingDelete(tx, subject))) return false
-    await this.#admitting.drop(tx, waitingHold(subject))
-    const { projectId, amounts } = asked
+    if (!asked) return false
+    const { rootId = asked.projectId } = (await projectFetch(tx, asked.projectId)) ?? {}
+    const wasFirst = (await waitingHead(tx, rootId, lineOf(asked)))?.subject === subject
+    if (!(await this.#forget(tx, asked, why))) return false
+    if (wasFirst) await this.serve(tx, rootId)
+    return true
+  }
+
+  async #forget(
+    tx: Tx,
+    { subject, projectId, amounts }: StoredWaiting,
+    why: 'cancelled' | 'expired',
+  ): Promise<boolean> {
+    const left = await waitingDelete(tx, subject)
+    if (!left) return false
+    if (left.gathered) await this.#admitting.drop(tx, waitingHold(subject))
     tx.emit(`quota.waiting.${why}`, { subject, projectId })
     await this.#parts.history.tell(tx, { kind: 'waitEnded', projectId, subject, amounts, details: { why } })
     return true
@@ -76,75 +160,156 @@ export class Waiting {
 
   /** Gives up what is out of time below a root, and grants what fits. */
   async serve(tx: Tx, rootId: string): Promise<void> {
-    const line = await this.#timely(tx, await waitingTaken(tx, rootId, lineMax))
-    if (line.length === 0) return
-    for (const { subject } of line) await this.#admitting.drop(tx, waitingHold(subject))
-    const { tree } = await growTree(tx, rootId)
-    let isFirst = true,
-      tried = 0
-    for (let left = line; left.length > 0 && tried <= triedBehindMax;) {
-      const next = firstOf(tree, left)
-      left = left.filter((asked) => asked !== next)
-      if (await this.#grant(tx, tree, next)) continue
-      if (isFirst) await this.#gather(tx, tree, next)
-      isFirst = false
-      tried++
+    for (const late of await waitingLate(tx, rootId, this.#parts.clock.now())) await this.#forget(tx, late, 'expired')
+    const heads = await waitingTaken(tx, await waitingHeads(tx, rootId))
+    if (heads.length === 0) return
+    await this.#dropHolds(tx, rootId)
+    const ticketed = new Set((await ticketsOfRoot(tx, rootId)).map(({ projectId }) => projectId))
+    await this.#serveHeads(tx, rootId, { heads, ticketed })
+  }
+
+  async #dropHolds(tx: Tx, rootId: string): Promise<void> {
+    for (const subject of await waitingGathering(tx, rootId)) {
+      await this.#admitting.drop(tx, waitingHold(subject))
+      await waitingGathers(tx, subject, false)
     }
   }
 
-  async #timely(tx: Tx, line: readonly StoredWaiting[]): Promise<StoredWaiting[]> {
-    const now = this.#parts.clock.now()
-    const late = line.filter(({ expiresAt }) => expiresAt !== null && expiresAt <= now)
-    for (const { subject } of late) await this.leave(tx, subject, 'expired')
-    return line.filter((asked) => !late.includes(asked))
+  /**
+   * In the order of the line. What is free becomes only less here: who does not fit once is asked no more, unless
+   * something is kept for its project.
+   */
+  async #serveHeads(
+    tx: Tx,
+    rootId: string,
+    { heads, ticketed }: { heads: StoredWaiting[]; ticketed: ReadonlySet<string> },
+  ): Promise<void> {
+    const fresh = new Set<StoredWaiting>()
+    let paths = await this.#pathsOf(tx, heads),
+      hasFirst = false
+    for (let left = heads; left.length > 0;) {
+      const mayFit = (asked: StoredWaiting) => ticketed.has(asked.projectId) || paths.fits(asked)
+      const next = nextInLine(
+        paths,
+        (hasFirst ? left.filter(mayFit) : left).map((asked) => paths.candidate(asked)),
+      )
+      if (!next) break
+      const { asked } = next
+      left = left.filter((one) => one !== asked)
+      if (mayFit(asked) && (await this.#grant(tx, asked))) {
+        fresh.delete(asked)
+        if (ticketed.has(asked.projectId)) paths = await this.#pathsOf(tx, [...left, asked])
+        else paths.count(asked)
+        for (const behind of await this.#nextOf(tx, rootId, asked)) {
+          fresh.add(behind)
+          left.push(behind)
+        }
+      } else if (!hasFirst) {
+        hasFirst = true
+        await this.#gather(tx, paths, asked)
+      }
+    }
+    // Whoever is first now may have a right to what others borrowed, as the one before had.
+    for (const asked of fresh) this.#wish(tx, asked)
   }
 
-  async #grant(tx: Tx, tree: QuotaTree, asked: StoredWaiting): Promise<boolean> {
-    const { subject, projectId, amounts } = asked,
+  /** Who is first now where another was granted. */
+  async #nextOf(tx: Tx, rootId: string, granted: StoredWaiting): Promise<StoredWaiting[]> {
+    const next = await waitingHead(tx, rootId, lineOf(granted))
+    return next ? waitingTaken(tx, [next]) : []
+  }
+
+  async #grant(tx: Tx, asked: StoredWaiting): Promise<boolean> {
+    const { subject, projectId, amounts, ttlMs } = asked,
       now = this.#parts.clock.now()
-    const claim = { ...claimFrom(asked, subject, now), amounts, expiresAt: now + asked.ttlMs }
-    if (!(await this.#admitting.admit(tx, claim))) return false
+    const claim = claimFrom(asked, subject, now)
+    const terms = ttlMs === null ? { state: 'committed' as const } : { expiresAt: now + ttlMs }
+    if (!(await this.#admitting.admit(tx, { ...claim, ...terms }))) return false
     await waitingDelete(tx, subject)
-    countIn(tree, projectId, amounts)
     tx.emit('quota.waiting.granted', { subject, projectId, amounts, waitedMs: now - asked.since })
     return true
   }
 
   /** Keeps for the first in line what of its ask is free now. */
-  async #gather(tx: Tx, tree: QuotaTree, asked: StoredWaiting): Promise<void> {
-    const { projectId } = asked
-    const room = await this.#admitting.available(tx, projectId, Object.keys(asked.amounts))
-    const gained = Object.entries(asked.amounts)
-      .map(([name, amount]) => [name, Math.min(amount, room[name] ?? 0)] as const)
-      .filter(([, amount]) => amount > 0)
-    if (gained.length === 0) return
-    const amounts = Object.fromEntries(gained)
+  async #gather(tx: Tx, paths: WaitingPaths, asked: StoredWaiting): Promise<void> {
+    const { projectId, subject } = asked
+    const amounts = paths.gatherable(asked)
+    if (Object.keys(amounts).length === 0) return
     await this.#admitting.take(tx, projectId, amounts)
-    await claimInsert(tx, { ...claimFrom(asked, waitingHold(asked.subject), this.#parts.clock.now()), amounts })
-    countIn(tree, projectId, amounts)
+    await claimInsert(tx, { ...claimFrom(asked, waitingHold(subject), this.#parts.clock.now()), amounts })
+    await waitingGathers(tx, subject, true)
+    paths.count({ projectId, amounts })
   }
 
-  /** Everybody who waits in the project's tree in the order in which they are served, or those of the project alone. */
+  /** The numbers that these meet; made anew where a project or a resource is new to them. */
+  async #pathsOf(tx: Tx, asking: readonly Pick<StoredWaiting, 'projectId' | 'amounts'>[]): Promise<WaitingPaths> {
+    const paths = await readPaths(tx, asking)
+    const unknown = asking.filter((asked) => !paths.knows(asked))
+    if (unknown.length === 0) return paths
+    for (const { projectId, amounts } of unknown) await this.#admitting.prepare(tx, projectId, Object.keys(amounts))
+    return readPaths(tx, asking)
+  }
+
+  /** Those who wait in the project's tree in the order in which they are served, or those of the project alone. */
   async line(executor: Executor, projectId: string, options: { whole?: boolean } = {}): Promise<WaitingAsk[]> {
     const project = await projectFetch(executor, projectId)
     if (!project) return []
-    const { tree } = await growTree(executor, project.rootId)
-    const ordered: StoredWaiting[] = []
-    for (let left = await waitingOfRoot(executor, project.rootId, lineMax); left.length > 0;) {
-      const next = firstOf(tree, left)
-      ordered.push(next)
-      left = left.filter((asked) => asked !== next)
-    }
-    const line = await Promise.all(ordered.map((asked, index) => this.#shown(executor, asked, index + 1)))
-    return line.filter((asked) => options.whole === true || asked.projectId === projectId)
+    const all = await waitingOfRoot(executor, project.rootId, readMax)
+    const ordered = await this.#inOrder(executor, all)
+    const mine = ordered
+      .map((asked, index) => ({ asked, position: index + 1 }))
+      .filter(({ asked }) => options.whole === true || asked.projectId === projectId)
+    return Promise.all(mine.map(({ asked, position }) => this.#shown(executor, asked, position)))
+  }
+
+  async #inOrder(executor: Executor, waiting: readonly StoredWaiting[]): Promise<StoredWaiting[]> {
+    const paths = await readPaths(executor, waiting)
+    const known = waiting.filter((asked) => paths.knows(asked))
+    return paths.inOrder(known, shownMax)
   }
 
   async #shown(executor: Executor, asked: StoredWaiting, position: number): Promise<WaitingAsk> {
     const { subject, projectId, amounts, since, expiresAt } = asked
-    const gathered = (await claimFetch(executor, waitingHold(subject)))?.amounts ?? {}
-    return { subject, projectId, deltas: amounts, since, expiresAt, position, gathered }
+    return {
+      ...{ subject, projectId, deltas: amounts, since, expiresAt, position },
+      gathered: await gatheredBy(executor, subject),
+    }
+  }
+
+  /** Where each of these stands among all of its tree, what is kept for it, and what is in its way. */
+  async places(executor: Executor, asked: readonly StoredWaiting[]): Promise<Places> {
+    const places = new Map<string, { position: number | null; gathered: Amounts; reason: string | null }>()
+    const byRoot = await this.#byRoot(executor, asked)
+    for (const [rootId, some] of byRoot) {
+      const all = await waitingOfRoot(executor, rootId, readMax)
+      const positions = new Map(
+        (await this.#inOrder(executor, all)).map(({ subject }, index) => [subject, index + 1]),
+      )
+      const paths = await readPaths(executor, some)
+      for (const one of some) {
+        const refusal = paths.knows(one) ? paths.refusalOf(one) : undefined
+        const reason = refusal ? overQuota(refusal).message : null
+        const gathered = await gatheredBy(executor, one.subject)
+        places.set(one.subject, { position: positions.get(one.subject) ?? null, gathered, reason })
+      }
+    }
+    return places
+  }
+
+  async #byRoot(executor: Executor, asked: readonly StoredWaiting[]): Promise<Map<string, StoredWaiting[]>> {
+    const roots = new Map<string, string>()
+    for (const id of new Set(asked.map(({ projectId }) => projectId)))
+      roots.set(id, (await projectFetch(executor, id))?.rootId ?? id)
+    return Map.groupBy(asked, ({ projectId }) => roots.get(projectId)!)
   }
 }
+
+const defaultTtlMs = 600_000
+
+const stateOf = ({ state }: StoredClaim): Reservation['state'] => state
+
+const gatheredBy = async (executor: Executor, subject: string): Promise<Amounts> =>
+  (await claimFetch(executor, waitingHold(subject)))?.amounts ?? {}
 
 const claimFrom = (asked: StoredWaiting, subject: string, startedAt: number): StoredClaim => ({
   subject,
@@ -159,26 +324,3 @@ const claimFrom = (asked: StoredWaiting, subject: string, startedAt: number): St
   deadlineAt: null,
   lineage: asked.lineage,
 })
-
-const firstOf = (tree: QuotaTree, line: readonly StoredWaiting[]): StoredWaiting => {
-  const waiters = line.map((asked): Waiter & { asked: StoredWaiting } => ({
-    id: asked.subject,
-    leaf: tree.project(asked.projectId).leaf,
-    vector: vectorOf(tree, asked.amounts),
-    priority: asked.priority,
-    sinceMs: asked.since,
-    asked,
-  }))
-  return nextInLine(tree, waiters)!.asked
-}
-
-const vectorOf = (tree: QuotaTree, amounts: Amounts): Waiter['vector'] => ({
-  resources: Object.keys(amounts).map((name) => tree.resourceNumber(name)!),
-  amounts: Object.values(amounts),
-})
-
-const countIn = (tree: QuotaTree, projectId: string, amounts: Amounts): void => {
-  for (const [name, amount] of Object.entries(amounts)) {
-    tree.ledger.apply(tree.project(projectId).leaf, tree.resourceNumber(name)!, amount)
-  }
-}

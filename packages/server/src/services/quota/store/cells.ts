@@ -22,9 +22,14 @@ const onPath: StatementTexts = {
   postgresql: 'select * from quota_cell where node = any ($1) and resource = any ($2)',
 }
 
-export async function cellsOnPath(tx: Tx, path: readonly string[], resources: readonly string[]): Promise<CellRow[]> {
-  const lists = tx.dialect === 'postgresql' ? [path, resources] : [toJson(path), toJson(resources)]
-  return (await runStatement<CellRow>(tx, onPath, lists)).rows
+/** Of each node of one path, or of several. */
+export async function cellsOnPath(
+  executor: Executor,
+  path: readonly string[],
+  resources: readonly string[],
+): Promise<CellRow[]> {
+  const lists = executor.dialect === 'postgresql' ? [path, resources] : [toJson(path), toJson(resources)]
+  return (await runStatement<CellRow>(executor, onPath, lists)).rows
 }
 
 export const cellsOfRoot = (executor: Executor, rootId: string): Promise<CellRow[]> =>

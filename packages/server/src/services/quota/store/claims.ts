@@ -20,7 +20,7 @@ export interface StoredClaim {
   lineage?: string | null
 }
 
-const toClaim = (row: ClaimRow): StoredClaim => ({
+export const toClaim = (row: ClaimRow): StoredClaim => ({
   subject: row.subject,
   projectId: row.project_id,
   amounts: fromJson(row.amounts),

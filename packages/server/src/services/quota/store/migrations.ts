@@ -15,6 +15,7 @@ import {
 } from '#platform/db/columns.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
 import type { Migration } from '#platform/db/migrate.ts'
+import { waitingLines } from './waiting-migration.ts'
 
 type Schema = Parameters<Migration['up']>[0]
 
@@ -192,4 +193,5 @@ export const migrations: Migration[] = [
       await waiting(schema)
     },
   }),
+  waitingLines,
 ]

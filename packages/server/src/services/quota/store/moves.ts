@@ -2,6 +2,7 @@
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { toJson } from '#platform/db/json.ts'
 import type { QuotaTables } from './tables.ts'
+import { waitingMove } from './waiting.ts'
 
 export interface PlacedProject {
   id: string
@@ -29,6 +30,7 @@ export async function projectPlace(
     .set({ parent_id: parentId, root_id: rootId, path: toJson(path) })
     .where('id', '=', id)
     .execute()
+  await waitingMove(tx, id, rootId)
 }
 
 /** Running numbers of a tree that is no more. */

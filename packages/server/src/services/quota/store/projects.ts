@@ -2,6 +2,7 @@
 import type { Executor } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import { bothTexts, runStatement } from '#platform/db/statement.ts'
+import type { StatementTexts } from '#platform/db/statement.ts'
 import type { HoldingRow, ProjectRow, QuotaTables } from './tables.ts'
 
 export interface StoredProject {
@@ -25,6 +26,16 @@ const byId = bothTexts('select * from quota_project where id = ?')
 export async function projectFetch(executor: Executor, id: string): Promise<StoredProject | undefined> {
   const [row] = (await runStatement<ProjectRow>(executor, byId, [id])).rows
   return row && toProject(row)
+}
+
+const byIds: StatementTexts = {
+  sqlite: 'select * from quota_project where id in (select value from json_each(?1))',
+  postgresql: 'select * from quota_project where id = any ($1)',
+}
+
+export async function projectsByIds(executor: Executor, ids: readonly string[]): Promise<StoredProject[]> {
+  const list = executor.dialect === 'postgresql' ? ids : toJson(ids)
+  return (await runStatement<ProjectRow>(executor, byIds, [list])).rows.map(toProject)
 }
 
 export async function projectsOfRoot(executor: Executor, rootId: string): Promise<StoredProject[]> {

@@ -91,8 +91,14 @@ export interface WaitingRow {
   lineage: string | null
   since: number
   expires_at: number | null
-  /** How long the reservation is kept once it is granted. */
+  /** How long the reservation is kept once it is granted; −1: it has started then. */
   ttl_ms: number
+  /** Of its project's tree. */
+  root_id: string
+  /** The project and the amounts: who stands in one line fits where the first of it fits, and nowhere else. */
+  line: string
+  /** 1: what is free is kept for it. */
+  gathers: number
 }
 
 /** A project that takes back what it has a right to: how much in all. What it has got so far is its hold, a claim. */
