@@ -23,6 +23,7 @@ import { serverRoutes } from './api/servers.ts'
 import { tenantNetworkRoutes } from './api/tenant-networks.ts'
 import { usageRoutes } from './api/usage.ts'
 import { versionMax, versionMin, versionRoutes } from './api/versions.ts'
+import { buildWaitingController } from './controllers/build-waiting.ts'
 import { followController } from './controllers/follow.ts'
 import { giveBackController } from './controllers/give-back.ts'
 import { snapshotController } from './controllers/snapshot.ts'
@@ -47,6 +48,7 @@ import { ServerReader } from './manager/server-reader.ts'
 import { ServerSecurity } from './manager/server-security.ts'
 import { ServerSettings } from './manager/server-settings.ts'
 import { Usage } from './manager/usage.ts'
+import { WaitingServers } from './manager/waiting-servers.ts'
 import { policies } from './policies.ts'
 import { migrations } from './store/migrations.ts'
 import { migrationsList } from './store/migrations-list.ts'
@@ -61,18 +63,18 @@ const routes = [
   tenantNetworkRoutes, securityGroupRoutes, auditLogRoutes,
 ].flat()
 
-const managers = (parts: NovaParts): NovaApi => {
+const managers = (parts: NovaParts, waiting: WaitingServers): NovaApi => {
   const flavors = new Flavors(parts)
-  const orders = new ServerOrders(parts)
+  const orders = new ServerOrders(parts, waiting)
   return {
     flavors, orders,
     servers: new ServerReader(parts),
-    serverCreate: new ServerCreate(parts, flavors),
+    serverCreate: new ServerCreate(parts, flavors, waiting),
     changes: new ServerChanges(parts, flavors, orders),
     settings: new ServerSettings(parts, orders),
     interfaces: new ServerInterfaces(parts, orders),
     security: new ServerSecurity(parts),
-    insight: new ServerInsight(parts),
+    insight: new ServerInsight(parts, waiting),
     keypairs: new Keypairs(parts),
     groups: new ServerGroups(parts),
     hosts: new Hosts(parts),
@@ -103,13 +105,14 @@ export const nova = defineService<NovaApi, NovaFacade, ServiceDeps>({
   policies,
   migrations,
   create: (deps) => {
-    const api = managers(deps)
+    const waiting = new WaitingServers(deps)
+    const api = managers(deps, waiting)
     return {
       api,
       facade: lookUp(deps),
       controllers: [
         followController(deps, deps.bus), snapshotController(deps),
-        giveBackController(deps, new Preemption(deps, api.orders, api.changes)),
+        giveBackController(deps, new Preemption(deps, api.orders, api.changes)), buildWaitingController(waiting),
       ],
       seed: async () => {
         await api.quotas.declare()

@@ -48,7 +48,18 @@ const BlockDeviceV2 = Strict({
   volume_type: opt(T.Union([T.String({ maxLength: 255 }), T.Null()], since('2.67'))),
 })
 
+/** Whether a create that finds no room waits, and how many seconds at most; else as its project's quota policy says. */
+export const whenFullHint = 'quaystone:when_full'
+export const waitMaxHint = 'quaystone:wait_max'
+
 export const Hints = T.Object({
+  [whenFullHint]: opt(T.Unsafe<'refuse' | 'wait'>({
+    type: 'string', enum: ['refuse', 'wait'],
+    description: 'When the project has no room: refuse, or wait in line. Default: as its quota policy says.',
+  })),
+  [waitMaxHint]: opt(Whole(1, 31_536_000, {
+    description: 'Seconds after which a waiting server is given up. Default: as the quota policy says, else never.',
+  })),
   group: opt(T.Union([Uuid(), T.Array(Uuid())])),
   different_host: opt(T.Union([Uuid(), T.Array(Uuid())])),
   same_host: opt(T.Union([Uuid(), T.Array(Uuid())])),

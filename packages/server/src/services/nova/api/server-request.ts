@@ -7,6 +7,7 @@ import type { NetworksAsk } from '../manager/requested-networks.ts'
 import type { CreateRequest } from '../manager/server-create.ts'
 import type { RebuildRequest } from '../manager/server-changes.ts'
 import { atLeast } from './manners.ts'
+import { waitMaxHint, whenFullHint } from './server-bodies.ts'
 import type { CreateBody, RebuildBody, ServerDraft } from './server-bodies.ts'
 import { canonical, wholeOf } from './shapes.ts'
 
@@ -130,6 +131,17 @@ const personalityOf = (files: { path?: string; contents?: string }[] | undefined
 const hintsOf = (body: CreateBody): Record<string, unknown> =>
   (body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {}) as Record<string, unknown>
 
+type Patience = Pick<CreateRequest, 'whenFull' | 'waitMaxMs'>
+
+/** What `Hints` has checked already. */
+const patienceOf = (hints: Record<string, unknown>): Patience => {
+  const seconds = hints[waitMaxHint] as number | string | undefined
+  return {
+    whenFull: (hints[whenFullHint] as 'refuse' | 'wait' | undefined) ?? 'policy',
+    ...(seconds !== undefined && { waitMaxMs: wholeOf(seconds) * 1000 }),
+  }
+}
+
 /** What a create must be allowed beyond creating. */
 const enforceParts = (ctx: RequestContext, draft: ServerDraft, networks: NetworksAsk): void => {
   if (networks !== 'none' && networks?.length) ctx.enforce('os_compute_api:servers:create:attach_network')
@@ -150,12 +162,13 @@ export const createRequest = (ctx: RequestContext, body: CreateBody): CreateRequ
   const draft = body.server
   const counts = countsOf(draft)
   const networks = networksOf(ctx, draft.networks)
+  const hints = hintsOf(body)
   enforceParts(ctx, draft, networks)
   return {
-    ...namesOf(ctx, draft, counts), ...counts, ...destinationOf(ctx, draft), networks,
+    ...namesOf(ctx, draft, counts), ...counts, ...destinationOf(ctx, draft), ...patienceOf(hints), networks,
     flavorId: flavorIdOf(draft.flavorRef), imageId: imageOf(draft), keyName: draft.key_name,
     metadata: draft.metadata ?? {}, tags: [...new Set(draft.tags ?? [])], userData: draft.user_data,
-    personality: personalityOf(draft.personality), hints: hintsOf(body),
+    personality: personalityOf(draft.personality), hints,
     securityGroups: draft.security_groups?.flatMap((group) => group.name ?? []),
     configDrive: isTrue(draft.config_drive), diskConfig: draft['OS-DCF:diskConfig'] ?? 'MANUAL',
     accessIpV4: draft.accessIPv4, accessIpV6: canonical(draft.accessIPv6),

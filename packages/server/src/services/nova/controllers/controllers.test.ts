@@ -1,12 +1,14 @@
-/** Nova's three controllers: they do it, do it once, and may die after every step. */
+/** Nova's controllers: they do it, do it once, and may die after every step. */
 import assert from 'node:assert/strict'
 import { controllerSuite } from '#platform/controllers/testing.ts'
 import type { ControllerBench } from '#platform/controllers/testing.ts'
 import { testDatabases } from '#platform/db/testing.ts'
 import type { Tx } from '#platform/db/database.ts'
 import type { TestDatabase } from '#platform/db/testing.ts'
+import { assertNoDrift } from '#services/quota/testing.ts'
 import { serverSubject } from '../manager/quota-words.ts'
 import { NovaCloud } from '../testing/nova-cloud.ts'
+import { wait, WaitingCloud } from '../testing/waiting-cloud.ts'
 import { act, bootServer, createServer, show } from '../testing/steps.ts'
 
 /** Notes effects by name, and can throw once after the `n`th of them. */
@@ -124,7 +126,43 @@ const giveBackBench = async (database: TestDatabase): Promise<ControllerBench> =
   })
 }
 
+/** One server and a batch of two that were granted, one out of time, and one that waits still. */
+const buildWaitingBench = async (database: TestDatabase): Promise<ControllerBench> => {
+  const bench = await WaitingCloud.start(database, 4)
+  const { cloud } = bench
+  const running = [await bench.id('r1'), await bench.id('r2'), await bench.id('r3'), await bench.id('r4')]
+  const alone = await bench.id('alone')
+  const { reservation_id: batch } = (
+    await bench.create('batch', { min_count: 2, max_count: 2, return_reservation_id: true })
+  ).body
+  const late = await bench.id('late', { hints: { ...wait, 'quaystone:wait_max': 1 } })
+  const patient = await bench.id('patient')
+  const { servers } = (await cloud.ask('GET', `/v2.1/servers?reservation_id=${batch}`)).body
+  const built: string[] = [alone, ...servers.map(({ id }: { id: string }) => id)]
+  for (const id of running.slice(0, 3)) await bench.end(id)
+  cloud.clock.advance(1000)
+  await bench.serve()
+  const effects = new Effects()
+  const ensure = cloud.workloads.ensure.bind(cloud.workloads)
+  cloud.workloads.ensure = async (tx, workload) => {
+    const made = await ensure(tx, workload)
+    effects.noteIn(tx as Tx, `make ${workload.id}`)
+    return made
+  }
+  return benchOf(cloud, effects, 'nova.build-waiting', async () => {
+    for (const id of built) {
+      assert.equal(await bench.standing(id), 'committed')
+      assert.equal(cloud.workloads.rows.has(id), true)
+    }
+    assert.equal((await show(cloud, late)).status, 'ERROR')
+    assert.deepEqual([await bench.standing(patient), cloud.workloads.rows.has(patient)], ['waiting', false])
+    assert.equal(await bench.instances('project-a'), 4)
+    await assertNoDrift(cloud.db)
+  })
+}
+
 for (const database of testDatabases()) {
+  controllerSuite({ name: `nova.build-waiting on ${database.name}`, make: () => buildWaitingBench(database) })
   controllerSuite({ name: `nova.give-back on ${database.name}`, make: () => giveBackBench(database) })
   controllerSuite({ name: `nova.follow on ${database.name}`, make: () => followBench(database) })
   controllerSuite({ name: `nova.snapshot on ${database.name}`, make: () => snapshotBench(database) })

@@ -17,6 +17,8 @@ import type { Following } from '../states/follow.ts'
 interface Sight { server: Server; workload: Workload | undefined; zone: string | null }
 interface FollowStep { id: string; workload: Workload | undefined; zone: string | null }
 
+/** A container changed, or a server without one is to go. */
+const topics = ['workloads.changed', 'nova.server.bare']
 const perPass = 200
 const everySeconds = 5
 
@@ -28,7 +30,7 @@ class LookAgain {
   readonly #ids = new Set<string>()
   #before: string[] = []
   constructor(bus: Bus) {
-    bus.subscribe('workloads.changed', (data) => {
+    for (const topic of topics) bus.subscribe(topic, (data) => {
       const { id } = (data as OutboxEvent).payload as { id?: unknown }
       if (typeof id === 'string') this.#ids.add(id)
     })
@@ -58,7 +60,9 @@ class Lookout {
   async observe(limit: number): Promise<Sight[]> {
     const ids = await this.#idsToSee(limit)
     const { workloads } = this.#parts.facades
-    const [servers, found] = await Promise.all([serversByIds(this.#parts.db, ids), workloads.fetchMany(ids)])
+    // The servers first: a workload is made in the transaction that says so in its server's row, and never before it.
+    const servers = await serversByIds(this.#parts.db, ids)
+    const found = await workloads.fetchMany(ids)
     const alive = [...servers.values()].filter((server) => !server.deleted)
     const zones = await this.#zones(alive, found)
     return alive.map((server) => {
@@ -146,7 +150,7 @@ export const followController = (parts: NovaParts, bus: Bus): Controller<Sight[]
   return defineController<Sight[], FollowStep>({
     name: 'nova.follow',
     about: "Makes every server's row say what its container is, and ends the actions that were ordered.",
-    wakesOn: ['workloads.changed'],
+    wakesOn: topics,
     everySeconds,
     perPass,
     observe: (limit) => lookout.observe(limit),

@@ -8,10 +8,9 @@ import { serversByIds, serversByName } from '../store/servers.ts'
 import {
   dockerSettings, metadataPrefix, privilegedOptions, referredServers, settingsOfServer,
 } from './docker-options.ts'
-import type { Flavor, SecurityGroupRef, Server, ServerGroup } from './model.ts'
+import type { Flavor, Personality, SecurityGroupRef, Server, ServerGroup } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import type { NetworksAsk } from './requested-networks.ts'
-import type { Personality } from './seed-files.ts'
 
 const gib = 1024 ** 3
 

@@ -93,6 +93,21 @@ export interface Keypair {
   createdAt: number
 }
 
+/** A file that the client puts into its server; the contents are base64. */
+export interface Personality { path: string; contents: string }
+
+/** One port to be made or adopted, before its id is known. */
+export interface PortPlan { networkId: string; adoptedId?: string; fixedIp?: string; tag?: string }
+
+/** What a create found out and asked for that the server's own row does not say. Plain data: it may have to wait. */
+export interface BuildPlan {
+  ports: PortPlan[]
+  /** Ids of the servers that settings refer to, by the name they use. */
+  referred: Record<string, string>
+  forcedHost?: string
+  personality: Personality[]
+}
+
 export type GroupPolicy = 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity'
 
 export interface ServerGroup {

@@ -1,7 +1,7 @@
 /** Names and subjects under which Nova counts at quota, and its refusals in Nova's words. */
 import { forbidden, isRefusal } from '#platform/errors/errors.ts'
-import type { Amounts } from '#services/quota/facade.ts'
-import type { Flavor } from './model.ts'
+import type { Amounts, ReserveRequest } from '#services/quota/facade.ts'
+import type { Flavor, Server } from './model.ts'
 
 /** What Nova declares to quota, with upstream's defaults. */
 export const novaResources: { name: string; defaultLimit: number; unit?: string }[] = [
@@ -21,11 +21,36 @@ export const serverSubject = (serverId: string): string => `nova:server:${server
 export const resizeSubject = (serverId: string, migrationUuid: string): string =>
   `nova:server:${serverId}:resize:${migrationUuid}`
 
+/** Servers that were asked for together and must start together, for as long as they have not. */
+export const batchSubject = (reservationId: string): string => `nova:reservation:${reservationId}`
+
+export const isOwnSubject = (subject: string): boolean => subject.startsWith(serverSubject(''))
+
 /** The server that bears a charge, its own or its resize's; undefined: the subject is of something else. */
 export const serverOfSubject = (subject: string): string | undefined => /^nova:server:([^:]+)/.exec(subject)?.[1]
 
 export const amountsOf = (flavor: Pick<Flavor, 'vcpus' | 'ramMiB'>): Amounts =>
   ({ instances: 1, cores: flavor.vcpus, ram: flavor.ramMiB })
+
+/** A server that comes back under its name is the same to quota: reclaimed, it has to cool down. */
+const lineageOf = ({ projectId, name }: Pick<Server, 'projectId' | 'name'>): string => `nova:${projectId}:${name}`
+
+type Counted = Pick<Server, 'id' | 'projectId' | 'name' | 'flavor'>
+
+/** What one server asks of quota; its row is written in the same transaction. */
+export const askOf = (server: Counted): ReserveRequest => ({
+  projectId: server.projectId, deltas: amountsOf(server.flavor), subject: serverSubject(server.id),
+  reclaimable: 'yes', started: true, lineage: lineageOf(server),
+})
+
+/** What several of one kind ask as one, all or nothing. */
+export const batchAskOf = (servers: readonly Counted[], subject: string): ReserveRequest => {
+  const [{ projectId, flavor }] = servers as [Counted]
+  const deltas = Object.fromEntries(
+    Object.entries(amountsOf(flavor)).map(([resource, amount]) => [resource, amount * servers.length]),
+  )
+  return { projectId, deltas, subject, reclaimable: 'yes', started: true }
+}
 
 /** How much more the new flavor takes; nothing where it takes less. */
 export const growthOf = (from: Flavor, to: Flavor): Amounts =>

@@ -7,6 +7,7 @@ import type { Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import { parkedAmounts } from './parking.ts'
 import { amountsOf, serverSubject } from './quota-words.ts'
+import { hasWorkload } from './waiting-servers.ts'
 
 /** A resize that nobody has confirmed holds what either flavor needs. */
 const held = ({ flavor, oldFlavor }: Server): Record<string, number> => {
@@ -19,7 +20,8 @@ const look = async (executor: Executor, id: string): Promise<HeldByRow | undefin
   if (!server || server.deleted) return undefined
   const parked = await parkedFetch(executor, id)
   const amounts = parked ? parkedAmounts(held(server), parked) : held(server)
-  return { key: id, projectId: server.projectId, amounts, reclaimable: 'yes' }
+  // One that waits is counted when it is granted, a little before it has a workload; one that waited in vain never.
+  return { key: id, projectId: server.projectId, amounts, reclaimable: 'yes', mayBeFree: !hasWorkload(server) }
 }
 
 export const serversHeld = ({ db }: Pick<NovaParts, 'db'>): QuotaOwner => ({

@@ -3,14 +3,12 @@ import type { RequestContext } from '#platform/auth/context.ts'
 import { badRequest, conflict, forbidden } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
 import type { NetworkInfo, PortInfo } from '#services/neutron/facade.ts'
+import type { PortPlan } from './model.ts'
 import type { NovaParts } from './parts.ts'
 
 export interface NetworkAsk { networkId?: string; portId?: string; fixedIp?: string; tag?: string }
 /** `undefined` and an empty list: Nova's default network. */
 export type NetworksAsk = NetworkAsk[] | 'auto' | 'none' | undefined
-
-/** One port to be made or adopted, before its id is known. */
-export interface PortPlan { networkId: string; adoptedId?: string; fixedIp?: string; tag?: string }
 
 type Neutron = NovaParts['facades']['neutron']
 const viewerOf = (caller: RequestContext) => ({ projectId: caller.projectId, isAdmin: caller.isAdmin })

@@ -1,6 +1,6 @@
 /** The files a server is born with: keys, user data and metadata where cloud-init looks, and personality files. */
 import type { WorkloadSpec } from '#services/workloads/facade.ts'
-import type { Server } from './model.ts'
+import type { Personality, Server } from './model.ts'
 
 type SeedFile = WorkloadSpec['files'][number]
 
@@ -33,8 +33,6 @@ const seedTree = (root: string, server: Server): SeedFile[] => {
     ...(server.userData ? [at('user_data', server.userData)] : []),
   ]
 }
-
-export interface Personality { path: string; contents: string }
 
 /** To put files into a container costs its engine a process: a server that was told nothing finds nothing. */
 const isTold = ({ userData, keyData, configDrive, metadata }: Server): boolean =>

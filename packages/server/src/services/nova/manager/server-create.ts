@@ -4,6 +4,7 @@ import type { Tx } from '#platform/db/database.ts'
 import { badRequest, isRefusal } from '#platform/errors/errors.ts'
 import { hexId, uuid } from '#platform/ids/ids.ts'
 import type { ImageInfo } from '#services/glance/facade.ts'
+import type { Reservation } from '#services/quota/facade.ts'
 import { actionInsert } from '../store/actions.ts'
 import { keypairFetch } from '../store/keypairs.ts'
 import { serverInsert } from '../store/servers.ts'
@@ -11,13 +12,13 @@ import { power } from '../states/server-state.ts'
 import { CreateChecks } from './create-checks.ts'
 import type { Flavors } from './flavors.ts'
 import { hostnameOf, nameOfMember } from './hostnames.ts'
-import type { Flavor, Keypair, SecurityGroupRef, Server, ServerGroup } from './model.ts'
+import type { BuildPlan, Flavor, Keypair, Personality, SecurityGroupRef, Server, ServerGroup } from './model.ts'
 import type { NovaParts } from './parts.ts'
-import { amountsOf, inQuotaWords, serverSubject } from './quota-words.ts'
-import { planPorts, portOf } from './requested-networks.ts'
-import type { NetworksAsk, PortPlan } from './requested-networks.ts'
-import type { Personality } from './seed-files.ts'
-import { workloadSpec } from './workload-spec.ts'
+import { askOf, batchAskOf, batchSubject, inQuotaWords, serverSubject } from './quota-words.ts'
+import { planPorts } from './requested-networks.ts'
+import type { NetworksAsk } from './requested-networks.ts'
+import { buildServer } from './server-build.ts'
+import type { WaitingServers } from './waiting-servers.ts'
 
 export interface CreateRequest {
   name: string
@@ -43,6 +44,10 @@ export interface CreateRequest {
   trustedCerts?: string[]
   countMin: number
   countMax: number
+  /** When the project has no room: as its policy says, unless the request says it. */
+  whenFull: 'refuse' | 'wait' | 'policy'
+  /** Absent: as the policy says, else as long as it takes. */
+  waitMaxMs?: number
 }
 
 /** Everything a create needs to know, looked up and found good. */
@@ -50,21 +55,30 @@ interface Prepared {
   flavor: Flavor
   image: ImageInfo
   keypair?: Keypair
-  ports: PortPlan[]
-  /** Ids of the servers that settings refer to. */
-  referred: Map<string, string>
+  plan: BuildPlan
   securityGroups: SecurityGroupRef[]
   group?: ServerGroup
   reservationId: string
 }
 
+/** What one transaction writes, and how far it has come. */
+interface Batch {
+  caller: RequestContext
+  asked: CreateRequest
+  prepared: Prepared
+  drafts: Server[]
+  progress: { written: number }
+}
+
 export class ServerCreate {
   readonly #parts: NovaParts
   readonly #flavors: Flavors
+  readonly #waiting: WaitingServers
   readonly #checks: CreateChecks
-  constructor(parts: NovaParts, flavors: Flavors) {
+  constructor(parts: NovaParts, flavors: Flavors, waiting: WaitingServers) {
     this.#parts = parts
     this.#flavors = flavors
+    this.#waiting = waiting
     this.#checks = new CreateChecks(parts)
   }
 
@@ -79,41 +93,53 @@ export class ServerCreate {
   /** Fewer than `countMax` are made when quota holds no more, but never fewer than `countMin`. */
   async #commit(caller: RequestContext, asked: CreateRequest, prepared: Prepared, drafts: Server[]): Promise<Server[]> {
     for (let count = drafts.length; ;) {
-      const batch = drafts.slice(0, count)
-      let written = 0
+      const progress = { written: 0 }
+      const work = (tx: Tx) => this.#writeAll(tx, { caller, asked, prepared, drafts: drafts.slice(0, count), progress })
       try {
-        await this.#parts.db.transaction(async (tx) => {
-          written = 0
-          await this.#assertRoom(tx, caller.projectId, { asked, prepared })
-          for (const server of batch) {
-            await this.#write(tx, caller, { asked, prepared, server })
-            written++
-          }
-        })
-        return batch
+        return await this.#parts.db.transaction(work)
       } catch (error) {
-        if (!isRefusal(error) || error.kind !== 'overLimit' || written < asked.countMin) throw error
-        count = written
+        if (!isRefusal(error) || error.kind !== 'overLimit' || progress.written < asked.countMin) throw error
+        count = progress.written
       }
     }
   }
 
+  /** Those that must be made at least wait if need be; whoever is content with fewer does not wait for more. */
+  async #writeAll(tx: Tx, batch: Batch): Promise<Server[]> {
+    const { caller, asked, prepared, drafts, progress } = batch
+    const least = drafts.slice(0, asked.countMin)
+    progress.written = 0
+    const reservation = await this.#takeLeast(tx, asked, least)
+    if (reservation.state === 'waiting') {
+      for (const server of least) await this.#waiting.enter(tx, caller, { server, plan: prepared.plan, reservation })
+      return least
+    }
+    if (reservation.state === 'reserved') await this.#commitEach(tx, least)
+    for (const server of drafts) {
+      if (!least.includes(server)) await this.#parts.facades.quota.reserve(tx, askOf(server))
+      await this.#write(tx, caller, prepared, server)
+      progress.written++
+    }
+    return drafts
+  }
+
   /**
-   * What must be made at least is asked of quota as one, and given back at once to be taken by each server: so that a
-   * refusal counts all of it, and lent capacity is taken back for all of it.
+   * What must be made at least is asked of quota as one, and is each server's own then: so that a refusal counts all of
+   * it, all of it waits or none, and lent capacity is taken back for all of it.
    */
-  async #assertRoom(
-    tx: Tx, projectId: string, { asked, prepared }: { asked: CreateRequest; prepared: Prepared },
-  ): Promise<void> {
-    const { countMin } = asked
-    if (countMin < 2) return
+  async #takeLeast(tx: Tx, { whenFull, waitMaxMs }: CreateRequest, servers: Server[]): Promise<Reservation> {
     const { quota } = this.#parts.facades
-    const subject = `nova:reservation:${prepared.reservationId}`
-    const deltas = Object.fromEntries(
-      Object.entries(amountsOf(prepared.flavor)).map(([resource, amount]) => [resource, amount * countMin]),
-    )
-    await quota.reserve(tx, { projectId, deltas, subject, reclaimable: 'yes' })
-    await quota.cancel(tx, subject)
+    const patience = { whenFull, waitMaxMs }
+    if (servers.length === 1) return quota.reserve(tx, { ...askOf(servers[0]!), ...patience })
+    const ask = batchAskOf(servers, batchSubject(servers[0]!.reservationId))
+    const reservation = await quota.reserve(tx, { ...ask, ...patience })
+    if (reservation.state !== 'waiting') await quota.handOn(tx, ask.subject, servers.map(askOf))
+    return reservation
+  }
+
+  /** What was granted out of the line, in the moment in which it was to enter it. */
+  async #commitEach(tx: Tx, servers: Server[]): Promise<void> {
+    for (const { id } of servers) await this.#parts.facades.quota.commit(tx, serverSubject(id))
   }
 
   async #prepare(caller: RequestContext, asked: CreateRequest): Promise<Prepared> {
@@ -128,7 +154,10 @@ export class ServerCreate {
     const securityGroups = await this.#checks.securityGroups(caller, asked.securityGroups)
     const group = await this.#checks.group(caller, asked.hints, asked.countMax)
     const reservationId = `r-${hexId().slice(0, 8)}`
-    return { flavor, image, keypair, ports, referred, securityGroups, group, reservationId }
+    const plan: BuildPlan = {
+      ports, referred: Object.fromEntries(referred), forcedHost: asked.forcedHost, personality: asked.personality,
+    }
+    return { flavor, image, keypair, plan, securityGroups, group, reservationId }
   }
 
   async #flavor(caller: RequestContext, id: string): Promise<Flavor> {
@@ -171,43 +200,13 @@ export class ServerCreate {
     }
   }
 
-  async #write(
-    tx: Tx, caller: RequestContext,
-    { asked, prepared, server }: { asked: CreateRequest; prepared: Prepared; server: Server },
-  ): Promise<void> {
-    const { quota, workloads } = this.#parts.facades
-    // A server that comes back under its name is the same to quota: reclaimed, it has to cool down (ADR 0010).
-    await quota.reserve(tx, {
-      projectId: server.projectId, deltas: amountsOf(server.flavor), subject: serverSubject(server.id),
-      reclaimable: 'yes', started: true, lineage: `nova:${server.projectId}:${server.name}`,
-    })
-    await this.#writePorts(tx, server, prepared.ports)
-    const spec = workloadSpec({
-      server, image: prepared.image, forcedHost: asked.forcedHost, group: prepared.group,
-      personality: asked.personality,
-      networked: prepared.ports.length > 0, referred: prepared.referred,
-    })
-    const workload = await workloads.ensure(tx, {
-      id: server.id, ownerService: 'nova', projectId: server.projectId, userId: server.userId, name: server.name, spec,
-    })
-    await serverInsert(tx, { ...server, awaited: workload.generation })
+  async #write(tx: Tx, caller: RequestContext, { image, group, plan }: Prepared, server: Server): Promise<void> {
+    const generation = await buildServer(this.#parts, tx, { server, image, group, plan })
+    await serverInsert(tx, { ...server, awaited: generation })
     await actionInsert(tx, {
       serverId: server.id, action: 'create', event: 'compute__do_build_and_run_instance', requestId: caller.requestId,
-      userId: caller.userId, projectId: caller.projectId, generation: workload.generation, host: null, message: null,
+      userId: caller.userId, projectId: caller.projectId, generation, host: null, message: null,
       result: null, details: null, startedAt: server.createdAt, finishedAt: null,
     })
-  }
-
-  async #writePorts(tx: Tx, server: Server, plans: PortPlan[]): Promise<void> {
-    for (const plan of plans) {
-      try {
-        await this.#parts.facades.neutron.portEnsure(tx, portOf(plan, server))
-      } catch (error) {
-        if (!isRefusal(error) || error.kind !== 'conflict' || !plan.fixedIp) throw error
-        throw badRequest(
-          `Fixed IP address ${plan.fixedIp} is already in use on instance: ${error.message}`, error.details, error,
-        )
-      }
-    }
   }
 }

@@ -5,6 +5,7 @@ import type { ContainerStats } from '#services/workloads/facade.ts'
 import { actionFetch, actionsList } from '../store/actions.ts'
 import type { InstanceAction, Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
+import type { WaitingServers } from './waiting-servers.ts'
 
 const consoleBytesMax = 1024 * 1024
 /** Control characters that a JSON client cannot show; line feeds and tabs stay. */
@@ -14,7 +15,11 @@ export interface Diagnostics { stats: ContainerStats; ports: PortInfo[]; uptimeS
 
 export class ServerInsight {
   readonly #parts: NovaParts
-  constructor(parts: NovaParts) { this.#parts = parts }
+  readonly #waiting: Pick<WaitingServers, 'words'>
+  constructor(parts: NovaParts, waiting: Pick<WaitingServers, 'words'>) {
+    this.#parts = parts
+    this.#waiting = waiting
+  }
 
   /** The last `lines` of what the container wrote; all when undefined. */
   async console(server: Server, lines: number | undefined): Promise<string> {
@@ -56,13 +61,19 @@ export class ServerInsight {
   ): Promise<InstanceAction[]> {
     const after = asked.marker === undefined ? undefined : await actionFetch(this.#parts.db, server.id, asked.marker)
     if (asked.marker !== undefined && !after) throw badRequest(`marker [${asked.marker}] not found`)
-    return actionsList(this.#parts.db, server.id, { ...asked, after })
+    return this.#inWords(server, await actionsList(this.#parts.db, server.id, { ...asked, after }))
   }
 
   async action(server: Server, requestId: string): Promise<InstanceAction> {
     const action = await actionFetch(this.#parts.db, server.id, requestId)
     if (!action) throw notFound(`Action ${requestId} not found`)
-    return action
+    return (await this.#inWords(server, [action]))[0]!
+  }
+
+  /** The create of a server that waits says where it stands now. */
+  async #inWords(server: Server, actions: InstanceAction[]): Promise<InstanceAction[]> {
+    const words = await this.#waiting.words(server)
+    return actions.map((action) => (action.id === words?.actionId ? { ...action, message: words.message } : action))
   }
 
   networks(server: Server): Promise<PortInfo[]> {

@@ -12,6 +12,7 @@ import type { Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import { unpark } from './parking.ts'
 import { serverMissing } from './server-reader.ts'
+import type { WaitingServers } from './waiting-servers.ts'
 
 /** The action's name and its event's, as upstream's clients know them. */
 export interface ActionWords { action: string; event: string }
@@ -55,7 +56,11 @@ export type Actor = Pick<RequestContext, 'requestId' | 'userId' | 'projectId' | 
 
 export class ServerOrders {
   readonly #parts: NovaParts
-  constructor(parts: NovaParts) { this.#parts = parts }
+  readonly #waiting: Pick<WaitingServers, 'leave'>
+  constructor(parts: NovaParts, waiting: Pick<WaitingServers, 'leave'>) {
+    this.#parts = parts
+    this.#waiting = waiting
+  }
 
   start = (caller: RequestContext, server: Server) =>
     this.#simple(caller, server, { name: 'start', order: { do: 'start' } })
@@ -97,6 +102,7 @@ export class ServerOrders {
     const step = stepOf(server)
     assertOrder(step.name, server, caller)
     await unpark(this.#parts, tx, server, step.name)
+    if (step.name === 'delete') await this.#waiting.leave(tx, server)
     const generation = step.order ? await this.#order(tx, id, step.order) : null
     const now = this.#parts.clock.now()
     const rule = orderRules[step.name]
@@ -128,7 +134,11 @@ export class ServerOrders {
 
   async #order(tx: Tx, id: string, order: WorkloadOrder): Promise<number> {
     const workload = await this.#parts.facades.workloads.fetch(id)
-    if (!workload && order.do === 'delete') return 0
+    if (!workload && order.do === 'delete') {
+      // Nobody else tells the follower to look: there is no container that ends.
+      tx.emit('nova.server.bare', { id })
+      return 0
+    }
     if (!workload) throw conflict(`Instance ${id} has no container any more: only deleting it is possible.`)
     return this.#parts.facades.workloads.order(tx, id, order)
   }

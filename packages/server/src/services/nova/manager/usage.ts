@@ -26,8 +26,13 @@ export interface ProjectUsage {
 
 export interface UsagePage { limit?: number; marker?: string }
 
-const usageOf = (server: Server, { start, stop, now }: { start: number; stop: number; now: number }): ServerUsage => {
-  const from = server.launchedAt ?? server.createdAt
+type Launched = Server & { launchedAt: number }
+
+/** As upstream: a server that never ran, because it waits or could not be built, used nothing. */
+const isLaunched = (server: Server): server is Launched => server.launchedAt !== null
+
+const usageOf = (server: Launched, { start, stop, now }: { start: number; stop: number; now: number }): ServerUsage => {
+  const from = server.launchedAt
   const to = server.terminatedAt ?? server.deletedAt
   const counted = Math.max(0, Math.min(to ?? stop, stop) - Math.max(from, start))
   return {
@@ -47,8 +52,8 @@ export class Usage {
     const servers = await serversFind(this.#parts.db, { projectId }, {
       sort: [{ column: 'project_id', direction: 'asc' }, { column: 'id', direction: 'asc' }],
     })
-    const alive = servers.filter(
-      (server) => server.createdAt <= period.stop && (server.deletedAt ?? Infinity) >= period.start,
+    const alive = servers.filter(isLaunched).filter(
+      (server) => server.launchedAt <= period.stop && (server.deletedAt ?? Infinity) >= period.start,
     )
     const from = page.marker === undefined ? 0 : alive.findIndex((server) => server.id === page.marker) + 1
     const shown = alive.slice(from, page.limit === undefined ? undefined : from + page.limit)

@@ -3,9 +3,8 @@ import type { ImageInfo } from '#services/glance/facade.ts'
 import type { WorkloadScheduling, WorkloadSpec } from '#services/workloads/facade.ts'
 import { settingsOfServer, withIds } from './docker-options.ts'
 import type { DockerSettings } from './docker-options.ts'
-import type { Flavor, Server, ServerGroup } from './model.ts'
+import type { Flavor, Personality, Server, ServerGroup } from './model.ts'
 import { seedFiles } from './seed-files.ts'
-import type { Personality } from './seed-files.ts'
 import { shellWords } from './shell-words.ts'
 
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]*$/

@@ -68,7 +68,12 @@ const differing = (server: Server, change: Partial<Server>): Partial<Server> => 
   ),
 )
 
+/** It waits for quota, or waited in vain: nothing is missing, and it goes when it is told to. */
+const isBare = (server: Server, workload: FollowedWorkload | undefined): boolean =>
+  !workload && server.awaited === 0 && server.taskState !== 'deleting'
+
 export const follow = (server: Server, workload: FollowedWorkload | undefined): Following => {
+  if (isBare(server, workload)) return { change: {} }
   if (!workload || workload.state === 'deleted') {
     return { gone: true, ended: 'Success', change: { vmState: 'deleted', taskState: null, powerState: power.noState } }
   }

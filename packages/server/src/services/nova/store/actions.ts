@@ -34,6 +34,11 @@ export const actionInsert = async (tx: Tx, action: Omit<InstanceAction, 'id' | '
   return row.id
 }
 
+/** What waited begins: the workload's generation will end it. */
+export const actionStart = async (tx: Tx, id: number, generation: number): Promise<void> => {
+  await tx.as<NovaTables>().updateTable('nova_action').set({ generation, message: null }).where('id', '=', id).execute()
+}
+
 export interface ActionEnding { result: 'Success' | 'Error'; at: number; host: string | null; details: string | null }
 
 const endingColumns = ({ result, at, host, details }: ActionEnding) => ({

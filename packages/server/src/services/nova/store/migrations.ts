@@ -6,6 +6,7 @@ import {
 } from '#platform/db/columns.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
 import { passwordsMigration } from './server-passwords.ts'
+import { waitingMigration } from './waiting.ts'
 
 type Schema = Kysely<any>
 
@@ -207,4 +208,5 @@ export const migrations = [
   defineMigration({ id: '0004-reclaims', up: createReclaims }),
   defineMigration({ id: '0005-parked', up: createParked }),
   passwordsMigration,
+  waitingMigration,
 ]

@@ -162,10 +162,14 @@ export const serverTagsReplace = async (tx: Tx, serverId: string, tags: string[]
   await serverUpdate(tx, serverId, { tags, updatedAt: at })
 }
 
-/** Servers whose order is under way or whose build is: what a controller must look at after a restart. */
+/**
+ * Servers whose order is under way or whose build is: what a controller must look at after a restart. Those that wait
+ * for quota have nothing to be followed, however many they are.
+ */
 export const serversUnsettled = async (executor: Executor, limit: number): Promise<string[]> => {
   const rows = await servers(executor).select('id').where('deleted', '=', 0)
     .where((is) => is.or([is('task_state', 'is not', null), is('vm_state', '=', 'building')]))
+    .where((is) => is.or([is('awaited', '>', 0), is('task_state', '=', 'deleting')]))
     .orderBy('updated_at').limit(limit).execute()
   return rows.map((row) => row.id)
 }

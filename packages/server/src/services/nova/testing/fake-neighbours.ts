@@ -120,8 +120,8 @@ export class FakeNeutron implements Neutron {
   }
 }
 
-type Quota = Pick<QuotaFacade, 'reserve' | 'commit' | 'cancel' | 'release' | 'usage' | 'limits' | 'defaults'
-  | 'setLimits' | 'resetLimits' | 'ensureResource' | 'notices' | 'owns'>
+type Quota = Pick<QuotaFacade, 'reserve' | 'commit' | 'cancel' | 'release' | 'handOn' | 'standing' | 'usage' | 'limits'
+  | 'defaults' | 'setLimits' | 'resetLimits' | 'ensureResource' | 'notices' | 'owns'>
 
 export class FakeQuota implements Quota {
   readonly held = new Map<string, { projectId: string; deltas: Record<string, number> }>()
@@ -143,6 +143,16 @@ export class FakeQuota implements Quota {
     }
     this.held.set(subject, { projectId, deltas: { ...deltas } })
     return { subject, projectId, deltas, state: 'reserved' as const }
+  }
+
+  async handOn(_tx: unknown, subject: string, heirs: readonly { subject: string; deltas: Amounts }[]) {
+    const { projectId } = this.held.get(subject)!
+    this.held.delete(subject)
+    for (const { subject: heir, deltas } of heirs) this.held.set(heir, { projectId, deltas: { ...deltas } })
+  }
+
+  async standing(_executor: unknown, subjects: readonly string[]) {
+    return new Map(subjects.filter((one) => this.held.has(one)).map((one) => [one, 'committed' as const]))
   }
 
   readonly owners: QuotaOwner[] = []

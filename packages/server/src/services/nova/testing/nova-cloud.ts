@@ -1,6 +1,10 @@
 /** Nova alone, behind the real door, on a private database, with its neighbours in memory. */
 import type { FastifyInstance } from 'fastify'
 import { ManualClock } from '#platform/clock/clock.ts'
+import type { Clock } from '#platform/clock/clock.ts'
+import type { Database } from '#platform/db/database.ts'
+import type { ServiceMigrations } from '#platform/db/migrate.ts'
+import type { QuotaFacade } from '#services/quota/facade.ts'
 import { createMemoryBus } from '#platform/bus/memory-bus.ts'
 import { createEnforcer } from '#platform/auth/policy-enforcer.ts'
 import { testDatabases } from '#platform/db/testing.ts'
@@ -16,29 +20,36 @@ import { FakeWorkloads } from './fake-workloads.ts'
 export interface Answer { status: number; body: any; headers: Record<string, unknown> }
 export interface AskOptions { as?: string; version?: string; body?: unknown }
 
+/** Quota itself instead of its fake, on Nova's database. */
+export interface RealQuota { migrations: ServiceMigrations[]; over(db: Database, clock: Clock): QuotaFacade }
+
 export class NovaCloud {
   readonly clock = new ManualClock()
   readonly workloads = new FakeWorkloads()
   readonly neutron = new FakeNeutron()
   readonly glance = new FakeGlance()
   readonly quota = new FakeQuota()
+  readonly keystone: { projectFetch(id: string): Promise<{ id: string; name: string } | undefined> } = {
+    projectFetch: async (id) => (id.startsWith('missing') ? undefined : { id, name: id }),
+  }
   readonly bus = createMemoryBus()
   #server!: FastifyInstance
   #instance!: ReturnType<typeof nova.create>
   #deps!: ServiceDeps
 
-  static async start(database: TestDatabase = testDatabases()[0]!): Promise<NovaCloud> {
+  static async start(database: TestDatabase = testDatabases()[0]!, realQuota?: RealQuota): Promise<NovaCloud> {
     const cloud = new NovaCloud()
-    await cloud.#start(database)
+    await cloud.#start(database, realQuota)
     return cloud
   }
 
-  async #start(database: TestDatabase): Promise<void> {
-    const db = await database.open({ migrations: [{ service: 'nova', migrations: nova.migrations }] })
+  async #start(database: TestDatabase, realQuota: RealQuota | undefined): Promise<void> {
+    const migrations = [{ service: 'nova', migrations: nova.migrations }, ...(realQuota?.migrations ?? [])]
+    const db = await database.open({ migrations, clock: this.clock })
     const policy = createEnforcer({ defaults: nova.policies, overrides: {}, enforceScope: false })
-    const keystone = { projectFetch: async (id: string) => (id.startsWith('missing') ? undefined : { id, name: id }) }
     const facades = {
-      keystone, quota: this.quota, glance: this.glance, neutron: this.neutron, workloads: this.workloads,
+      keystone: this.keystone, quota: realQuota?.over(db, this.clock) ?? this.quota, glance: this.glance,
+      neutron: this.neutron, workloads: this.workloads,
     } as unknown as Facades
     this.#deps = {
       db, facades, policy, clock: this.clock, bus: this.bus, log: silentLog, metrics: createMetrics(),
