@@ -1,6 +1,7 @@
 /** The one container model: what Nova, Zun, Heat, Magnum and Murano ask of workloads. */
 import type { Tx } from '#platform/db/database.ts'
 import type { ContainerMount, ContainerStats, ExecResult } from './ports.ts'
+import type { WorkloadVolumes } from './volumes.ts'
 
 export type { ContainerMount, ContainerStats, ExecResult } from './ports.ts'
 
@@ -161,6 +162,7 @@ export interface WorkloadsFacade {
   /** Commits and exports the container into image `imageId` (made by `glance.snapshotEnsure`). Long; idempotent. */
   snapshot(id: string, imageId: string): Promise<void>
   hosts(): Promise<HostInfo[]>
+  volumes: WorkloadVolumes
   /** What bears this cloud's mark and belongs to nobody, on hosts and in the books: for `quaystone doctor`. */
   doctor(): Promise<DoctorReport>
   hostUpdate(

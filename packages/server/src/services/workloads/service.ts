@@ -7,6 +7,7 @@ import { placeController } from './controllers/place.ts'
 import { reapController } from './controllers/reap.ts'
 import { rejoinController } from './controllers/rejoin.ts'
 import { runController } from './controllers/run.ts'
+import { volumesController } from './controllers/volumes.ts'
 import { watchController } from './controllers/watch.ts'
 import type { WorkloadsFacade } from './facade.ts'
 import { createBuilder } from './manager/builder.ts'
@@ -45,6 +46,7 @@ export const workloads = defineService<WorkloadsFacade, WorkloadsFacade, Service
         placeController(parts),
         runController(parts, builder, turns),
         watchController(parts, watch, turns),
+        volumesController(parts, turns),
         reapController(parts),
         hostsController(parts),
         imagesController(parts),

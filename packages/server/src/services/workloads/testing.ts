@@ -5,6 +5,7 @@ import type { FakeHostNetwork } from '#drivers/fakes/host-network.ts'
 import { createFakeRuntime } from '#drivers/fakes/container-runtime.ts'
 import type { FakeRuntime } from '#drivers/fakes/container-runtime.ts'
 import { tarOf } from '#drivers/fakes/container-runtime-images.ts'
+import { createFakeVolumeStore, type FakeVolumeStore } from '#drivers/fakes/volume-store.ts'
 import { createMemoryBus } from '#platform/bus/memory-bus.ts'
 import { createOutboxRelay } from '#platform/bus/outbox-relay.ts'
 import { systemClock } from '#platform/clock/clock.ts'
@@ -20,6 +21,7 @@ import { uuid } from '#platform/ids/ids.ts'
 import { silentLog } from '#platform/log/log.ts'
 import { createMetrics } from '#platform/metrics/metrics.ts'
 import type { Host, ServiceDeps } from '#services/deps.ts'
+import type { VolumeStore } from '#services/cinder/ports.ts'
 import type { GlanceFacade } from '#services/glance/facade.ts'
 import type { NeutronFacade, PortInfo } from '#services/neutron/facade.ts'
 import type { PlugPlan } from '#services/neutron/facade.ts'
@@ -34,6 +36,7 @@ import { workloadsMigrations } from './store/migrations.ts'
 export interface TestHost extends Host {
   runtime: FakeRuntime
   network: FakeHostNetwork
+  volumes: FakeVolumeStore
 }
 
 /** Ports by device; survives restarts of the service, as Neutron's rows do. */
@@ -215,6 +218,7 @@ export const testHost = (name: string, clock: Clock): TestHost => ({
   address: '127.0.0.1',
   runtime: createFakeRuntime({ clock, name }),
   network: createFakeHostNetwork(),
+  volumes: createFakeVolumeStore(),
 })
 
 /** A process that may be killed: each effect counts, and after its last one nothing it does has any effect. */
@@ -309,6 +313,7 @@ function testProcess(world: TestWorld, life: Life, config: Record<string, unknow
     ...host,
     runtime: life.guardRuntime(host.runtime),
     network: life.guard<HostNetwork>(host.network, ['plug', 'unplug']),
+    volumes: life.guard<VolumeStore>(host.volumes, ['slot', 'plug', 'unplug', 'clear']),
   }))
   const instance = workloads.create({
     db,

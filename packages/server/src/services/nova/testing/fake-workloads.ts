@@ -1,6 +1,7 @@
 /** Workloads in memory: an order is done when a test says so. */
 import { conflict, notFound } from '#platform/errors/errors.ts'
 import type { HostInfo, Workload, WorkloadOrder, WorkloadState, WorkloadsFacade } from '#services/workloads/facade.ts'
+import { FakeWorkloadVolumes } from './fake-volumes.ts'
 
 const after: Partial<Record<WorkloadOrder['do'], WorkloadState>> = {
   start: 'running', stop: 'stopped', pause: 'paused', unpause: 'running', suspend: 'suspended', resume: 'running',
@@ -12,6 +13,7 @@ export class FakeWorkloads implements WorkloadsFacade {
   readonly rows = new Map<string, Workload>()
   readonly orders: { id: string; order: WorkloadOrder }[] = []
   readonly snapshots: { id: string; imageId: string }[] = []
+  readonly volumes = new FakeWorkloadVolumes()
   passwords = new Map<string, string>()
   failSnapshot: Error | undefined
   host: HostInfo = {

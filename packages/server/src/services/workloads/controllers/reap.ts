@@ -73,4 +73,6 @@ async function removeStray(parts: Parts, { remove, hostName }: { remove: string;
     'Removing a container that nobody owns',
   )
   await host.runtime.remove(remove)
+  const { why, container } = stray
+  if (why !== 'replaced' && container.workloadId) await host.volumes?.clear(container.workloadId)
 }

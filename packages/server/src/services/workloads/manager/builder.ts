@@ -3,6 +3,7 @@ import { badRequest, isRefusal } from '#platform/errors/errors.ts'
 import type { Host } from '#services/deps.ts'
 import type { ContainerStatus } from '../ports.ts'
 import { hostPatch, hostsList } from '../store/hosts.ts'
+import { volumesWait } from '../store/volumes.ts'
 import type { WorkloadRecord } from '../store/workloads.ts'
 import { workloadFetch } from '../store/workloads.ts'
 import { buildLabel, containerSpecOf } from './container-spec.ts'
@@ -17,6 +18,7 @@ import type { Parts } from './parts.ts'
 import { finish, progress, topics } from './records.ts'
 import { hasOwnCommand, sharedNetworkOf } from './spec.ts'
 import type { Slots } from './turns.ts'
+import { clearVolumes, plugVolumes, slotMount } from './volumes.ts'
 
 export interface Builder {
   /** From placed to running, or to an error that explains itself. Throws only what is worth another try. */
@@ -69,8 +71,21 @@ async function createAndStart(stage: Stage): Promise<void> {
   if (record.spec.files.length > 0)
     await host.runtime.putArchive(containerId, '/', filesTar(record.spec.files, record.createdAt))
   if (record.desired === 'stopped') return await settleStopped(stage, containerId)
-  const status = await host.runtime.start(containerId, gateOf(stage.parts, host, record))
+  const status = await startWithVolumes(stage.parts, host, { ...record, containerId })
   await settleStarted(stage, status)
+}
+
+/** A container without a gate of ours gets raw devices as soon as it runs, and mounts before it does. */
+export async function startWithVolumes(
+  parts: Parts,
+  host: Host,
+  record: WorkloadRecord & { containerId: string },
+): Promise<ContainerStatus> {
+  await plugVolumes(parts, host, record.id, 0)
+  const gate = gateOf(parts, host, record)
+  const status = await host.runtime.start(record.containerId, gate)
+  if (gate === undefined && status.pid > 0) await plugVolumes(parts, host, record.id, status.pid)
+  return status
 }
 
 /** A rebuild replaces the container; the first build has none to replace and need not ask. */
@@ -82,7 +97,8 @@ async function removeOlder({ host, record }: Stage): Promise<void> {
 
 async function create(stage: Stage): Promise<string> {
   const { host, record, images } = stage
-  const spec = containerSpecOf(record, await surroundingsOf(stage))
+  const own = containerSpecOf(record, await surroundingsOf(stage))
+  const spec = { ...own, mounts: [...own.mounts, ...(await slotMount(host, record.id))] }
   try {
     return (await host.runtime.create(spec)).id
   } catch (error) {
@@ -145,6 +161,7 @@ async function giveUp(stage: Stage, fault: Fault): Promise<void> {
   const { parts, host, record } = stage
   const known = await containerFind(host, { ...record, containerId: null })
   if (known) await host.runtime.remove(known.id)
+  await clearVolumes(host, record)
   await unplugAll(parts, host, record.id)
   await portsDown(parts, record)
   const isFirst = record.launchedAt === null
@@ -154,6 +171,7 @@ async function giveUp(stage: Stage, fault: Fault): Promise<void> {
     change: { container_id: null, pid: 0, ...(isFirst && { host_name: null }) },
     within: async (tx) => {
       if (!isFirst) return
+      await volumesWait(tx, record.id, parts.clock.now())
       await parts.placement.release(tx, record.id)
       tx.emit(topics.placing, {})
     },
@@ -184,6 +202,7 @@ export async function giveBackPlace(parts: Parts, record: WorkloadRecord): Promi
       done_generation: record.doneGeneration,
     },
     within: async (tx) => {
+      await volumesWait(tx, record.id, parts.clock.now())
       await parts.placement.release(tx, record.id)
       tx.emit(topics.placing, {})
     },

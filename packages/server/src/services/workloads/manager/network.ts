@@ -3,11 +3,17 @@ import type { Host } from '#services/deps.ts'
 import type { BeforeCommand, Sandbox } from '../ports.ts'
 import type { WorkloadRecord } from '../store/workloads.ts'
 import type { Parts } from './parts.ts'
+import { plugVolumes } from './volumes.ts'
 
-/** The gate of a workload: every port is plugged before the command runs. Undefined: it has no network of ours. */
+/** The gate of a workload: all is plugged in before the command runs. Undefined: it has no network of ours. */
 export function gateOf(parts: Parts, host: Host, record: WorkloadRecord): BeforeCommand | undefined {
   if (record.spec.networkMode !== 'tenant') return undefined
-  return (sandbox) => plugAll(parts, host, record.id, sandbox)
+  return async (sandbox) => {
+    await Promise.all([
+      plugAll(parts, host, record.id, sandbox),
+      plugVolumes(parts, host, record.id, sandbox.pid),
+    ])
+  }
 }
 
 export async function plugAll(parts: Parts, host: Host, workloadId: string, sandbox: Sandbox): Promise<void> {

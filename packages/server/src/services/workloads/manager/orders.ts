@@ -4,11 +4,11 @@ import type { Host } from '#services/deps.ts'
 import type { WorkloadOrder } from '../facade.ts'
 import type { ContainerStatus } from '../ports.ts'
 import type { WorkloadRecord } from '../store/workloads.ts'
-import { isTransient } from './builder.ts'
+import { isTransient, startWithVolumes } from './builder.ts'
 import type { Builder } from './builder.ts'
 import { containerFind, eventOf, fieldsOf, lastWordsOf } from './containers.ts'
 import { commandEnded, containerGone, orderFailed } from './faults.ts'
-import { gateOf, plugAll, portsDown } from './network.ts'
+import { plugAll, portsDown } from './network.ts'
 import type { Parts } from './parts.ts'
 import { finish } from './records.ts'
 import { withoutLostShare } from './shared-network.ts'
@@ -88,7 +88,7 @@ const verbs: { [Name in Exclude<WorkloadOrder['do'], 'delete' | 'rebuild'>]: Ver
 
 async function run({ parts, host, record }: Job, status: ContainerStatus): Promise<void> {
   if (status.state === 'paused') await host.runtime.unpause(status.id)
-  await host.runtime.start(status.id, gateOf(parts, host, record))
+  await startWithVolumes(parts, host, { ...record, containerId: status.id })
 }
 
 /** The engine cannot end a frozen process, so it is thawed first. */

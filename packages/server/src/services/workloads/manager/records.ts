@@ -17,6 +17,8 @@ export const topics = {
   work: 'workloads.work',
   /** A host came or went, or has room again. */
   hosts: 'workloads.hosts',
+  /** A volume is to be plugged in or taken out. */
+  volumes: 'workloads.volumes',
 } as const
 
 export interface Outcome {

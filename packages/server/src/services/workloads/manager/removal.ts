@@ -5,6 +5,8 @@ import { containerFind } from './containers.ts'
 import { unplugAll } from './network.ts'
 import type { Parts } from './parts.ts'
 import { finish, topics } from './records.ts'
+import { clearVolumes } from './volumes.ts'
+import { volumesForget } from '../store/volumes.ts'
 
 /** What can be reached of the workload's host: its network may answer while its engine does not. */
 export interface Reach {
@@ -20,6 +22,7 @@ export async function remove(parts: Parts, record: WorkloadRecord, { host, engin
     event: 'removed',
     change: { container_id: null, pid: 0, terminated_at: now },
     within: async (tx) => {
+      await volumesForget(tx, record.id)
       await parts.neutron.portsRelease(tx, record.id)
       await parts.placement.release(tx, record.id)
       tx.emit(topics.placing, {})
@@ -31,4 +34,5 @@ export async function remove(parts: Parts, record: WorkloadRecord, { host, engin
 async function removeContainer(record: WorkloadRecord, host: Host): Promise<void> {
   const container = await containerFind(host, record)
   if (container) await host.runtime.remove(container.id)
+  await clearVolumes(host, record)
 }

@@ -24,6 +24,7 @@ import type { Parts } from './parts.ts'
 import { topics } from './records.ts'
 import { snapshot } from './snapshot.ts'
 import { assertRunnable, claimOf } from './spec.ts'
+import { createVolumes } from './volumes.ts'
 
 export function createWorkloads(parts: Parts): WorkloadsFacade {
   const { db } = parts
@@ -53,6 +54,7 @@ export function createWorkloads(parts: Parts): WorkloadsFacade {
       await snapshot(parts, { record, host, containerId, imageId })
     },
     hosts: () => hostInfos(parts),
+    volumes: createVolumes(parts),
     doctor: () => doctorReport(parts),
     hostUpdate: (name, change) => hostUpdate(parts, name, change),
   }

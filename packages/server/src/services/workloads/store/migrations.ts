@@ -14,6 +14,7 @@ import {
   time,
 } from '#platform/db/columns.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
+import { volumesMigration } from './volumes.ts'
 
 export const workloadsMigrations = [
   defineMigration({
@@ -83,4 +84,5 @@ export const workloadsMigrations = [
         .execute()
     },
   }),
+  volumesMigration,
 ]

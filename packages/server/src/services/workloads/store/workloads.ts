@@ -103,6 +103,9 @@ export interface Work {
   hostSince: number
 }
 
+/** A container is built when the bytes of all its volumes are on its host. */
+const waitingVolumes = sql`select 1 from workload_volume as v where v.workload_id = workload.id and v.state = 'waiting'`
+
 /** Rows with work on a host, deletions first: they give back what others wait for. */
 export async function workloadsToRun(executor: Executor, limit: number): Promise<Work[]> {
   return await executor
@@ -112,6 +115,7 @@ export async function workloadsToRun(executor: Executor, limit: number): Promise
     .select(['workload.id', 'workload.generation', sql<number>`coalesce(workload_host.started_at, 0)`.as('hostSince')])
     .where('workload.todo', '=', 1)
     .where('workload.state', '!=', 'scheduling')
+    .where(sql<boolean>`(workload.state <> 'building' or not exists (${waitingVolumes}))`)
     .orderBy(sql`case workload.state when 'deleting' then 0 else 1 end`)
     .orderBy('workload.updated_at')
     .orderBy('workload.id')
