@@ -85,6 +85,17 @@ export const configSchema = T.Object({
     },
     { default: {} },
   ),
+  glance: T.Object(
+    {
+      unsizedUploads: T.Enum(['refuse', 'finish'], {
+        description:
+          'Image data whose length was not said, when the quota ends on the way: refused there, ' +
+          'or finished once, above the limit, as Glance does',
+        default: 'refuse',
+      }),
+    },
+    { default: {} },
+  ),
   quota: T.Object(
     {
       defaults: T.Record(T.String(), T.Integer({ minimum: -1 }), {

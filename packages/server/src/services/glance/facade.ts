@@ -1,5 +1,6 @@
 /** What other services may ask of Glance. */
 import type { Readable } from 'node:stream'
+import type { Tx } from '#platform/db/database.ts'
 
 export interface ImageInfo {
   id: string
@@ -40,19 +41,28 @@ export interface GlanceFacade {
   imageFetch(id: string, viewer: { projectId: string; isAdmin: boolean }): Promise<ImageInfo | undefined>
   /** The image's bytes, whatever the viewer: for hosts that load it. Throws `notFound` or `conflict` (no data yet). */
   imageData(id: string): Promise<{ stream: Readable; sizeBytes: number; sha512: string }>
-  /** Makes an image record in `queued` for a snapshot. Idempotent by id. */
-  snapshotEnsure(image: {
-    id: string
-    name: string
-    ownerId: string
-    containerFormat: string
-    diskFormat: string
-    minDiskGiB: number
-    minRamMiB: number
-    properties: Record<string, string>
-    visibility?: 'private' | 'public'
-  }): Promise<void>
-  /** Stores the snapshot's bytes and makes it `active`. Idempotent: an active image is left alone. */
+  /**
+   * Makes an image record in `queued` for a snapshot, in the caller's transaction if there is one. Idempotent by id.
+   * Throws `overLimit` when its owner may have no more images.
+   */
+  snapshotEnsure(
+    image: {
+      id: string
+      name: string
+      ownerId: string
+      containerFormat: string
+      diskFormat: string
+      minDiskGiB: number
+      minRamMiB: number
+      properties: Record<string, string>
+      visibility?: 'private' | 'public'
+    },
+    tx?: Tx,
+  ): Promise<void>
+  /**
+   * Stores the snapshot's bytes and makes it `active`. Idempotent: an active image is left alone. Throws `overLimit` when
+   * its owner may not store so much; nothing of it is kept then.
+   */
   snapshotUpload(id: string, data: Readable): Promise<void>
   /** A project's images that have all these properties, the newest first. */
   imagesWith(ownerId: string, properties: Record<string, string>): Promise<ImageInfo[]>

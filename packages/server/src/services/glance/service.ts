@@ -13,7 +13,8 @@ import { tidyData } from './controllers/tidy-data.ts'
 import type { GlanceFacade } from './facade.ts'
 import { ImageData } from './manager/data.ts'
 import { GlanceFront } from './manager/glance-facade.ts'
-import { Images } from './manager/images.ts'
+import { ImageQuota } from './manager/image-quota.ts'
+import { Images, type GlanceParts } from './manager/images.ts'
 import { Imports } from './manager/imports.ts'
 import { Members } from './manager/members.ts'
 import { policies } from './policies.ts'
@@ -33,13 +34,22 @@ export const glance = defineService<GlanceApi, GlanceFacade, ServiceDeps>({
   policies,
   migrations,
   routes: [...versionRoutes, ...imageRoutes, ...dataRoutes, ...memberRoutes, ...importRoutes, ...schemaRoutes],
-  create: ({ db, clock, log, config }) => {
-    const parts = { db, clock, ports: config.ports as GlancePorts }
-    const data = new ImageData(parts)
+  create: ({ db, clock, log, config, facades }) => {
+    const unsizedUploads = config.unsizedUploads === 'finish' ? 'finish' : 'refuse'
+    const parts: GlanceParts = { db, clock, ports: config.ports as GlancePorts, facades, unsizedUploads }
+    const quota = new ImageQuota(parts)
+    const data = new ImageData(parts, quota)
     return {
-      api: { images: new Images(parts), data, members: new Members(parts), imports: new Imports(parts) },
-      facade: new GlanceFront(parts, data),
-      controllers: [runImports({ ...parts, data, log }), tidyData({ ...parts, data })],
+      api: {
+        images: new Images(parts, quota),
+        data,
+        members: new Members(parts),
+        imports: new Imports(parts, quota),
+        usage: (projectId) => quota.usage(projectId),
+      },
+      facade: new GlanceFront(parts, data, quota),
+      controllers: [runImports({ ...parts, data, quota, log }), tidyData({ ...parts, data })],
+      seed: () => quota.declare(),
     }
   },
 })

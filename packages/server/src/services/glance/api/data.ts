@@ -1,4 +1,5 @@
 /** Routes of image bytes: upload, stage, download with ranges. */
+import type { IncomingHttpHeaders } from 'node:http'
 import { defineRoute, reply, streamBody, type Route } from '#platform/api-kit/route.ts'
 import { badRequest, unsupportedMediaType } from '#platform/errors/errors.ts'
 import type { GlanceApi } from './glance-api.ts'
@@ -46,6 +47,14 @@ const download = async (
   return reply({ status: part ? 206 : 200, headers, body: stream })
 }
 
+/** Bytes that the client says it sends; undefined: it did not say. */
+const sizeOf = (headers: IncomingHttpHeaders): number | undefined => {
+  const said = headers['x-openstack-image-size']?.toString()
+  if (said === undefined) return Number(headers['content-length']) || undefined
+  if (/^\d{1,15}$/.test(said)) return Number(said)
+  throw badRequest('x-openstack-image-size must be a whole number of bytes.', { field: 'x-openstack-image-size' })
+}
+
 const upload = (id: string, path: string, policy: string, act: 'upload' | 'stage') =>
   defineRoute({
     id,
@@ -55,10 +64,10 @@ const upload = (id: string, path: string, policy: string, act: 'upload' | 'stage
     policy,
     body: streamBody([octets]),
     reply: { status: 204 },
-    errors: [404, 409, 415],
+    errors: [404, 409, 413, 415],
     handler: async (glance: GlanceApi, ctx, { params, body, headers }) => {
       assertOctets(headers['content-type'])
-      await glance.data[act](ctx, params.image_id!, body)
+      await glance.data[act](ctx, params.image_id!, body, sizeOf(headers))
     },
   })
 

@@ -105,7 +105,7 @@ export const imageRoutes: Route<GlanceApi>[] = [
     policy: 'add_image',
     body: NewImageBody,
     reply: { status: 201 },
-    errors: [409],
+    errors: [409, 413],
     handler: async (glance, ctx, { body }) => {
       const image = await glance.images.create(ctx, newImage(body))
       const headers = {

@@ -22,7 +22,7 @@ export const importRoutes: Route<GlanceApi>[] = [
     policy: 'modify_image',
     body: ImportBody,
     reply: { status: 202 },
-    errors: [404, 409],
+    errors: [404, 409, 413],
     handler: async (glance: GlanceApi, ctx, { params, body }) => {
       await glance.imports.begin(ctx, params.image_id!, body.method)
     },
@@ -37,6 +37,15 @@ export const importRoutes: Route<GlanceApi>[] = [
     handler: () => ({
       'import-methods': { description: 'Import methods available.', type: 'array', value: [...importMethods] },
     }),
+  }),
+  defineRoute<GlanceApi>({
+    id: 'info.usage',
+    method: 'GET',
+    path: '/info/usage',
+    summary: "The project's quota of images and what it uses, sizes in MiB",
+    policy: 'authenticated',
+    reply: { status: 200 },
+    handler: async (glance, ctx) => ({ usage: await glance.usage(ctx.projectId) }),
   }),
   defineRoute<GlanceApi>({
     id: 'images.tasks',

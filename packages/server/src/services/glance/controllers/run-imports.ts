@@ -3,10 +3,12 @@ import type { Readable } from 'node:stream'
 import type { Log } from '#platform/log/log.ts'
 import { defineController } from '#platform/controllers/controller.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
+import { heldFetch } from '../store/held.ts'
 import { imageFetch } from '../store/images.ts'
 import { taskFinish, tasksOpen } from '../store/tasks.ts'
 import type { Image, Task } from '../store/tables.ts'
 import { type ImageData, stagedKey } from '../manager/data.ts'
+import type { ImageQuota } from '../manager/image-quota.ts'
 import type { GlanceParts } from '../manager/images.ts'
 
 interface Step {
@@ -15,7 +17,9 @@ interface Step {
 
 const minutesMax = 60
 
-export const runImports = (parts: GlanceParts & { data: ImageData; log: Log }) =>
+type ImportParts = GlanceParts & { data: ImageData; quota: ImageQuota; log: Log }
+
+export const runImports = (parts: ImportParts) =>
   defineController<Task[], Step>({
     name: 'glance.run-imports',
     about: 'Brings imported images in: from the staging area, a URL or a registry',
@@ -31,8 +35,7 @@ export const runImports = (parts: GlanceParts & { data: ImageData; log: Log }) =
       if (!image || image.status !== 'importing')
         return finish(parts, task, image?.status === 'active' ? '' : 'the image is gone')
       try {
-        await parts.data.activate(image, await parts.ports.blobs.write(image.id, await bytesOf(parts, task, image)))
-        await parts.ports.blobs.remove(stagedKey(image.id))
+        await bringIn(parts, task, image)
         await finish(parts, task, '')
       } catch (error) {
         if (!isRefusal(error)) parts.log.warn({ err: error, taskId: task.id }, 'image import failed')
@@ -41,6 +44,18 @@ export const runImports = (parts: GlanceParts & { data: ImageData; log: Log }) =
       }
     },
   })
+
+const bringIn = async (parts: ImportParts, task: Task, image: Image): Promise<void> => {
+  const isStaged = task.method === 'glance-direct'
+  const keptMiB = (await heldFetch(parts.db, image.id))?.amounts.image_size_total ?? 0
+  const mayComeMiB = isStaged ? 0 : await parts.quota.welcome(image.ownerId, 'data')
+  const data = await bytesOf(parts, task, image)
+  try {
+    await parts.data.activate(image, await parts.data.receive({ image, place: 'data', data, keptMiB, mayComeMiB }))
+  } finally {
+    data.destroy()
+  }
+}
 
 const bytesOf = (parts: GlanceParts, task: Task, image: Image): Promise<Readable> => {
   if (task.method === 'glance-direct') return parts.ports.blobs.read(stagedKey(image.id))

@@ -1,13 +1,11 @@
 /** Puts right what a killed process left: uploads that will never end, and bytes of images that are gone. */
 import { defineController } from '#platform/controllers/controller.ts'
-import { imageIdsAlive, imagesInStatus } from '../store/images.ts'
-import type { Image } from '../store/tables.ts'
+import { imagesAlive, type LivingImage } from '../store/held.ts'
 import { type ImageData, stagedKey } from '../manager/data.ts'
 import type { GlanceParts } from '../manager/images.ts'
 
 interface World {
-  saving: Image[]
-  alive: Set<string>
+  images: LivingImage[]
   blobs: { key: string; modifiedAt: number }[]
   now: number
 }
@@ -16,18 +14,22 @@ export type TidyStep = { do: 'give-up'; imageId: string } | { do: 'remove'; key:
 /** An upload without a process behind it is given up after this time; with one database and one process at once. */
 const orphanGraceMs = 10 * 60_000
 
+/** Bytes aside are needed until their import is over. */
+const neededKeys = ({ id, status }: LivingImage): string[] =>
+  status === 'uploading' || status === 'importing' ? [id, stagedKey(id)] : [id]
+
 export const tidyPlan = (
-  world: World,
+  { images, blobs, now }: World,
   mine: { uploading: ReadonlySet<string>; alone: boolean; startedAt: number },
 ): TidyStep[] => {
-  const stuck = world.saving.filter(
-    ({ id, updatedAt }) =>
-      !mine.uploading.has(id) && (mine.alone ? updatedAt < mine.startedAt : updatedAt < world.now - 24 * 3_600_000),
-  )
-  const keys = new Set([...world.alive].flatMap((id) => [id, stagedKey(id)]))
-  const orphans = world.blobs.filter(
-    ({ key, modifiedAt }) => !keys.has(key) && modifiedAt < world.now - orphanGraceMs,
-  )
+  const stored = new Set(blobs.map(({ key }) => key))
+  const isReceiving = ({ id, status }: LivingImage): boolean =>
+    status === 'saving' || (status === 'uploading' && !stored.has(stagedKey(id)))
+  const isSilent = ({ seenAt }: LivingImage): boolean =>
+    mine.alone ? seenAt < mine.startedAt : seenAt < now - orphanGraceMs
+  const stuck = images.filter((image) => !mine.uploading.has(image.id) && isReceiving(image) && isSilent(image))
+  const keys = new Set(images.flatMap(neededKeys))
+  const orphans = blobs.filter(({ key, modifiedAt }) => !keys.has(key) && modifiedAt < now - orphanGraceMs)
   return [
     ...stuck.map(({ id }): TidyStep => ({ do: 'give-up', imageId: id })),
     ...orphans.map(({ key }): TidyStep => ({ do: 'remove', key })),
@@ -42,12 +44,11 @@ export const tidyData = (parts: GlanceParts & { data: ImageData }) => {
     wakesOn: ['glance.image.deleted'],
     everySeconds: 60,
     perPass: 100,
-    observe: async () => ({
-      saving: await imagesInStatus(parts.db, 'saving'),
-      alive: await imageIdsAlive(parts.db),
-      blobs: await parts.ports.blobs.list(),
-      now: parts.clock.now(),
-    }),
+    // The bytes first: an image that is staged meanwhile is then one that still receives.
+    observe: async () => {
+      const blobs = await parts.ports.blobs.list()
+      return { blobs, images: await imagesAlive(parts.db), now: parts.clock.now() }
+    },
     plan: (world) =>
       tidyPlan(world, { uploading: parts.data.uploading, alone: parts.db.dialect === 'sqlite', startedAt }),
     key: (step) => (step.do === 'remove' ? step.key : step.imageId),

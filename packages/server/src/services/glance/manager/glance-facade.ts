@@ -1,11 +1,13 @@
 /** Answers Glance's facade from its managers. */
 import type { Readable } from 'node:stream'
 import type { GlanceFacade, ImageInfo } from '../facade.ts'
+import type { Tx } from '#platform/db/database.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
 import { imageFetch, imageInsert, imagesOwnedWith, imageTryMove } from '../store/images.ts'
 import type { Image } from '../store/tables.ts'
 import { imageSeen } from './access.ts'
 import type { ImageData } from './data.ts'
+import type { ImageQuota } from './image-quota.ts'
 import type { GlanceParts } from './images.ts'
 
 const infoOf = (image: Image): ImageInfo => ({
@@ -27,12 +29,16 @@ const infoOf = (image: Image): ImageInfo => ({
   updatedAt: image.updatedAt,
 })
 
+type Snapshot = Parameters<GlanceFacade['snapshotEnsure']>[0]
+
 export class GlanceFront implements GlanceFacade {
   readonly #parts: GlanceParts
   readonly #data: ImageData
-  constructor(parts: GlanceParts, data: ImageData) {
+  readonly #quota: ImageQuota
+  constructor(parts: GlanceParts, data: ImageData, quota: ImageQuota) {
     this.#parts = parts
     this.#data = data
+    this.#quota = quota
   }
 
   async imageFetch(id: string, viewer: { projectId: string; isAdmin: boolean }): Promise<ImageInfo | undefined> {
@@ -48,10 +54,15 @@ export class GlanceFront implements GlanceFacade {
     return this.#data.read(id)
   }
 
-  async snapshotEnsure(asked: Parameters<GlanceFacade['snapshotEnsure']>[0]): Promise<void> {
-    if (await imageFetch(this.#parts.db, asked.id)) return
+  snapshotEnsure(asked: Snapshot, tx?: Tx): Promise<void> {
+    if (tx) return this.#snapshotIn(tx, asked)
+    return this.#parts.db.transaction((own) => this.#snapshotIn(own, asked))
+  }
+
+  async #snapshotIn(tx: Tx, asked: Snapshot): Promise<void> {
+    if (await imageFetch(tx, asked.id)) return
     const now = this.#parts.clock.now()
-    await imageInsert(this.#parts.db, {
+    const image: Image = {
       id: asked.id,
       name: asked.name,
       status: 'queued',
@@ -71,14 +82,15 @@ export class GlanceFront implements GlanceFacade {
       tags: [],
       createdAt: now,
       updatedAt: now,
-    })
+    }
+    await this.#quota.follow(tx, image.id, () => imageInsert(tx, image))
   }
 
   async snapshotUpload(id: string, data: Readable): Promise<void> {
     const image = await imageFetch(this.#parts.db, id)
     if (!image || image.status === 'active') return void data.destroy()
     // A process died over the first try.
-    if (image.status === 'saving') await imageTryMove(this.#parts.db, id, 'failed', {})
+    if (image.status === 'saving') await this.#data.fail(id)
     await this.#data.store({ ...image, status: 'queued' }, data)
   }
 
@@ -92,14 +104,16 @@ export class GlanceFront implements GlanceFacade {
     if (image.protected) return false
     const now = this.#parts.clock.now()
     return this.#parts.db.transaction(async (tx) => {
-      const moved = await imageTryMove(tx, id, 'deleted', { deleted_at: now, updated_at: now })
+      const gone = { deleted_at: now, updated_at: now }
+      const moved = await this.#quota.follow(tx, id, () => imageTryMove(tx, id, 'deleted', gone))
       if (moved) tx.emit('glance.image.deleted', { id, projectId: image.ownerId })
       return moved
     })
   }
 
   async snapshotFail(id: string): Promise<void> {
-    await imageTryMove(this.#parts.db, id, 'deleted', { deleted_at: this.#parts.clock.now() })
+    const gone = { deleted_at: this.#parts.clock.now() }
+    await this.#parts.db.transaction((tx) => this.#quota.follow(tx, id, () => imageTryMove(tx, id, 'deleted', gone)))
     await this.#parts.ports.blobs.remove(id)
   }
 }

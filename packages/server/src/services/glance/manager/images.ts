@@ -5,10 +5,12 @@ import type { Database } from '#platform/db/database.ts'
 import type { SortKey } from '#platform/api-kit/paging.ts'
 import { badRequest, forbidden, notFound } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
+import type { Facades } from '#services/deps.ts'
 import type { GlancePorts } from '../ports.ts'
 import { imageInsert, imageMove, imagesList, imageUpdate, type ImageFilter } from '../store/images.ts'
 import type { Image, Visibility } from '../store/tables.ts'
 import { assertUnprotected, imageOwned, imageSeen, viewerOf } from './access.ts'
+import type { ImageQuota } from './image-quota.ts'
 import { applyPatch, type PatchOperation } from './patch.ts'
 import { assertWritable, type NewImage } from './fields.ts'
 
@@ -16,6 +18,9 @@ export interface GlanceParts {
   db: Database
   clock: Clock
   ports: GlancePorts
+  facades: Pick<Facades, 'quota'>
+  /** Data whose length nobody said, when quota is used up on the way: refused, or finished once, as upstream does. */
+  unsizedUploads: 'refuse' | 'finish'
 }
 
 const visibilityRules: Partial<Record<Visibility, string>> = {
@@ -64,8 +69,10 @@ const newImage = (asked: NewImage, ownerId: string, now: number): Image => {
 
 export class Images {
   readonly #parts: GlanceParts
-  constructor(parts: GlanceParts) {
+  readonly #quota: ImageQuota
+  constructor(parts: GlanceParts, quota: ImageQuota) {
     this.#parts = parts
+    this.#quota = quota
   }
 
   async create(ctx: RequestContext, asked: NewImage): Promise<Image> {
@@ -76,7 +83,7 @@ export class Images {
     this.#mayShow(ctx, image.visibility)
     assertWritable(image)
     await this.#parts.db.transaction(async (tx) => {
-      await imageInsert(tx, image)
+      await this.#quota.follow(tx, image.id, () => imageInsert(tx, image))
       tx.emit('glance.image.created', { id: image.id, projectId: ownerId })
     })
     return image
@@ -124,7 +131,7 @@ export class Images {
     assertUnprotected(image)
     const now = this.#parts.clock.now()
     await this.#parts.db.transaction(async (tx) => {
-      await imageMove(tx, id, 'deleted', { deleted_at: now, updated_at: now })
+      await this.#quota.follow(tx, id, () => imageMove(tx, id, 'deleted', { deleted_at: now, updated_at: now }))
       tx.emit('glance.image.deleted', { id, projectId: image.ownerId })
     })
   }
@@ -153,7 +160,7 @@ export class Images {
 
   async #save(image: Image): Promise<Image> {
     const saved = { ...image, updatedAt: this.#parts.clock.now() }
-    await imageUpdate(this.#parts.db, saved)
+    await this.#parts.db.transaction((tx) => this.#quota.follow(tx, saved.id, () => imageUpdate(tx, saved)))
     return saved
   }
 

@@ -2,10 +2,12 @@
 import type { RequestContext } from '#platform/auth/context.ts'
 import { badRequest, conflict, notFound } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
+import { heldFetch } from '../store/held.ts'
 import { imageMove } from '../store/images.ts'
 import { taskFetch, taskInsert, tasksList } from '../store/tasks.ts'
 import type { Image, Task } from '../store/tables.ts'
 import { imageOwned, imageSeen, viewerOf } from './access.ts'
+import type { ImageQuota } from './image-quota.ts'
 import type { GlanceParts } from './images.ts'
 
 export const importMethods = ['glance-direct', 'web-download', 'docker-registry'] as const
@@ -46,8 +48,10 @@ const assertReady = (image: Image, asked: ImportRequest): void => {
 
 export class Imports {
   readonly #parts: GlanceParts
-  constructor(parts: GlanceParts) {
+  readonly #quota: ImageQuota
+  constructor(parts: GlanceParts, quota: ImageQuota) {
     this.#parts = parts
+    this.#quota = quota
   }
 
   async begin(ctx: RequestContext, imageId: string, asked: ImportRequest): Promise<Task> {
@@ -68,8 +72,12 @@ export class Imports {
       createdAt: now,
       updatedAt: now,
     }
+    if (source) await this.#quota.welcome(image.ownerId, 'data')
     await this.#parts.db.transaction(async (tx) => {
-      await imageMove(tx, imageId, 'imported', { updated_at: now })
+      // What is staged is known; what comes from elsewhere is counted as it comes.
+      const dataMiB = (await heldFetch(tx, imageId))?.amounts.image_stage_total ?? 0
+      const extra = { updated_at: now, seen_at: now, data_mib: dataMiB }
+      await this.#quota.follow(tx, imageId, () => imageMove(tx, imageId, 'imported', extra))
       await taskInsert(tx, task)
       tx.emit('glance.task.created', { id: task.id })
     })

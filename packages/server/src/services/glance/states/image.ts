@@ -14,3 +14,8 @@ export const imageMachine = defineMachine({
     deleted: {},
   },
 })
+
+export const imageStates = {
+  /** Its data is on the way, or waits for an import. */
+  receiving: new Set(['saving', 'uploading', 'importing']),
+} satisfies Record<string, ReadonlySet<string>>

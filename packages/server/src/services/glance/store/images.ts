@@ -52,7 +52,7 @@ const toImage = (row: ImageRow): Image => ({
   updatedAt: row.updated_at,
 })
 
-const toRow = (image: Image): Omit<ImageRow, 'deleted_at'> => ({
+const toRow = (image: Image): Omit<ImageRow, 'deleted_at' | 'data_mib' | 'staged_mib' | 'seen_at'> => ({
   id: image.id,
   name: image.name ?? '',
   status: image.status,
@@ -80,7 +80,7 @@ export const imageInsert = async (executor: Executor, image: Image): Promise<voi
   try {
     await db(executor)
       .insertInto('glance_image')
-      .values({ ...toRow(image), deleted_at: null })
+      .values({ ...toRow(image), deleted_at: null, data_mib: 0, staged_mib: 0, seen_at: image.updatedAt })
       .execute()
   } catch (error) {
     if (!isUniqueViolation(error)) throw error
@@ -198,7 +198,6 @@ export const imagesList = async (
   return rows.map(toImage).filter((image) => filter.tags.every((tag) => image.tags.includes(tag)))
 }
 
-/** Images that a dead process left half-done, and keys that blobs may have. */
 /** The newest first; properties are compared here, because the databases have different words for it. */
 export const imagesOwnedWith = async (
   executor: Executor,
@@ -215,12 +214,4 @@ export const imagesOwnedWith = async (
     .execute()
   const wanted = Object.entries(properties)
   return rows.map(toImage).filter((image) => wanted.every(([key, value]) => image.properties[key] === value))
-}
-
-export const imagesInStatus = async (executor: Executor, status: string): Promise<Image[]> =>
-  (await db(executor).selectFrom('glance_image').selectAll().where('status', '=', status).execute()).map(toImage)
-
-export const imageIdsAlive = async (executor: Executor): Promise<Set<string>> => {
-  const rows = await db(executor).selectFrom('glance_image').select('id').where('deleted_at', 'is', null).execute()
-  return new Set(rows.map(({ id }) => id))
 }

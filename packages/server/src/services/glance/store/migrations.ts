@@ -1,6 +1,8 @@
 /** Glance's tables. */
+import { sql } from 'kysely'
 import { defineMigration } from '#platform/db/migrate.ts'
 import {
+  count,
   flag,
   id,
   integer,
@@ -68,6 +70,21 @@ export const migrations = [
         .addColumn('message', ...text)
         .addColumn('created_at', ...time)
         .addColumn('updated_at', ...time)
+        .execute()
+    },
+  }),
+  defineMigration({
+    id: '0002-image-quota',
+    up: async (schema) => {
+      for (const column of ['data_mib', 'staged_mib', 'seen_at'])
+        await schema.schema
+          .alterTable('glance_image')
+          .addColumn(column, ...count)
+          .execute()
+      await schema
+        .updateTable('glance_image')
+        .set({ data_mib: sql<number>`(size_bytes + 1048575) / 1048576`, seen_at: sql<number>`updated_at` })
+        .where('size_bytes', '>', 0)
         .execute()
     },
   }),

@@ -26,6 +26,12 @@ export interface ImageRow {
   created_at: number
   updated_at: number
   deleted_at: number | null
+  /** MiB that its data has of quota, begun ones whole; while it comes, what is kept for it. */
+  data_mib: number
+  /** The same of data that waits aside for an import. */
+  staged_mib: number
+  /** When data last came. */
+  seen_at: number
 }
 export interface MemberRow {
   image_id: string

@@ -12,6 +12,7 @@ import type { TaskState } from '../states/server-state.ts'
 import type { SnapshotRow } from '../store/tables.ts'
 
 const triesMax = 5
+const finalKinds: ReadonlySet<string> = new Set(['notFound', 'badRequest', 'overLimit'])
 const takingTasks: ReadonlySet<TaskState | null> = new Set([
   'image_snapshot_pending', 'image_backup', 'image_uploading',
 ])
@@ -55,7 +56,7 @@ export class Snapshotter {
   }
 
   #isFinal(error: unknown, { tries }: SnapshotRow): boolean {
-    return tries + 1 >= triesMax || (isRefusal(error) && (error.kind === 'notFound' || error.kind === 'badRequest'))
+    return tries + 1 >= triesMax || (isRefusal(error) && finalKinds.has(error.kind))
   }
 
   async #showUploading(serverId: string): Promise<void> {

@@ -207,7 +207,9 @@ export class ServerChanges {
       minDiskGiB: 0, minRamMiB: 0,
       properties: await this.#imageProperties(caller, server, asked),
     }
+    const { glance } = this.#parts.facades
     await this.#parts.db.transaction(async (tx) => {
+      await inQuotaWords(() => glance.snapshotEnsure(image, tx))
       const { actionId } = await this.#orders.give(tx, caller, server.id, () => ({ name: asked.order }))
       await snapshotInsert(tx, {
         image_id: image.id, server_id: server.id, action_id: actionId, tries: 0,
@@ -216,8 +218,6 @@ export class ServerChanges {
       })
       tx.emit('nova.snapshot.ordered', { id: server.id })
     })
-    // The controller would make the record too; made here, the client finds the image it was just told of.
-    await this.#parts.facades.glance.snapshotEnsure(image)
     return image.id
   }
 

@@ -96,8 +96,14 @@ const defaultHolding = (project: StoredProject, resource: ResourceRow): Holding 
   project.parentId === null ? { ...exclusive, own: resource.default_limit } : childDefault(resource)
 
 /** Kilo's nothing, or what a registered limit gives to everybody: so much of what those above have not given away. */
-export const childDefault = ({ registered_limit: limit }: Pick<ResourceRow, 'registered_limit'>): Holding =>
-  limit === null ? exclusive : { ...exclusive, borrow: -1, ceiling: limit === -1 ? null : limit }
+export const childDefault = (resource: ResourceRow): Holding => {
+  const limit = childLimitOf(resource)
+  return limit === null ? exclusive : { ...exclusive, borrow: -1, ceiling: limit === -1 ? null : limit }
+}
+
+/** What nobody limits at the root is not kept from children either, as far as those above have it. */
+export const childLimitOf = ({ registered_limit, default_limit }: ResourceRow): number | null =>
+  registered_limit ?? (default_limit === -1 ? -1 : null)
 
 const fromRow = ({ own, pool, lend, borrow, ceiling, weight, tier }: HoldingRow): Holding => ({
   own,

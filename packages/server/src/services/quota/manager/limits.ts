@@ -14,7 +14,7 @@ import { holdingDelete, holdingsOf, holdingWrite, projectFetch, rootsList } from
 import { resourcesList } from '../store/resources.ts'
 import { unifiedLimitsList } from '../store/unified-limits.ts'
 import type { HoldingRow, ResourceRow } from '../store/tables.ts'
-import { growFrom, growTree, growLocked, writeTree } from './grown-tree.ts'
+import { childLimitOf, growFrom, growTree, growLocked, writeTree } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 import type { KnownProjects } from './projects.ts'
 import { inWords, unknownResource } from './refusing.ts'
@@ -187,7 +187,7 @@ const changesBetween = (before: Settings, after: Settings): Record<string, Recor
 
 /** What a project may have before anybody sets anything. */
 export const defaultLimitOf = (resource: ResourceRow, isRoot: boolean): number =>
-  isRoot ? resource.default_limit : (resource.registered_limit ?? 0)
+  isRoot ? resource.default_limit : (childLimitOf(resource) ?? 0)
 
 /** Own in exclusive mode, else the most that the project could come to use. */
 const shownLimit = (holding: Holding, isRoot: boolean): number =>
