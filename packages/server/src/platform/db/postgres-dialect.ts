@@ -13,6 +13,13 @@ export interface PostgresOptions {
   log?: Log
 }
 
+/**
+ * Rows are found by their keys, also where a table is so small that reading it whole is cheaper: who reads a table whole,
+ * serializably, is in conflict with all who write a row of it, and a plan that was right for ten rows is kept for
+ * thousands. Where there is no key PostgreSQL reads it whole all the same, at costs that must not start its compiler.
+ */
+const settings = 'set enable_seqscan = off; set jit = off'
+
 const int8 = 20
 const numeric = 1700
 
@@ -29,6 +36,9 @@ export async function openPostgres({ url, poolMax = 10, schema, log }: PostgresO
     max: poolMax,
     connectionTimeoutMillis: 10_000,
     types: { getTypeParser: parserOf(pg) },
+    onConnect: async (client) => {
+      await client.query(settings)
+    },
     ...(schema === undefined ? {} : { options: `-c search_path=${schema}` }),
   })
   // Without a listener, a server that goes away under an idle connection would end the process.

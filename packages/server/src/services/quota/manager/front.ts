@@ -16,16 +16,17 @@ import type {
   SetLimitsRequest,
   WaitingAsk,
 } from '../facade.ts'
-import { LostRace, readByKeys } from '../store/cells.ts'
+import { LostRace } from '../store/cells.ts'
 import { claimDelete, claimFetch, claimInsert, claimShrink, claimsNoticed } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
-import { giveBackPrivately, startClaim, takePrivately } from '../store/private-part.ts'
+import { privatePart } from '../store/private-part.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { isAnybodyWaiting } from '../store/waiting.ts'
 import { resourceFetch, resourcesList, resourceWrite } from '../store/resources.ts'
 import { ticketFetch, ticketWrite } from '../store/tickets.ts'
 import { growAsking, holdSubject } from './grown-tree.ts'
 import { defaultLimitOf } from './limits.ts'
+import { isHold } from './history.ts'
 import type { Limits } from './limits.ts'
 import { Owners } from './owners.ts'
 import { noticeOf, noticesOf } from './owners-notices.ts'
@@ -94,10 +95,10 @@ export class QuotaFront implements QuotaFacade {
   async reserve(tx: Tx, request: ReserveRequest): Promise<Reservation> {
     const amounts = positiveAmounts(request.deltas),
       claim = this.#claimOf(request, amounts)
-    await readByKeys(tx)
-    if (!(await takePrivately(tx, claim))) return this.#reserveAlong(tx, request, claim)
+    const told = { at: this.#parts.clock.now(), kind: 'granted' as const }
+    if (!(await privatePart(tx).take(tx, claim, told))) return this.#reserveAlong(tx, request, claim)
+    this.#parts.history.written(tx, { ...told, ...claim })
     if (mayWait(request)) await this.waitingLine.settled(tx, request.subject)
-    await this.#tellGranted(tx, claim)
     return reservationOf(claim)
   }
 
@@ -195,7 +196,13 @@ export class QuotaFront implements QuotaFacade {
       throw new LostRace(`quota of project ${id} was released meanwhile`)
     const refusal = engine.refusalOf(tree.project(id), vector)
     const lineage = request.lineage ?? request.subject
-    const wish = { projectId: id, amounts: { ...deltas }, subject: request.subject, lineage, priority: request.priority }
+    const wish = {
+      projectId: id,
+      amounts: { ...deltas },
+      subject: request.subject,
+      lineage,
+      priority: request.priority,
+    }
     const { code: reason, resource, node } = refusal
     this.#parts.history.refused({ ...wish, reason, resource, node })
     const noticed = await claimsNoticed(tx, id),
@@ -231,7 +238,7 @@ export class QuotaFront implements QuotaFacade {
   }
 
   async commit(tx: Tx, subject: string): Promise<void> {
-    if ((await startClaim(tx, subject)) || (await claimFetch(tx, subject))) return
+    if ((await privatePart(tx).start(tx, subject)) || (await claimFetch(tx, subject))) return
     throw gone(`The quota reservation of ${subject} has expired; reserve again.`, { reason: 'EXPIRED' })
   }
 
@@ -243,8 +250,10 @@ export class QuotaFront implements QuotaFacade {
 
   /** Gives back all of a claim and serves nobody; its project, if there was one. */
   async #drop(tx: Tx, subject: string, cause: 'cancelled' | 'expired' = 'cancelled'): Promise<string | undefined> {
-    const simple = await giveBackPrivately(tx, subject)
-    if (simple) await this.#tellReleased(tx, { ...simple, subject }, cause)
+    const at = this.#parts.clock.now(),
+      kinds = isHold(subject) ? undefined : ({ reserved: cause, committed: 'released' } as const)
+    const simple = await privatePart(tx).giveBack(tx, subject, { at, kinds })
+    if (simple && kinds) this.#parts.history.written(tx, { ...simple, subject, at, kind: kinds[simple.state] })
     if (simple) return simple.projectId
     const claim = await claimFetch(tx, subject)
     if (claim) await this.#giveBack(tx, claim, claim.amounts, cause)

@@ -81,7 +81,7 @@ const refusalPauseMs = 200
 const refusalKindsMax = 1000
 
 /** A hold is how a reclaim keeps what it gathered: `gathered` tells of it. */
-const isHold = (subject: string | undefined): boolean => subject?.startsWith('quota:hold:') === true
+export const isHold = (subject: string | undefined): boolean => subject?.startsWith('quota:hold:') === true
 
 export class History {
   readonly #parts: HistoryParts
@@ -103,9 +103,14 @@ export class History {
     this.#announce(tx, rows)
   }
 
+  /** The same for what the statement that did it has written down. */
+  written(tx: Tx, happening: Happening & { at: number }): void {
+    if (!isHold(happening.subject)) this.#announce(tx, [rowOf(happening, happening.at)])
+  }
+
   async #rowsOf(tx: Tx, happening: Happening): Promise<Omit<StoredHappening, 'id'>[]> {
-    const { kind, projectId, subject = null, amounts = {}, actor = null, details = {} } = happening
-    const row = { at: this.#parts.clock.now(), kind, projectId, subject, amounts, actor, times: 1, details }
+    const row = rowOf(happening, this.#parts.clock.now()),
+      { subject, details } = row
     const borrowed = Object.entries(happening.borrowed ?? {}).filter(([, amount]) => amount > 0)
     if (borrowed.length > 0) return [row, { ...row, kind: 'lent', amounts: Object.fromEntries(borrowed) }]
     if (happening.wasRecalled !== true || subject === null) return [row]
@@ -171,4 +176,9 @@ export class History {
     await this.#writing
     await this.#flush()
   }
+}
+
+const rowOf = (happening: Happening, at: number): Omit<StoredHappening, 'id'> => {
+  const { kind, projectId, subject = null, amounts = {}, actor = null, details = {} } = happening
+  return { at, kind, projectId, subject, amounts, actor, times: 1, details }
 }

@@ -7,15 +7,6 @@ import { runStatement } from '#platform/db/statement.ts'
 import type { StatementTexts } from '#platform/db/statement.ts'
 import type { CellRow, QuotaTables } from './tables.ts'
 
-/**
- * On PostgreSQL, for the rest of the transaction: find rows by their keys even where the tables are so small that
- * reading them whole is cheaper. Who reads a table whole, serializably, is in conflict with all who write a row of it.
- */
-export async function readByKeys(tx: Tx): Promise<void> {
-  if (tx.dialect !== 'postgresql' || tx.isolation !== 'serializable') return
-  await sql`set local enable_seqscan = off`.execute(tx.as<QuotaTables>())
-}
-
 const onPath: StatementTexts = {
   sqlite: `select cell.* from json_each(?1) node cross join json_each(?2) resource
     cross join quota_cell cell on cell.node = node.value and cell.resource = resource.value`,
@@ -69,8 +60,8 @@ const sqliteCount = `
 
 /**
  * Locks the cells in the order of the changes, and counts if each change still is right. One that was read as it is now
- * is. So is one that came to or left what others carry anyway, beyond the private part: by how much does not depend on
- * what was counted meanwhile, as long as it stays there and within its bounds.
+ * is. So is one that stays within the private part, of which nothing spills, or one beyond it, all of which does: by how
+ * much does not depend on what was counted meanwhile, as long as it stays there and within its bounds.
  */
 const postgresCount = `
   with change as (
@@ -86,8 +77,11 @@ const postgresCount = `
       where (cell.private, cell.bound, cell.ceiling, cell.watched)
           = (change.private, change.bound, change.ceiling, change.watched)
         and (cell.counted = was_counted
-          or least(cell.counted, cell.counted + change.counted, was_counted, was_counted + change.counted)
-              >= cell.private
+          or (cell.private = -1
+              or least(cell.counted, cell.counted + change.counted, was_counted, was_counted + change.counted)
+                >= cell.private
+              or greatest(cell.counted, cell.counted + change.counted, was_counted, was_counted + change.counted)
+                <= cell.private)
             and (change.counted <= 0 or cell.bound = -1 or cell.counted + change.counted <= cell.bound))
         and (cell.subtree = was_subtree or change.subtree <= 0 or cell.ceiling = -1
           or cell.subtree + change.subtree <= cell.ceiling))

@@ -3,6 +3,7 @@ import type { Selectable } from 'kysely'
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import { runStatement } from '#platform/db/statement.ts'
+import type { StatementTexts } from '#platform/db/statement.ts'
 import { contains } from './like.ts'
 import type { HistoryRow, QuotaTables } from './tables.ts'
 
@@ -44,21 +45,25 @@ const toHappening = (row: Selectable<HistoryRow>): StoredHappening => ({
 })
 
 /** `,cores,ram,`: so that one resource is found in it whole. */
-const namesOf = (amounts: Record<string, number>): string => `,${Object.keys(amounts).sort().join(',')},`
+export const namesOf = (amounts: Record<string, number>): string => `,${Object.keys(amounts).sort().join(',')},`
 
 const columns = ['at', 'kind', 'project_id', 'subject', 'amounts', 'resources', 'actor', 'times', 'details'] as const
 
-/** Every decision ends with it, so it is written out. */
-const insertText = (places: string): string => `insert into quota_history (${columns.join(', ')}) values ${places}`
+/** One text for any number of rows. */
+const insert: StatementTexts = {
+  sqlite: `insert into quota_history (${columns.join(', ')})
+    select ${columns.map((_, index) => `value ->> ${index}`).join(', ')} from json_each(?1) order by key`,
+  postgresql: `insert into quota_history (${columns.join(', ')})
+    select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+      $8::bigint[], $9::text[])`,
+}
 
 export async function historyInsert(tx: Tx, happenings: readonly Omit<StoredHappening, 'id'>[]): Promise<void> {
   const rows = happenings.map(({ at, kind, projectId, subject, amounts, actor, times, details }) => {
     return [at, kind, projectId, subject, toJson(amounts), namesOf(amounts), actor, times, toJson(details)]
   })
-  const place = (row: number, column: number) => `$${row * columns.length + column + 1}`
-  const text = (of: (row: number, column: number) => string): string =>
-    insertText(rows.map((_, row) => `(${columns.map((_, column) => of(row, column)).join(', ')})`).join(', '))
-  await runStatement(tx, { sqlite: text(() => '?'), postgresql: text(place) }, rows.flat())
+  const lists = columns.map((_, column) => rows.map((row) => row[column]))
+  await runStatement(tx, insert, tx.dialect === 'postgresql' ? lists : [JSON.stringify(rows)])
 }
 
 /** The newest first. */
