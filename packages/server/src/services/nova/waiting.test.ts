@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
+import { badRequest } from '#platform/errors/errors.ts'
 import { serversHeld } from './manager/quotas-held.ts'
 import { imageId, networkId } from './testing/fake-neighbours.ts'
 import { act, show } from './testing/steps.ts'
@@ -207,6 +208,21 @@ for (const database of testDatabases()) {
       await bench.settle()
       assert.equal(bench.cloud.workloads.rows.get(id)!.name, 'renamed')
       assert.deepEqual(await tagsOf(id), ['mine'])
+    })
+
+    test('what could never be built is refused when it is asked for, and so is the network of who waits', async () => {
+      await bench.id('first')
+      const id = await bench.id('second')
+      const shares = await bench.create('shares', { metadata: { 'docker:network_mode': `container:${id}` } })
+      assert.deepEqual([shares.status, /waits for quota/.test(shares.body.conflictingRequest.message)], [409, true])
+      const check = bench.cloud.workloads.check
+      bench.cloud.workloads.check = () => {
+        throw badRequest('Invalid container spec: it is odd')
+      }
+      const odd = await bench.create('odd')
+      bench.cloud.workloads.check = check
+      assert.deepEqual([odd.status, odd.body.badRequest.message], [400, 'Invalid container spec: it is odd'])
+      assert.deepEqual(await waitingRows(), [id])
     })
 
     test('a batch waits as one, all or nothing, and each of it is its own afterwards', async () => {

@@ -142,6 +142,8 @@ export interface DoctorReport {
 
 /** Publishes `workloads.changed` (payload `{ id }`: look again) after each change. */
 export interface WorkloadsFacade {
+  /** Throws what `ensure` would refuse of a spec, for whoever makes the workload later. */
+  check(spec: WorkloadSpec): void
   /** Makes a workload in the caller's transaction. Idempotent by id. Its ports must exist (`neutron.portEnsure`). */
   ensure(
     tx: Tx,

@@ -3,6 +3,7 @@ import type { RequestContext } from '#platform/auth/context.ts'
 import { badRequest, conflict, forbidden, isRefusal, overLimit } from '#platform/errors/errors.ts'
 import { isUuid } from '#platform/ids/ids.ts'
 import type { ImageInfo } from '#services/glance/facade.ts'
+import { hasWorkload } from '../states/server-state.ts'
 import { serverGroupFetch } from '../store/server-groups.ts'
 import { serversByIds, serversByName } from '../store/servers.ts'
 import {
@@ -125,8 +126,13 @@ export class CreateChecks {
   /** Servers that links and shared networks name must be of the same project and alive. Answers their ids. */
   async referrals(server: Pick<Server, 'metadata' | 'projectId'>): Promise<Map<string, string>> {
     const ids = new Map<string, string>()
-    for (const reference of referredServers(dockerSettings(server.metadata, metadataPrefix))) {
-      ids.set(reference, (await this.#referred(reference, server.projectId)).id)
+    const settings = dockerSettings(server.metadata, metadataPrefix)
+    for (const reference of referredServers(settings)) {
+      const other = await this.#referred(reference, server.projectId)
+      if (settings.networkMode === `container:${reference}` && !hasWorkload(other)) throw conflict(
+        `Server ${reference} waits for quota: its network can be shared when it has been built.`,
+      )
+      ids.set(reference, other.id)
     }
     return ids
   }

@@ -1,13 +1,13 @@
 /** What servers hold of quota by Nova's own account, so that quota can be recounted from it. */
 import type { Executor } from '#platform/db/database.ts'
 import type { HeldByRow, QuotaOwner } from '#services/quota/facade.ts'
+import { hasWorkload } from '../states/server-state.ts'
 import { parkedFetch } from '../store/parked.ts'
 import { serverFetch, serverIdsAlive } from '../store/servers.ts'
 import type { Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import { parkedAmounts } from './parking.ts'
 import { amountsOf, serverSubject } from './quota-words.ts'
-import { hasWorkload } from './waiting-servers.ts'
 
 /** A resize that nobody has confirmed holds what either flavor needs. */
 const held = ({ flavor, oldFlavor }: Server): Record<string, number> => {

@@ -2,6 +2,7 @@
 import type { Tx } from '#platform/db/database.ts'
 import { badRequest, isRefusal } from '#platform/errors/errors.ts'
 import type { ImageInfo } from '#services/glance/facade.ts'
+import type { WorkloadSpec } from '#services/workloads/facade.ts'
 import type { BuildPlan, PortPlan, Server, ServerGroup } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import { portOf } from './requested-networks.ts'
@@ -23,15 +24,7 @@ export const buildServer = async (
   { server, image, group, plan }: BuildInputs,
 ): Promise<number> => {
   await writePorts(parts, tx, server, plan.ports)
-  const spec = workloadSpec({
-    server,
-    image,
-    group,
-    forcedHost: plan.forcedHost,
-    personality: plan.personality,
-    networked: plan.ports.length > 0,
-    referred: new Map(Object.entries(plan.referred)),
-  })
+  const spec = specOf({ server, image, group, plan })
   const workload = await parts.facades.workloads.ensure(tx, {
     id: server.id,
     ownerService: 'nova',
@@ -42,6 +35,17 @@ export const buildServer = async (
   })
   return workload.generation
 }
+
+export const specOf = ({ server, image, group, plan }: BuildInputs): WorkloadSpec =>
+  workloadSpec({
+    server,
+    image,
+    group,
+    forcedHost: plan.forcedHost,
+    personality: plan.personality,
+    networked: plan.ports.length > 0,
+    referred: new Map(Object.entries(plan.referred)),
+  })
 
 /** Makes or adopts the planned ports; one that is this server's already stays as it is. */
 export const writePorts = async ({ facades }: Facades, tx: Tx, server: Server, plans: PortPlan[]): Promise<void> => {

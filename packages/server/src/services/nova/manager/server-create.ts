@@ -111,7 +111,7 @@ export class ServerCreate {
     progress.written = 0
     const reservation = await this.#takeLeast(tx, asked, least)
     if (reservation.state === 'waiting') {
-      for (const server of least) await this.#waiting.enter(tx, caller, { server, plan: prepared.plan, reservation })
+      for (const server of least) await this.#waiting.enter(tx, caller, { ...prepared, server, reservation })
       return least
     }
     if (reservation.state === 'reserved') await this.#commitEach(tx, least)

@@ -1,10 +1,11 @@
-/** Servers that wait for quota: in BUILD, with a row of what they will be made from, until it is granted or given up. */
+/** Servers that wait for quota: in BUILD, with a row of what they will be made from, until they get it or give up. */
 import { isoSeconds } from '#platform/clock/clock.ts'
 import type { Tx } from '#platform/db/database.ts'
 import { isRefusal, notFound } from '#platform/errors/errors.ts'
 import type { Refusal } from '#platform/errors/errors.ts'
 import type { ImageInfo } from '#services/glance/facade.ts'
 import type { Reservation } from '#services/quota/facade.ts'
+import { hasWorkload } from '../states/server-state.ts'
 import { actionFinish, actionInsert, actionStart } from '../store/actions.ts'
 import { serverGroupFetch } from '../store/server-groups.ts'
 import { serverFetch, serverInsert, serversByIds, serverTagsReplace, serverUpdate } from '../store/servers.ts'
@@ -17,10 +18,11 @@ import {
   waitingUpdate,
 } from '../store/waiting.ts'
 import type { WaitingServer } from '../store/waiting.ts'
-import type { BuildPlan, Server } from './model.ts'
+import type { Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import { askOf, batchAskOf, isOwnSubject, serverSubject } from './quota-words.ts'
-import { buildServer, writePorts } from './server-build.ts'
+import { buildServer, specOf, writePorts } from './server-build.ts'
+import type { BuildInputs } from './server-build.ts'
 import type { Actor } from './server-orders.ts'
 import { tagsMax } from './server-settings.ts'
 
@@ -36,9 +38,7 @@ export interface WaitingSight {
   standing: Reservation['state'] | undefined
 }
 
-export interface NewWaiting {
-  server: Server
-  plan: BuildPlan
+export interface NewWaiting extends BuildInputs {
   reservation: Reservation
 }
 
@@ -52,7 +52,9 @@ export class WaitingServers {
    * Writes a server that stands in line. Ports that the client brought are its own from now on, and cost no quota;
    * those that are to be made are made when it starts, so that who waits keeps nothing from others.
    */
-  async enter(tx: Tx, caller: Actor, { server, plan, reservation }: NewWaiting): Promise<void> {
+  async enter(tx: Tx, caller: Actor, { reservation, ...inputs }: NewWaiting): Promise<void> {
+    const { server, plan } = inputs
+    this.#parts.facades.workloads.check(specOf(inputs))
     const tagged = !server.tags.includes(waitingTag) && server.tags.length < tagsMax
     await writePorts(
       this.#parts,
@@ -251,9 +253,6 @@ export class WaitingServers {
     await waitingDelete(tx, id)
   }
 }
-
-/** A server is born with its workload, unless it waits for quota, or waited in vain. */
-export const hasWorkload = ({ awaited }: Pick<Server, 'awaited'>): boolean => awaited > 0
 
 /** Trying again would not help. */
 const finalKinds: ReadonlySet<Refusal['kind']> = new Set<Refusal['kind']>([

@@ -1,7 +1,7 @@
 /** What a server's row must become, given its workload: pure, so that every combination can be tested. */
 import type { Workload } from '#services/workloads/facade.ts'
 import type { Server } from '../manager/model.ts'
-import { pictures, power } from './server-state.ts'
+import { hasWorkload, pictures, power } from './server-state.ts'
 import type { TaskState } from './server-state.ts'
 
 export type FollowedWorkload = Pick<Workload,
@@ -70,7 +70,7 @@ const differing = (server: Server, change: Partial<Server>): Partial<Server> => 
 
 /** It waits for quota, or waited in vain: nothing is missing, and it goes when it is told to. */
 const isBare = (server: Server, workload: FollowedWorkload | undefined): boolean =>
-  !workload && server.awaited === 0 && server.taskState !== 'deleting'
+  !workload && !hasWorkload(server) && server.taskState !== 'deleting'
 
 export const follow = (server: Server, workload: FollowedWorkload | undefined): Following => {
   if (isBare(server, workload)) return { change: {} }

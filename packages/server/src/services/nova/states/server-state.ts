@@ -32,6 +32,9 @@ export const pictures: Record<WorkloadState, Picture> = {
   deleted: { vmState: 'deleted', powerState: power.noState },
 }
 
+/** A server is born with its workload, unless it waits for quota, or waited in vain. */
+export const hasWorkload = ({ awaited }: { awaited: number }): boolean => awaited > 0
+
 type TaskWords = Partial<Record<TaskState, string>> & { default: string }
 
 const rebuilding: Partial<Record<TaskState, string>> = { rebuilding: 'REBUILD' }

@@ -1,6 +1,8 @@
 /** Workloads in memory: an order is done when a test says so. */
 import { conflict, notFound } from '#platform/errors/errors.ts'
-import type { HostInfo, Workload, WorkloadOrder, WorkloadState, WorkloadsFacade } from '#services/workloads/facade.ts'
+import type {
+  HostInfo, Workload, WorkloadOrder, WorkloadSpec, WorkloadState, WorkloadsFacade,
+} from '#services/workloads/facade.ts'
 import { FakeWorkloadVolumes } from './fake-volumes.ts'
 
 const after: Partial<Record<WorkloadOrder['do'], WorkloadState>> = {
@@ -23,6 +25,8 @@ export class FakeWorkloads implements WorkloadsFacade {
     architecture: 'x86_64',
     kernel: '6.1.0', address: '127.0.0.1', startedAt: 1_700_000_000_000, seenAt: 1_700_000_000_000,
   }
+
+  check(_spec: WorkloadSpec): void {}
 
   async ensure(_tx: unknown, workload: Parameters<WorkloadsFacade['ensure']>[1]): Promise<Workload> {
     const known = this.rows.get(workload.id)

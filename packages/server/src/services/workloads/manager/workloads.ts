@@ -29,6 +29,7 @@ import { createVolumes } from './volumes.ts'
 export function createWorkloads(parts: Parts): WorkloadsFacade {
   const { db } = parts
   return {
+    check: assertRunnable,
     ensure: (tx, workload) => ensure(parts, tx, workload),
     order: (tx, id, order) => takeOrder(parts, tx, id, order),
     rename: (tx, id, name) => workloadRename(tx, id, name, parts.clock.now()),
