@@ -16,9 +16,12 @@ export const countedStream = (source: Readable, pass: (bytes: number) => Promise
       passing.then(() => done(null, chunk), done)
     },
   })
-  source.once('error', (error) => gate.destroy(error))
-  source.once('close', () => {
+  const closed = () => {
     if (!source.readableEnded) gate.destroy(new Error('the data broke off before its end'))
-  })
+  }
+  source.once('error', (error) => gate.destroy(error))
+  source.once('close', closed)
+  // It may have ended before anybody listened.
+  if (source.destroyed) closed()
   return source.pipe(gate)
 }
