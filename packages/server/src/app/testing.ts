@@ -7,6 +7,7 @@ import { loadConfig } from '#platform/config/config.ts'
 import { silentLog, type Log } from '#platform/log/log.ts'
 import { createFakeHostNetwork } from '#drivers/fakes/host-network.ts'
 import { createFakeRuntime } from '#drivers/fakes/container-runtime.ts'
+import { createFakeVolumeStore } from '#drivers/fakes/volume-store.ts'
 import type { ServiceManifest } from '#platform/api-kit/service.ts'
 import type { Host, HostDirectory } from '#services/deps.ts'
 import { compose, type Cloud } from './compose.ts'
@@ -16,6 +17,7 @@ import { openDataDir } from './data-dir.ts'
 export interface TestCloud extends Cloud {
   runtime: ReturnType<typeof createFakeRuntime>
   network: ReturnType<typeof createFakeHostNetwork>
+  volumes: ReturnType<typeof createFakeVolumeStore>
   /** One request by a token: status, headers, parsed body. */
   ask(
     method: string,
@@ -36,8 +38,9 @@ export interface Answer {
 const fakeHost = (clock: Clock) => {
   const runtime = createFakeRuntime({ clock })
   const network = createFakeHostNetwork()
-  const host: Host = { name: 'fake-host', runtime, network, address: '127.0.0.1' }
-  return { runtime, network, host }
+  const volumes = createFakeVolumeStore()
+  const host: Host = { name: 'fake-host', runtime, network, volumes, address: '127.0.0.1' }
+  return { runtime, network, volumes, host }
 }
 
 const noHosts: HostDirectory = { list: () => [], find: () => undefined }
@@ -90,7 +93,7 @@ export const startTestCloud = async (
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'quaystone-test-'))
   const clock = options.clock ?? systemClock
   const identity = openDataDir(dataDir)
-  const { runtime, network, host } = fakeHost(clock)
+  const { runtime, network, volumes, host } = fakeHost(clock)
   const cheapHashes = { keystone: { argon2MemoryKiB: 64, argon2Passes: 1 } }
   const config = loadConfig<Config>(configSchema, [
     { source: 'test', tree: cheapHashes },
@@ -118,5 +121,5 @@ export const startTestCloud = async (
     await cloud.close()
     if (!options.dataDir) rmSync(dataDir, { recursive: true, force: true })
   }
-  return { ...cloud, close, runtime, network, ask, login }
+  return { ...cloud, close, runtime, network, volumes, ask, login }
 }

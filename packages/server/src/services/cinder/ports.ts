@@ -83,7 +83,7 @@ export interface VolumeStore {
    * `rslave`): what is plugged in later appears there. Undefined: this host cannot mount, so containers go without.
    */
   slot(workloadId: string): Promise<string | undefined>
-  /** Puts the volume into the container, again before and after each of its starts. `conflict` says what must change. */
+  /** Puts the volume into the container, again before and after each start. `conflict` says what must change. */
   plug(plug: VolumePlug): Promise<Plugged>
   /** Takes it out; throws `conflict` while the container uses it. A container that is gone holds nothing. */
   unplug(plug: Pick<VolumePlug, 'volumeId' | 'workloadId'>): Promise<void>
