@@ -1,7 +1,7 @@
 /** A whole Quaystone of a test's own: started as a person starts it, on a free port and a new data directory. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -42,9 +42,14 @@ export class Cloud {
     this.#port = port
   }
 
-  static async start(): Promise<Cloud> {
+  /** `configuration`: what its `quaystone.yaml` says. */
+  static async start(configuration?: string): Promise<Cloud> {
     const cloud = new Cloud(await freePort())
     try {
+      if (configuration !== undefined) {
+        mkdirSync(cloud.dataDir, { mode: 0o700 })
+        writeFileSync(join(cloud.dataDir, 'quaystone.yaml'), configuration)
+      }
       await cloud.up()
       return cloud
     } catch (error) {

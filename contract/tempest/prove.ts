@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Cloud } from '../support/cloud.ts'
 import { families, readLists, type TestList } from './lists.ts'
+import { limitsConfiguration, registerImageLimits } from './image-limits.ts'
 import { addSecondImage } from './second-image.ts'
 import { resultOf, Tempest, type TestResult } from './run.ts'
 
@@ -23,6 +24,7 @@ interface Run {
 
 async function runAll(cloud: Cloud, names: readonly string[], proof: Proof): Promise<Run> {
   await addSecondImage(cloud)
+  await registerImageLimits(cloud)
   const { looksInside = false, concurrency } = proof
   const directory = join(cloud.directory, 'tempest')
   const tempest = await Tempest.make(directory, join(cloud.dataDir, 'clouds.yaml'), { looksInside })
@@ -49,7 +51,7 @@ export function prove(proof: Proof): void {
   let run: Run
 
   before(async () => {
-    cloud = await Cloud.start()
+    cloud = await Cloud.start(limitsConfiguration)
     run = await runAll(cloud, lists.flatMap(({ pass }) => pass).filter(wanted), proof)
   })
   after(async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Cloud } from '../support/cloud.ts'
 import { readPass } from './lists.ts'
+import { limitsConfiguration, registerImageLimits } from './image-limits.ts'
 import { addSecondImage } from './second-image.ts'
 import { Tempest, type TestResult } from './run.ts'
 
@@ -48,9 +49,12 @@ async function main(): Promise<void> {
   const [pattern] = positionals
   if (pattern === undefined) throw new Error(usage)
   const directory = mkdtempSync(join(tmpdir(), 'quaystone-tempest-'))
-  const cloud = values.clouds === undefined ? await Cloud.start() : undefined
+  const cloud = values.clouds === undefined ? await Cloud.start(limitsConfiguration) : undefined
   try {
-    if (cloud !== undefined) await addSecondImage(cloud)
+    if (cloud !== undefined) {
+      await addSecondImage(cloud)
+      await registerImageLimits(cloud)
+    }
     const cloudsFile = values.clouds ?? join(cloud!.dataDir, 'clouds.yaml')
     const tempest = await Tempest.make(directory, cloudsFile, { looksInside: values.inside })
     const ids = [...(await tempest.list(pattern)).values()]
