@@ -14,7 +14,7 @@ export interface PostgresOptions {
 }
 
 /**
- * Rows are found by their keys, also where a table is so small that reading it whole is cheaper: who reads a table whole,
+ * Rows are found by their keys, also where a table is so small that reading it whole is cheaper: who reads it whole,
  * serializably, is in conflict with all who write a row of it, and a plan that was right for ten rows is kept for
  * thousands. Where there is no key PostgreSQL reads it whole all the same, at costs that must not start its compiler.
  */

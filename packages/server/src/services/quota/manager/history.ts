@@ -4,7 +4,7 @@ import type { Clock } from '#platform/clock/clock.ts'
 import type { Database, Tx } from '#platform/db/database.ts'
 import type { Log } from '#platform/log/log.ts'
 import { historyInsert, historyLast } from '../store/history.ts'
-import type { StoredHappening } from '../store/history.ts'
+import type { NewHappening } from '../store/history.ts'
 
 export const happeningKinds = [
   /** A request was admitted; `lent`: so much of it came from what others own or share. */
@@ -55,7 +55,7 @@ export interface RefusedRequest {
 }
 
 /** What others do with happenings once they are committed: the metrics. */
-export type Witness = (happening: Omit<StoredHappening, 'id'>) => void
+export type Witness = (happening: NewHappening) => void
 
 interface HistoryParts {
   db: Database
@@ -86,7 +86,7 @@ export const isHold = (subject: string | undefined): boolean => subject?.startsW
 export class History {
   readonly #parts: HistoryParts
   readonly #witness: Witness
-  readonly #refused = new Map<string, Omit<StoredHappening, 'id'>>()
+  readonly #refused = new Map<string, NewHappening>()
   readonly #outside = AsyncLocalStorage.snapshot()
   readonly #closed = new AbortController()
   #writing: Promise<void> | undefined
@@ -98,27 +98,29 @@ export class History {
 
   async tell(tx: Tx, happening: Happening): Promise<void> {
     if (isHold(happening.subject)) return
-    const rows = await this.#rowsOf(tx, happening)
+    const rows = await this.#withRecall(tx, happening, this.rowsOf(happening))
     await historyInsert(tx, rows)
-    this.#announce(tx, rows)
+    this.announce(tx, rows)
   }
 
-  /** The same for what the statement that did it has written down. */
-  written(tx: Tx, happening: Happening & { at: number }): void {
-    if (!isHold(happening.subject)) this.#announce(tx, [rowOf(happening, happening.at)])
-  }
-
-  async #rowsOf(tx: Tx, happening: Happening): Promise<Omit<StoredHappening, 'id'>[]> {
-    const row = rowOf(happening, this.#parts.clock.now()),
-      { subject, details } = row
+  /** What is written down of it: by `tell`, or by the statement that does it. */
+  rowsOf(happening: Happening): NewHappening[] {
+    const { kind, projectId, subject = null, amounts = {}, actor = null, details = {} } = happening
+    const row = { at: this.#parts.clock.now(), kind, projectId, subject, amounts, actor, times: 1, details }
     const borrowed = Object.entries(happening.borrowed ?? {}).filter(([, amount]) => amount > 0)
-    if (borrowed.length > 0) return [row, { ...row, kind: 'lent', amounts: Object.fromEntries(borrowed) }]
-    if (happening.wasRecalled !== true || subject === null) return [row]
-    const recall = await historyLast(tx, 'recalled', subject)
-    return [recall ? { ...row, details: { ...details, recalledForMs: row.at - recall.at } } : row]
+    return borrowed.length === 0 ? [row] : [row, { ...row, kind: 'lent', amounts: Object.fromEntries(borrowed) }]
   }
 
-  #announce(tx: Tx, rows: readonly Omit<StoredHappening, 'id'>[]): void {
+  /** Says of a release how long ago it was asked for. */
+  async #withRecall(tx: Tx, { wasRecalled, subject }: Happening, rows: NewHappening[]): Promise<NewHappening[]> {
+    if (wasRecalled !== true || subject === undefined) return rows
+    const recall = await historyLast(tx, 'recalled', subject)
+    if (!recall) return rows
+    return rows.map((row) => ({ ...row, details: { ...row.details, recalledForMs: row.at - recall.at } }))
+  }
+
+  /** Tells the bus and the metrics, if the transaction commits, of what it has written down. */
+  announce(tx: Tx, rows: readonly NewHappening[]): void {
     for (const { kind, projectId, subject, amounts } of rows) {
       const topic = topics[kind as HappeningKind]
       if (topic !== undefined) tx.emit(topic, { kind, projectId, ...(subject !== null && { subject }), amounts })
@@ -163,7 +165,7 @@ export class History {
     try {
       await this.#parts.db.transaction(async (tx) => {
         await historyInsert(tx, rows)
-        this.#announce(tx, rows)
+        this.announce(tx, rows)
       })
     } catch (error) {
       this.#parts.log.error({ err: error, refusals: rows.length }, 'Refusals could not be written down')
@@ -176,9 +178,4 @@ export class History {
     await this.#writing
     await this.#flush()
   }
-}
-
-const rowOf = (happening: Happening, at: number): Omit<StoredHappening, 'id'> => {
-  const { kind, projectId, subject = null, amounts = {}, actor = null, details = {} } = happening
-  return { at, kind, projectId, subject, amounts, actor, times: 1, details }
 }

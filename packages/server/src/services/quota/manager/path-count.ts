@@ -11,7 +11,7 @@ import { PathWalk } from './path-walk.ts'
 import { overQuota } from './refusing.ts'
 
 /** Below serializable isolation each round waits for those before it, so that few are ever needed. */
-const roundsMax = 20
+export const roundsMax = 20
 
 export interface Charge {
   amounts: Amounts

@@ -59,12 +59,12 @@ const sqliteCount = `
   where quota_cell.node = change.node and quota_cell.resource = change.resource`
 
 /**
- * Locks the cells in the order of the changes, and counts if each change still is right. One that was read as it is now
- * is. So is one that stays within the private part, of which nothing spills, or one beyond it, all of which does: by how
- * much does not depend on what was counted meanwhile, as long as it stays there and within its bounds.
+ * $1 to $11 are the changes. Locks their cells in that order and finds how many changes still are right. One that was
+ * read as it is now is. So is one that stays within the private part, of which nothing spills, or beyond it, where all
+ * does: by how much does not depend on what was counted meanwhile, as long as it stays there and within its bounds.
  */
-const postgresCount = `
-  with change as (
+export const lockedChange = `
+    change as (
       select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
           $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::int[])
         with ordinality as change (node, resource, counted, subtree, reserved,
@@ -84,7 +84,10 @@ const postgresCount = `
                 <= cell.private)
             and (change.counted <= 0 or cell.bound = -1 or cell.counted + change.counted <= cell.bound))
         and (cell.subtree = was_subtree or change.subtree <= 0 or cell.ceiling = -1
-          or cell.subtree + change.subtree <= cell.ceiling))
+          or cell.subtree + change.subtree <= cell.ceiling))`
+
+const postgresCount = `
+  with ${lockedChange}
   update quota_cell counting set
     counted = counting.counted + change.counted, subtree = counting.subtree + change.subtree,
     reserved = counting.reserved + change.reserved
@@ -98,7 +101,7 @@ const postgresCount = `
  */
 export async function cellsCount(tx: Tx, changes: readonly CellChange[]): Promise<boolean> {
   if (changes.length === 0) return true
-  if (tx.dialect === 'postgresql') return (await counted(tx, postgresCount, columnsOf(changes))) === changes.length
+  if (tx.dialect === 'postgresql') return (await counted(tx, postgresCount, changeColumns(changes))) === changes.length
   const rows = changes.map(({ before, after }) => {
     return [before.node, before.resource, after.counted, after.subtree, after.reserved]
   })
@@ -109,7 +112,7 @@ export async function cellsCount(tx: Tx, changes: readonly CellChange[]): Promis
 const counted = async (tx: Tx, text: string, parameters: readonly unknown[]): Promise<number> =>
   Number((await runStatement(tx, { sqlite: text, postgresql: text }, parameters)).numAffectedRows ?? 0n)
 
-const columnsOf = (changes: readonly CellChange[]): unknown[][] => [
+export const changeColumns = (changes: readonly CellChange[]): unknown[][] => [
   changes.map(({ before }) => before.node),
   changes.map(({ before }) => before.resource),
   ...(['counted', 'subtree', 'reserved'] as const).map((name) =>

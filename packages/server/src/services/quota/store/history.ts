@@ -21,6 +21,8 @@ export interface StoredHappening {
   details: Record<string, unknown>
 }
 
+export type NewHappening = Omit<StoredHappening, 'id'>
+
 export interface HistoryFilter {
   projectIds?: readonly string[]
   kinds?: readonly string[]
@@ -47,23 +49,33 @@ const toHappening = (row: Selectable<HistoryRow>): StoredHappening => ({
 /** `,cores,ram,`: so that one resource is found in it whole. */
 export const namesOf = (amounts: Record<string, number>): string => `,${Object.keys(amounts).sort().join(',')},`
 
-const columns = ['at', 'kind', 'project_id', 'subject', 'amounts', 'resources', 'actor', 'times', 'details'] as const
+export const historyColumns = [
+  ...(['at', 'kind', 'project_id', 'subject', 'amounts', 'resources', 'actor', 'times', 'details'] as const),
+]
 
 /** One text for any number of rows. */
 const insert: StatementTexts = {
-  sqlite: `insert into quota_history (${columns.join(', ')})
-    select ${columns.map((_, index) => `value ->> ${index}`).join(', ')} from json_each(?1) order by key`,
-  postgresql: `insert into quota_history (${columns.join(', ')})
+  sqlite: `insert into quota_history (${historyColumns.join(', ')})
+    select ${historyColumns.map((_, index) => `value ->> ${index}`).join(', ')} from json_each(?1) order by key`,
+  postgresql: `insert into quota_history (${historyColumns.join(', ')})
     select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
       $8::bigint[], $9::text[])`,
 }
 
-export async function historyInsert(tx: Tx, happenings: readonly Omit<StoredHappening, 'id'>[]): Promise<void> {
-  const rows = happenings.map(({ at, kind, projectId, subject, amounts, actor, times, details }) => {
+const rowsOf = (happenings: readonly NewHappening[]): unknown[][] =>
+  happenings.map(({ at, kind, projectId, subject, amounts, actor, times, details }) => {
     return [at, kind, projectId, subject, toJson(amounts), namesOf(amounts), actor, times, toJson(details)]
   })
-  const lists = columns.map((_, column) => rows.map((row) => row[column]))
-  await runStatement(tx, insert, tx.dialect === 'postgresql' ? lists : [JSON.stringify(rows)])
+
+/** A list for each column, as PostgreSQL takes them. */
+export const historyLists = (happenings: readonly NewHappening[]): unknown[][] => {
+  const rows = rowsOf(happenings)
+  return historyColumns.map((_, column) => rows.map((row) => row[column]))
+}
+
+export async function historyInsert(tx: Tx, happenings: readonly NewHappening[]): Promise<void> {
+  const parameters = tx.dialect === 'postgresql' ? historyLists(happenings) : [JSON.stringify(rowsOf(happenings))]
+  await runStatement(tx, insert, parameters)
 }
 
 /** The newest first. */

@@ -49,7 +49,7 @@ const countAtLeaf = (
 ) => run(tx, count, [project_id, selfOf(project_id), amounts, counted, reserved])
 
 export const privatePartOnSqlite: PrivatePart = {
-  take: async (tx, claim, { at, kind }) => {
+  take: async (tx, claim, told) => {
     const { projectId, subject, amounts, state, reclaimable, priority, startedAt, expiresAt, lineage } = claim
     const names = Object.keys(amounts),
       json = toJson(amounts)
@@ -59,7 +59,7 @@ export const privatePartOnSqlite: PrivatePart = {
     if ((numAffectedRows ?? 0n) === 0n) return false
     const change = { counted: 1, reserved: state === 'reserved' ? 1 : 0 }
     await countAtLeaf(tx, { project_id: projectId, amounts: json }, change)
-    await historyInsert(tx, [{ at, kind, projectId, subject, amounts, actor: null, times: 1, details: {} }])
+    await historyInsert(tx, [told])
     return true
   },
 

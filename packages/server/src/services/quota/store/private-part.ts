@@ -1,6 +1,7 @@
 /** Claims inside a project's private part: decided, counted and written down by the database alone. */
 import type { Tx } from '#platform/db/database.ts'
 import type { StoredClaim } from './claims.ts'
+import type { NewHappening } from './history.ts'
 import { privatePartOnPostgres } from './private-part-postgres.ts'
 import { privatePartOnSqlite } from './private-part-sqlite.ts'
 
@@ -10,20 +11,14 @@ import { privatePartOnSqlite } from './private-part-sqlite.ts'
  */
 export interface PrivatePart {
   /** Makes the claim, counts it and says so in the history; false: to be decided along the path, or there already. */
-  take(tx: Tx, claim: StoredClaim, told: Told): Promise<boolean>
+  take(tx: Tx, claim: StoredClaim, told: NewHappening): Promise<boolean>
   /** What was reserved has started; false if there is no such reservation. Touches the leaf only, whatever is lent. */
   start(tx: Tx, subject: string): Promise<boolean>
   /** Ends a claim of which nothing was lent; nothing if there is none or ancestors have to be told. */
   giveBack(tx: Tx, subject: string, told: ToldOfEnd): Promise<GivenBack | undefined>
 }
 
-/** The row of history that goes with it. */
-export interface Told {
-  at: number
-  kind: string
-}
-
-/** What was reserved ends by another name than what had started; `undefined`: it is nobody's business. */
+/** What its end is called in the history, by what it was; nothing: it is nobody's business. */
 export interface ToldOfEnd {
   at: number
   kinds: Record<StoredClaim['state'], string> | undefined

@@ -1,0 +1,195 @@
+/** Whether a request fits, and the claim if it does: in the project's private part, or along its path to the root. */
+import type { Tx } from '#platform/db/database.ts'
+import type { Amounts, Reservation, ReserveRequest } from '../facade.ts'
+import { grantAlong } from '../store/along-path.ts'
+import { LostRace } from '../store/cells.ts'
+import { claimFetch, claimsNoticed } from '../store/claims.ts'
+import type { StoredClaim } from '../store/claims.ts'
+import { privatePart } from '../store/private-part.ts'
+import type { StoredProject } from '../store/projects.ts'
+import { ticketFetch, ticketWrite } from '../store/tickets.ts'
+import { less, positiveAmounts } from './amounts-asked.ts'
+import { growAsking, holdSubject } from './grown-tree.ts'
+import type { QuotaParts } from './parts.ts'
+import { charge, roundsMax, walkOf } from './path-count.ts'
+import { mayWait } from './patience.ts'
+import type { KnownProjects } from './projects.ts'
+import { planOf } from './reclaim.ts'
+import type { Reclaim } from './reclaim.ts'
+import { recallMemory } from './reclaimed.ts'
+import { comingBack, overQuota } from './refusing.ts'
+import type { Waiting } from './waiting.ts'
+
+const defaultTtlMs = 600_000
+
+/** What stands beside admission, and itself counts by it. */
+export interface Beside {
+  readonly reclaim: Reclaim
+  readonly waitingLine: Waiting
+}
+
+export class Admission {
+  readonly #parts: QuotaParts
+  readonly #projects: KnownProjects
+  readonly #beside: Beside
+
+  constructor(parts: QuotaParts, projects: KnownProjects, beside: Beside) {
+    this.#parts = parts
+    this.#projects = projects
+    this.#beside = beside
+  }
+
+  async available(tx: Tx, projectId: string, resources: readonly string[]): Promise<Record<string, number>> {
+    const amounts = Object.fromEntries(resources.map((name) => [name, 0]))
+    const walk = await walkOf(tx, await this.#projects.ensure(tx, projectId), amounts)
+    return Object.fromEntries(resources.map((name) => [name, walk?.available(name) ?? 0]))
+  }
+
+  /** Counts for a hold what was seen to be free. */
+  async take(tx: Tx, projectId: string, amounts: Amounts): Promise<void> {
+    const project = await this.#projects.ensure(tx, projectId)
+    const taken = await charge(tx, project, {
+      amounts,
+      apply: (walk) => walk.fits(amounts) && walk.count(amounts, 1, true),
+      uncounted: holdSubject(projectId),
+    })
+    if (!taken) throw new LostRace(`what was free for project ${projectId} was taken meanwhile`)
+  }
+
+  async reserve(tx: Tx, request: ReserveRequest): Promise<Reservation> {
+    const claim = this.claimOf(request),
+      [told] = this.#parts.history.rowsOf(grantOf(claim))
+    if (!(await privatePart(tx).take(tx, claim, told!))) return this.#reserveAlong(tx, request, claim)
+    this.#parts.history.announce(tx, [told!])
+    if (mayWait(request)) await this.#beside.waitingLine.settled(tx, request.subject)
+    return reservationOf(claim)
+  }
+
+  async #reserveAlong(tx: Tx, request: ReserveRequest, claim: StoredClaim): Promise<Reservation> {
+    const project = await this.#projects.ensure(tx, request.projectId)
+    const entered = await this.#enter(tx, project, claim, request.whenFull === 'count')
+    if (entered === 'known') return reservationOf((await claimFetch(tx, request.subject))!)
+    if (entered === 'granted') {
+      if (mayWait(request)) await this.#beside.waitingLine.settled(tx, request.subject)
+      return reservationOf(claim)
+    }
+    const asked = { ...request, deltas: claim.amounts }
+    const waiting = mayWait(request)
+      ? await this.#beside.waitingLine.insteadOfRefusing(tx, project, asked)
+      : undefined
+    return waiting ?? this.#refuse(tx, project, asked)
+  }
+
+  /** Makes and counts the claim of somebody who waits, if it fits now. */
+  async admit(tx: Tx, claim: StoredClaim): Promise<boolean> {
+    const project = await this.#projects.ensure(tx, claim.projectId)
+    if ((await this.#enter(tx, project, claim)) !== 'full') return true
+    await this.#beside.reclaim.gather(tx, project.id)
+    return false
+  }
+
+  /**
+   * Makes the claim and counts it at every node that it spills to, and at every one that watches its subtree. If it is
+   * too much, what was kept for the project is free, too. What `isThere` fits in any case.
+   */
+  async #enter(
+    tx: Tx,
+    project: StoredProject,
+    claim: StoredClaim,
+    isThere = false,
+  ): Promise<'granted' | 'full' | 'known'> {
+    const ticket = await ticketFetch(tx, project.id)
+    if (ticket && (await claimFetch(tx, claim.subject))) return 'known'
+    if (ticket) await this.#beside.reclaim.redeem(tx, project.id)
+    for (let round = 0; round < roundsMax; round++) {
+      const entered = await this.#enterNow(tx, project, claim, isThere)
+      if (entered === 'granted' && ticket) await this.#settleTicket(tx, project.id, claim.amounts)
+      if (entered !== 'changed') return entered
+    }
+    throw new LostRace(`quota of project ${project.id} kept changing`)
+  }
+
+  async #enterNow(
+    tx: Tx,
+    project: StoredProject,
+    claim: StoredClaim,
+    isThere: boolean,
+  ): Promise<'granted' | 'full' | 'known' | 'changed'> {
+    const { amounts } = claim,
+      walk = await walkOf(tx, project, amounts)
+    if (walk && !isThere && !walk.fits(amounts)) return 'full'
+    const history = this.#parts.history.rowsOf({ ...grantOf(claim), borrowed: walk?.borrowing(amounts) })
+    walk?.count(amounts, 1, claim.state === 'reserved')
+    const granted = await grantAlong(tx, { changes: walk?.changes() ?? [], claims: [claim], history })
+    if (granted !== 'done') return granted
+    this.#parts.history.announce(tx, history)
+    return 'granted'
+  }
+
+  claimOf(request: ReserveRequest): StoredClaim {
+    const now = this.#parts.clock.now()
+    return {
+      subject: request.subject,
+      projectId: request.projectId,
+      amounts: positiveAmounts(request.deltas),
+      state: request.started ? 'committed' : 'reserved',
+      reclaimable: request.reclaimable ?? 'never',
+      priority: request.priority ?? 0,
+      startedAt: now,
+      expiresAt: request.started ? null : now + (request.ttlMs ?? defaultTtlMs),
+      ticket: null,
+      deadlineAt: null,
+      lineage: request.lineage ?? null,
+    }
+  }
+
+  /** What a ticket has brought is used; what it still waits for shrinks by it, or the ticket is done. */
+  async #settleTicket(tx: Tx, projectId: string, amounts: Amounts): Promise<void> {
+    const ticket = await ticketFetch(tx, projectId)
+    if (!ticket) return
+    const left = less(ticket.amounts, amounts)
+    if (Object.keys(left).length === 0) return this.#beside.reclaim.end(tx, projectId)
+    await ticketWrite(tx, { ...ticket, amounts: left })
+    await this.#beside.reclaim.gather(tx, projectId)
+  }
+
+  /** The explanation looks at the whole tree; the decision did not have to. */
+  async #refuse(tx: Tx, project: StoredProject, request: ReserveRequest): Promise<never> {
+    const { id, rootId } = project
+    const engine = await growAsking(tx, rootId, { projectIds: [id], uncounted: request.subject }),
+      { tree } = engine,
+      { deltas } = request
+    const vector = {
+      resources: Object.keys(deltas).map((name) => tree.resourceNumber(name)!),
+      amounts: Object.values(deltas),
+    }
+    if (engine.fits(tree.project(id).leaf, vector))
+      throw new LostRace(`quota of project ${id} was released meanwhile`)
+    const refusal = engine.refusalOf(tree.project(id), vector)
+    const lineage = request.lineage ?? request.subject
+    const { subject, priority } = request,
+      wish = { projectId: id, amounts: { ...deltas }, subject, lineage, priority }
+    const { code: reason, resource, node } = refusal
+    this.#parts.history.refused({ ...wish, reason, resource, node })
+    const noticed = await claimsNoticed(tx, id),
+      now = this.#parts.clock.now()
+    if (noticed.length > 0)
+      throw comingBack(refusal, Math.max(...noticed.map((claim) => claim.deadlineAt ?? now)) - now)
+    await recallMemory(tx, engine, lineage)
+    const plan = planOf(engine, wish, now)
+    if (!plan) throw overQuota(refusal)
+    // The refusal undoes this transaction, so the notices are given in one of their own.
+    this.#parts.wish(wish)
+    throw comingBack(refusal, plan.dueMs - now)
+  }
+}
+
+export const grantOf = ({ projectId, subject, amounts }: StoredClaim) =>
+  ({ kind: 'granted', projectId, subject, amounts }) as const
+
+export const reservationOf = ({ subject, projectId, amounts, state }: StoredClaim): Reservation => ({
+  subject,
+  projectId,
+  deltas: amounts,
+  state,
+})

@@ -1,0 +1,60 @@
+/** Claims that end or shrink: what they held is free, and the history says how it came to be. */
+import type { Tx } from '#platform/db/database.ts'
+import type { Amounts } from '../facade.ts'
+import { claimDelete, claimFetch, claimShrink } from '../store/claims.ts'
+import type { StoredClaim } from '../store/claims.ts'
+import { privatePart } from '../store/private-part.ts'
+import { less, within } from './amounts-asked.ts'
+import { isHold } from './history.ts'
+import type { QuotaParts } from './parts.ts'
+import { charge } from './path-count.ts'
+import type { KnownProjects } from './projects.ts'
+import type { Reclaim } from './reclaim.ts'
+import { rememberReclaim } from './reclaimed.ts'
+
+export type Cause = 'cancelled' | 'expired'
+
+/** What had started is released, whatever ends it. */
+const kindsOf = (cause: Cause) => ({ reserved: cause, committed: 'released' }) as const
+
+export class GivingBack {
+  readonly #parts: QuotaParts
+  readonly #projects: KnownProjects
+  readonly #beside: { readonly reclaim: Reclaim }
+
+  constructor(parts: QuotaParts, projects: KnownProjects, beside: { readonly reclaim: Reclaim }) {
+    this.#parts = parts
+    this.#projects = projects
+    this.#beside = beside
+  }
+
+  /** Gives back all of a claim and serves nobody; its project, if there was one. */
+  async drop(tx: Tx, subject: string, cause: Cause = 'cancelled'): Promise<string | undefined> {
+    const kinds = isHold(subject) ? undefined : kindsOf(cause)
+    const simple = await privatePart(tx).giveBack(tx, subject, { at: this.#parts.clock.now(), kinds })
+    if (simple) {
+      const { history } = this.#parts
+      if (kinds) history.announce(tx, history.rowsOf({ ...simple, subject, kind: kinds[simple.state] }))
+      return simple.projectId
+    }
+    const claim = await claimFetch(tx, subject)
+    if (claim) await this.giveBack(tx, claim, claim.amounts, cause)
+    return claim?.projectId
+  }
+
+  /** So much of a claim as it has of what is wanted. */
+  async giveBack(tx: Tx, claim: StoredClaim, wanted: Amounts, cause: Cause = 'cancelled'): Promise<void> {
+    const { subject, projectId, state, ticket } = claim,
+      amounts = within(claim.amounts, wanted),
+      left = less(claim.amounts, amounts),
+      isAll = Object.keys(left).length === 0
+    const project = await this.#projects.ensure(tx, projectId)
+    await charge(tx, project, { amounts, apply: (walk) => walk.count(amounts, -1, state === 'reserved') })
+    if (isAll) await claimDelete(tx, subject)
+    else await claimShrink(tx, subject, left)
+    if (ticket) await this.#beside.reclaim.gather(tx, ticket)
+    if (ticket && isAll) await rememberReclaim(tx, this.#parts.clock.now(), claim)
+    const told = { kind: kindsOf(cause)[state], projectId, subject, amounts, wasRecalled: Boolean(ticket) }
+    await this.#parts.history.tell(tx, told)
+  }
+}

@@ -1,0 +1,80 @@
+/** Grants that are counted up to the root: the counters, the claims and their history, together or not at all. */
+import type { Tx } from '#platform/db/database.ts'
+import { toJson } from '#platform/db/json.ts'
+import { runStatement } from '#platform/db/statement.ts'
+import { cellsCount, changeColumns, lockedChange } from './cells.ts'
+import type { CellChange } from './cells.ts'
+import { claimInsert } from './claims.ts'
+import type { StoredClaim } from './claims.ts'
+import { historyColumns, historyInsert, historyLists } from './history.ts'
+import type { NewHappening } from './history.ts'
+
+export interface Grants {
+  /** In the order of locking: the lowest first, then by name. */
+  changes: readonly CellChange[]
+  claims: readonly StoredClaim[]
+  history: readonly NewHappening[]
+}
+
+/**
+ * `changed`: a counter is not what it was, and nothing has been done. `known`: there is such a claim already; of
+ * several some may have been made, so that the transaction must not be committed.
+ */
+export type Granted = 'done' | 'changed' | 'known'
+
+const claimColumns = 'subject, project_id, amounts, state, reclaimable, priority, started_at, expires_at, lineage'
+
+/** One statement, so that what all count at is locked for as short as can be. */
+const grantAll = `
+  with ${lockedChange},
+    claim as (
+      insert into quota_claim (${claimColumns})
+      select claim.* from right_still, unnest($12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
+        $17::bigint[], $18::bigint[], $19::bigint[], $20::text[]) as claim
+      where right_still.cells = cardinality($1)
+      on conflict do nothing
+      returning subject),
+    made as (select count(*) as claims from claim),
+    counting as (
+      update quota_cell set
+        counted = quota_cell.counted + change.counted, subtree = quota_cell.subtree + change.subtree,
+        reserved = quota_cell.reserved + change.reserved
+      from change, made
+      where made.claims = cardinality($12)
+        and quota_cell.node = change.node and quota_cell.resource = change.resource),
+    told as (
+      insert into quota_history (${historyColumns.join(', ')})
+      select happening.* from made, unnest($21::bigint[], $22::text[], $23::text[], $24::text[], $25::text[],
+        $26::text[], $27::text[], $28::bigint[], $29::text[]) as happening
+      where made.claims = cardinality($12))
+  select right_still.cells = cardinality($1) as is_right, made.claims from right_still, made`
+
+export const grantAlong = (tx: Tx, grants: Grants): Promise<Granted> =>
+  tx.dialect === 'postgresql' ? grantOnPostgres(tx, grants) : grantOnSqlite(tx, grants)
+
+const grantOnPostgres = async (tx: Tx, { changes, claims, history }: Grants): Promise<Granted> => {
+  const parameters = [...changeColumns(changes), ...claimLists(claims), ...historyLists(history)]
+  const texts = { sqlite: grantAll, postgresql: grantAll }
+  const [row] = (await runStatement<{ is_right: boolean; claims: number }>(tx, texts, parameters)).rows
+  if (!row!.is_right) return 'changed'
+  return row!.claims === claims.length ? 'done' : 'known'
+}
+
+const claimLists = (claims: readonly StoredClaim[]): unknown[][] => [
+  claims.map(({ subject }) => subject),
+  claims.map(({ projectId }) => projectId),
+  claims.map(({ amounts }) => toJson(amounts)),
+  claims.map(({ state }) => state),
+  claims.map(({ reclaimable }) => reclaimable),
+  claims.map(({ priority }) => priority),
+  claims.map(({ startedAt }) => startedAt),
+  claims.map(({ expiresAt }) => expiresAt),
+  claims.map(({ lineage }) => lineage ?? null),
+]
+
+const grantOnSqlite = async (tx: Tx, { changes, claims, history }: Grants): Promise<Granted> => {
+  for (const claim of claims) if (!(await claimInsert(tx, claim))) return 'known'
+  await cellsCount(tx, changes)
+  await historyInsert(tx, history)
+  return 'done'
+}
