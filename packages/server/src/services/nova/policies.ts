@@ -92,7 +92,9 @@ const serverParts: PolicyRule[] = [
   ...compute('os-networks', { list: reader, show: reader }),
   ...compute('os-tenant-networks', { list: reader, show: reader }),
   ...compute('os-suspend-server', { resume: member, suspend: member }),
-  ...compute('os-volumes-attachments', { index: reader }),
+  ...compute('os-volumes-attachments', {
+    index: reader, show: reader, create: member, update: member, swap: admin, delete: member,
+  }),
 ]
 
 const catalogue: PolicyRule[] = [

@@ -98,7 +98,7 @@ describe('creating', () => {
     ['personality from 2.57 on', { networks: 'none', personality: [] }, 400, /personality/, '2.57'],
     [
       'a volume', { block_device_mapping_v2: [{ source_type: 'volume', uuid: imageId, boot_index: 0 }] }, 400,
-      /block storage/,
+      /cannot boot from a volume/,
     ],
     ['min_count above max_count', { min_count: 3, max_count: 2 }, 400, /min_count must be <= max_count/],
     [

@@ -22,11 +22,13 @@ import { serverMetadataRoutes, serverTagRoutes, serverViewRoutes } from './api/s
 import { serverRoutes } from './api/servers.ts'
 import { tenantNetworkRoutes } from './api/tenant-networks.ts'
 import { usageRoutes } from './api/usage.ts'
+import { volumeAttachmentRoutes } from './api/volume-attachments.ts'
 import { versionMax, versionMin, versionRoutes } from './api/versions.ts'
 import { buildWaitingController } from './controllers/build-waiting.ts'
 import { followController } from './controllers/follow.ts'
 import { giveBackController } from './controllers/give-back.ts'
 import { snapshotController } from './controllers/snapshot.ts'
+import { volumesController } from './controllers/volume-attach.ts'
 import type { NovaFacade } from './facade.ts'
 import { Flavors } from './manager/flavors.ts'
 import { Hosts } from './manager/hosts.ts'
@@ -48,6 +50,7 @@ import { ServerReader } from './manager/server-reader.ts'
 import { ServerSecurity } from './manager/server-security.ts'
 import { ServerSettings } from './manager/server-settings.ts'
 import { Usage } from './manager/usage.ts'
+import { VolumeAttachments } from './manager/volume-attachments.ts'
 import { WaitingServers } from './manager/waiting-servers.ts'
 import { policies } from './policies.ts'
 import { migrations } from './store/migrations.ts'
@@ -55,7 +58,7 @@ import { migrationsList } from './store/migrations-list.ts'
 
 const routes = [
   versionRoutes, serverRoutes, serverActionRoutes, serverMetadataRoutes, serverTagRoutes, serverViewRoutes,
-  serverInterfaceRoutes, instanceActionRoutes,
+  serverInterfaceRoutes, volumeAttachmentRoutes, instanceActionRoutes,
   flavorRoutes, flavorSpecRoutes, flavorAccessRoutes, keypairRoutes, quotaRoutes, quotaClassRoutes, limitRoutes,
   usageRoutes, zoneRoutes, serviceRoutes,
   hypervisorRoutes, hostRoutes, aggregateRoutes, serverGroupRoutes, migrationRoutes, extensionRoutes,
@@ -81,6 +84,7 @@ const managers = (parts: NovaParts, waiting: WaitingServers): NovaApi => {
     passwords: new ServerPasswords(parts),
     quotas: new Quotas(parts),
     usage: new Usage(parts),
+    volumes: new VolumeAttachments(parts, orders),
     migrations: (filter) => migrationsList(parts.db, filter),
     glance: parts.facades.glance,
     neutron: parts.facades.neutron,
@@ -113,6 +117,7 @@ export const nova = defineService<NovaApi, NovaFacade, ServiceDeps>({
       controllers: [
         followController(deps, deps.bus), snapshotController(deps),
         giveBackController(deps, new Preemption(deps, api.orders, api.changes)), buildWaitingController(waiting),
+        volumesController(deps),
       ],
       seed: async () => {
         await api.quotas.declare()

@@ -15,6 +15,7 @@ import type { ServerReader } from '../manager/server-reader.ts'
 import type { ServerSecurity } from '../manager/server-security.ts'
 import type { ServerSettings } from '../manager/server-settings.ts'
 import type { Usage } from '../manager/usage.ts'
+import type { VolumeAttachments } from '../manager/volume-attachments.ts'
 import type { MigrationFilter } from '../store/migrations-list.ts'
 import type { Migration } from '../manager/model.ts'
 
@@ -34,6 +35,7 @@ export interface NovaApi {
   passwords: ServerPasswords
   quotas: Quotas
   usage: Usage
+  volumes: VolumeAttachments
   migrations(filter: MigrationFilter): Promise<Migration[]>
   glance: NovaParts['facades']['glance']
   neutron: NovaParts['facades']['neutron']

@@ -195,15 +195,6 @@ export const serverViewRoutes: Route<NovaApi>[] = [
     },
   }),
   defineRoute<NovaApi>({
-    id: 'servers.volumes', method: 'GET', path: '/servers/{server_id}/os-volume_attachments',
-    summary: "List a server's volumes: none, without block storage", policy: 'authenticated', reply: { status: 200 },
-    errors: [404],
-    handler: async (api, ctx, { params }) => {
-      await api.servers.fetch(ctx, params.server_id!, 'os_compute_api:os-volumes-attachments:index')
-      return { volumeAttachments: [] }
-    },
-  }),
-  defineRoute<NovaApi>({
     id: 'servers.virtualInterfaces', method: 'GET', path: '/servers/{server_id}/os-virtual-interfaces',
     summary: "List a server's interfaces, as older clients ask", policy: 'authenticated', until: '2.43',
     reply: { status: 200 }, errors: [404],

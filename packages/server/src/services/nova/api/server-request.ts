@@ -10,6 +10,8 @@ import { atLeast } from './manners.ts'
 import { waitMaxHint, whenFullHint } from './server-bodies.ts'
 import type { CreateBody, RebuildBody, ServerDraft } from './server-bodies.ts'
 import { canonical, wholeOf } from './shapes.ts'
+import { devicesAsk } from './volume-devices.ts'
+import type { DevicesAsk } from './volume-devices.ts'
 
 const strictHostname = /^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$/
 
@@ -91,33 +93,8 @@ const destinationOf = (ctx: RequestContext, draft: ServerDraft): Destination => 
   return { ...(zone && { zone }), ...((forced ?? asked) && { forcedHost: forced || asked }) }
 }
 
-/** The one block device that can be had without Cinder: the image itself, on the host. */
-const imageOfDevices = (draft: ServerDraft): string | undefined => {
-  if (draft.block_device_mapping?.length && draft.block_device_mapping_v2?.length) {
-    throw badRequest('Using different block_device_mapping syntaxes is not allowed in the same request.')
-  }
-  if (draft.block_device_mapping?.length) throw badRequest(
-    'Block Device Mapping is Invalid: this cloud has no block storage service; boot from an image.',
-    { field: 'block_device_mapping' },
-  )
-  const devices = draft.block_device_mapping_v2 ?? []
-  const plain = devices.find(
-    (one) =>
-      one.source_type === 'image' && (one.destination_type ?? 'local') === 'local' && Number(one.boot_index ?? 0) === 0,
-  )
-  if (devices.some((one) => one !== plain)) {
-    throw badRequest(
-      'Block Device Mapping is Invalid: this cloud has no block storage service; the only device it takes is '
-      + 'source_type image with destination_type local and boot_index 0.',
-      { field: 'block_device_mapping_v2' },
-    )
-  }
-  return plain && (plain.uuid ?? plain.image_id)
-}
-
-const imageOf = (draft: ServerDraft): string => {
-  const fromDevices = imageOfDevices(draft)
-  const imageId = draft.imageRef || fromDevices
+const imageOf = (draft: ServerDraft, devices: DevicesAsk): string => {
+  const imageId = draft.imageRef || devices.imageId
   if (!imageId || !isUuid(imageId)) throw badRequest('Missing imageRef attribute', { field: 'imageRef' })
   return imageId
 }
@@ -162,11 +139,12 @@ export const createRequest = (ctx: RequestContext, body: CreateBody): CreateRequ
   const draft = body.server
   const counts = countsOf(draft)
   const networks = networksOf(ctx, draft.networks)
+  const devices = devicesAsk(ctx, draft)
   const hints = hintsOf(body)
   enforceParts(ctx, draft, networks)
   return {
     ...namesOf(ctx, draft, counts), ...counts, ...destinationOf(ctx, draft), ...patienceOf(hints), networks,
-    flavorId: flavorIdOf(draft.flavorRef), imageId: imageOf(draft), keyName: draft.key_name,
+    flavorId: flavorIdOf(draft.flavorRef), imageId: imageOf(draft, devices), volumes: devices.volumes, keyName: draft.key_name,
     metadata: draft.metadata ?? {}, tags: [...new Set(draft.tags ?? [])], userData: draft.user_data,
     personality: personalityOf(draft.personality), hints,
     securityGroups: draft.security_groups?.flatMap((group) => group.name ?? []),

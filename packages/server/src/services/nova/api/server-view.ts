@@ -5,6 +5,7 @@ import type { RequestContext } from '#platform/auth/context.ts'
 import type { PortInfo } from '#services/neutron/facade.ts'
 import type { HostInfo } from '#services/workloads/facade.ts'
 import type { Flavor, SecurityGroupRef, Server } from '../manager/model.ts'
+import type { ServerVolume } from '../manager/volume-model.ts'
 import { statusOf } from '../states/server-state.ts'
 import { atLeast, bookmarkLink, linksOf } from './manners.ts'
 
@@ -23,6 +24,7 @@ export interface ServerSurroundings {
   ports: PortInfo[]
   groups: SecurityGroupRef[]
   hosts?: Map<string, HostInfo>
+  volumes: Pick<ServerVolume, 'volumeId' | 'deleteOnTermination'>[]
 }
 
 const hostIds = new Map<string, string>()
@@ -137,7 +139,10 @@ const coreView = (
   }
 }
 
-const wideView = (server: Server, surroundings: ServerSurroundings): object => ({
+const volumeView = (ctx: RequestContext, { volumeId, deleteOnTermination }: ServerSurroundings['volumes'][number]) =>
+  ({ id: volumeId, delete_on_termination: shownIf(atLeast(ctx, '2.3'), deleteOnTermination) })
+
+const wideView = (ctx: RequestContext, server: Server, surroundings: ServerSurroundings): object => ({
   'OS-EXT-AZ:availability_zone': server.zone ?? server.pinnedZone ?? '',
   config_drive: server.configDrive ? 'True' : '',
   key_name: server.keyName,
@@ -146,7 +151,7 @@ const wideView = (server: Server, surroundings: ServerSurroundings): object => (
   'OS-EXT-STS:task_state': server.taskState,
   'OS-EXT-STS:vm_state': server.vmState,
   'OS-EXT-STS:power_state': server.powerState,
-  'os-extended-volumes:volumes_attached': [],
+  'os-extended-volumes:volumes_attached': surroundings.volumes.map((volume) => volumeView(ctx, volume)),
   security_groups: shownIf(surroundings.groups.length > 0, surroundings.groups.map(({ name }) => ({ name }))),
   host_status: hostStatusShown(server, surroundings),
 })
@@ -173,7 +178,7 @@ const groupsView = (ctx: RequestContext, server: Server): object =>
 export const detailView = (ctx: RequestContext, server: Server, surroundings: ServerSurroundings): object =>
   Object.assign(
     coreView(ctx, server, surroundings, true),
-    wideView(server, surroundings),
+    wideView(ctx, server, surroundings),
     surroundings.grants.extended ? extendedView(ctx, server) : undefined,
     hostnameView(ctx, server),
     pinnedView(ctx, server),

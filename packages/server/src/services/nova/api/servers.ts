@@ -27,11 +27,14 @@ export const surroundingsOf = async (
 ): Promise<(server: Server) => ServerSurroundings> => {
   const grants = grantsOf(ctx)
   const seesHosts = grants.hostStatus || grants.hostStatusUnknown
-  const [ports, hosts] = await Promise.all([api.servers.portsOf(servers), seesHosts ? api.hosts.list() : []])
+  const [ports, hosts, volumes] = await Promise.all([
+    api.servers.portsOf(servers), seesHosts ? api.hosts.list() : [], api.volumes.listMany(servers),
+  ])
   const byName = new Map<string, HostInfo>(hosts.map((host) => [host.name, host]))
   const groups = await api.security.listMany(servers, ports)
   return (server) => ({
     grants, ports: ports.get(server.id) ?? [], groups: groups.get(server.id) ?? [], hosts: byName,
+    volumes: volumes.get(server.id) ?? [],
   })
 }
 

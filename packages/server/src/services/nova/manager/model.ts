@@ -1,5 +1,6 @@
 /** Nova's nouns as managers, stores and views pass them around. Times are milliseconds since the epoch. */
 import type { PowerState, TaskState, VmState } from '../states/server-state.ts'
+import type { VolumePlan } from './volume-model.ts'
 
 export interface Flavor {
   /** The `flavorid` of the API: any string. */
@@ -106,6 +107,7 @@ export interface BuildPlan {
   referred: Record<string, string>
   forcedHost?: string
   personality: Personality[]
+  volumes?: VolumePlan[]
 }
 
 export type GroupPolicy = 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity'

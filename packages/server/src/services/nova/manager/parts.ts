@@ -2,5 +2,5 @@
 import type { ServiceDeps } from '../../deps.ts'
 
 export type NovaParts = Pick<ServiceDeps, 'db' | 'clock' | 'log' | 'region'> & {
-  facades: Pick<ServiceDeps['facades'], 'keystone' | 'quota' | 'glance' | 'neutron' | 'workloads'>
+  facades: Pick<ServiceDeps['facades'], 'keystone' | 'quota' | 'glance' | 'neutron' | 'cinder' | 'workloads'>
 }

@@ -6,6 +6,7 @@ import type { WorkloadSpec } from '#services/workloads/facade.ts'
 import type { BuildPlan, PortPlan, Server, ServerGroup } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import { portOf } from './requested-networks.ts'
+import { writeVolumes } from './volume-plans.ts'
 import { workloadSpec } from './workload-spec.ts'
 
 export interface BuildInputs {
@@ -15,7 +16,7 @@ export interface BuildInputs {
   plan: BuildPlan
 }
 
-type Facades = Pick<NovaParts, 'facades'>
+type Facades = Pick<NovaParts, 'facades' | 'clock'>
 
 /** Returns the workload's generation that ends the build. Idempotent by the server's id. */
 export const buildServer = async (
@@ -33,6 +34,7 @@ export const buildServer = async (
     name: server.name,
     spec,
   })
+  await writeVolumes(parts, tx, server, plan.volumes ?? [])
   return workload.generation
 }
 

@@ -18,6 +18,8 @@ import { askOf, batchAskOf, batchSubject, inQuotaWords, serverSubject } from './
 import { planPorts } from './requested-networks.ts'
 import type { NetworksAsk } from './requested-networks.ts'
 import { buildServer } from './server-build.ts'
+import type { VolumeAsk } from './volume-model.ts'
+import { hostOfVolumes, planVolumes } from './volume-plans.ts'
 import type { WaitingServers } from './waiting-servers.ts'
 
 export interface CreateRequest {
@@ -32,6 +34,7 @@ export interface CreateRequest {
   userData?: string
   personality: Personality[]
   networks: NetworksAsk
+  volumes: VolumeAsk[]
   /** Names or ids; undefined: `default`. */
   securityGroups?: string[]
   zone?: string
@@ -153,9 +156,12 @@ export class ServerCreate {
     const referred = await this.#checks.referrals({ metadata: asked.metadata, projectId: caller.projectId })
     const securityGroups = await this.#checks.securityGroups(caller, asked.securityGroups)
     const group = await this.#checks.group(caller, asked.hints, asked.countMax)
+    const volumes = await planVolumes(this.#parts, caller, asked.volumes, asked.countMax)
+    const forcedHost = asked.forcedHost ?? (await hostOfVolumes(this.#parts, volumes))
     const reservationId = `r-${hexId().slice(0, 8)}`
     const plan: BuildPlan = {
-      ports, referred: Object.fromEntries(referred), forcedHost: asked.forcedHost, personality: asked.personality,
+      ports, referred: Object.fromEntries(referred), forcedHost, personality: asked.personality,
+      volumes,
     }
     return { flavor, image, keypair, plan, securityGroups, group, reservationId }
   }

@@ -37,6 +37,8 @@ export const actionWords = {
   changePassword: words('changePassword', 'compute_set_admin_password'),
   attachInterface: words('attach_interface', 'compute_attach_interface'),
   detachInterface: words('detach_interface', 'compute_detach_interface'),
+  attachVolume: words('attach_volume', 'compute_attach_volume'),
+  detachVolume: words('detach_volume', 'compute_detach_volume'),
   resetState: words('resetState', 'api_reset_state'),
   lock: words('lock', 'api_lock'),
   unlock: words('unlock', 'api_unlock'),

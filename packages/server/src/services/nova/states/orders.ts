@@ -38,6 +38,12 @@ export const orderRules = {
   changePassword: { verb: 'changePassword', from: ['active'], when: 'idle', task: 'updating_password', lockable: true },
   attachInterface: { verb: 'attach_interface', from: ['active', 'paused', 'stopped'], when: 'idle', lockable: true },
   detachInterface: { verb: 'detach_interface', from: ['active', 'paused', 'stopped'], when: 'idle', lockable: true },
+  attachVolume: {
+    verb: 'attach_volume', from: ['active', 'paused', 'stopped', 'resized'], when: 'idle', lockable: true,
+  },
+  detachVolume: {
+    verb: 'detach_volume', from: ['active', 'paused', 'suspended', 'stopped', 'resized'], when: 'idle', lockable: true,
+  },
   addFixedIp: { verb: 'addFixedIp', from: settled, when: 'idle', lockable: true },
   removeFixedIp: { verb: 'removeFixedIp', from: settled, when: 'idle', lockable: true },
   updateMetadata: { verb: 'update metadata', from: settled, when: 'any', lockable: true },

@@ -6,6 +6,7 @@ import {
 } from '#platform/db/columns.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
 import { passwordsMigration } from './server-passwords.ts'
+import { volumesMigration } from './volume-attachments.ts'
 import { waitingMigration } from './waiting.ts'
 
 type Schema = Kysely<any>
@@ -209,4 +210,5 @@ export const migrations = [
   defineMigration({ id: '0005-parked', up: createParked }),
   passwordsMigration,
   waitingMigration,
+  volumesMigration,
 ]

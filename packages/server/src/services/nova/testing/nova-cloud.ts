@@ -14,6 +14,7 @@ import { silentLog } from '#platform/log/log.ts'
 import { createMetrics } from '#platform/metrics/metrics.ts'
 import type { Facades, ServiceDeps } from '../../deps.ts'
 import { nova } from '../service.ts'
+import { FakeCinder } from './fake-cinder.ts'
 import { FakeGlance, FakeNeutron, FakeQuota, people } from './fake-neighbours.ts'
 import { FakeWorkloads } from './fake-workloads.ts'
 
@@ -28,6 +29,7 @@ export class NovaCloud {
   readonly workloads = new FakeWorkloads()
   readonly neutron = new FakeNeutron()
   readonly glance = new FakeGlance()
+  readonly cinder = new FakeCinder()
   readonly quota = new FakeQuota()
   readonly keystone: { projectFetch(id: string): Promise<{ id: string; name: string } | undefined> } = {
     projectFetch: async (id) => (id.startsWith('missing') ? undefined : { id, name: id }),
@@ -49,7 +51,7 @@ export class NovaCloud {
     const policy = createEnforcer({ defaults: nova.policies, overrides: {}, enforceScope: false })
     const facades = {
       keystone: this.keystone, quota: realQuota?.over(db, this.clock) ?? this.quota, glance: this.glance,
-      neutron: this.neutron, workloads: this.workloads,
+      neutron: this.neutron, cinder: this.cinder, workloads: this.workloads,
     } as unknown as Facades
     this.#deps = {
       db, facades, policy, clock: this.clock, bus: this.bus, log: silentLog, metrics: createMetrics(),
