@@ -144,7 +144,10 @@ export interface DoctorReport {
 export interface WorkloadsFacade {
   /** Throws what `ensure` would refuse of a spec, for whoever makes the workload later. */
   check(spec: WorkloadSpec): void
-  /** Makes a workload in the caller's transaction. Idempotent by id. Its ports must exist (`neutron.portEnsure`). */
+  /**
+   * Makes a workload in the caller's transaction, of which nobody else is told. Idempotent by id. Its ports must exist
+   * (`neutron.portEnsure`).
+   */
   ensure(
     tx: Tx,
     workload: { id: string; ownerService: string; projectId: string; userId: string; name: string; spec: WorkloadSpec },

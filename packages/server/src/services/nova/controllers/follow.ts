@@ -46,15 +46,38 @@ class LookAgain {
   }
 }
 
+/** Zones of hosts: asked for when a host is new, has changed, or was last asked for long ago. */
+class Zones {
+  readonly #parts: NovaParts
+  #known = new Map<string, string>()
+  #askedAt = -Infinity
+  constructor(parts: NovaParts, bus: Bus) {
+    this.#parts = parts
+    bus.subscribe('workloads.hosts', () => { this.#askedAt = -Infinity })
+  }
+
+  async of(host: string): Promise<string | undefined> {
+    const now = this.#parts.clock.now()
+    if (!this.#known.has(host) || now - this.#askedAt >= everySeconds * 1000) {
+      this.#askedAt = now
+      const hosts = await this.#parts.facades.workloads.hosts()
+      this.#known = new Map(hosts.map(({ name, availabilityZone }) => [name, availabilityZone]))
+    }
+    return this.#known.get(host)
+  }
+}
+
 /** Reads rows and workloads, a stretch at a time. */
 class Lookout {
   readonly #parts: NovaParts
   readonly #first: LookAgain
+  readonly #zones: Zones
   #sweptAt = 0
   #after = ''
   constructor(parts: NovaParts, bus: Bus) {
     this.#parts = parts
     this.#first = new LookAgain(bus)
+    this.#zones = new Zones(parts, bus)
   }
 
   async observe(limit: number): Promise<Sight[]> {
@@ -64,11 +87,18 @@ class Lookout {
     const servers = await serversByIds(this.#parts.db, ids)
     const found = await workloads.fetchMany(ids)
     const alive = [...servers.values()].filter((server) => !server.deleted)
-    const zones = await this.#zones(alive, found)
-    return alive.map((server) => {
+    const sights: Sight[] = []
+    for (const server of alive) {
       const workload = found.get(server.id)
-      return { server, workload, zone: workload?.hostName ? zones?.get(workload.hostName) ?? server.zone : server.zone }
-    })
+      sights.push({ server, workload, zone: await this.#zone(server, workload?.hostName ?? server.host) })
+    }
+    return sights
+  }
+
+  /** That of the host it is on; looked up only when it has moved onto one. */
+  async #zone({ host, zone }: Server, nowOn: string | null): Promise<string | null> {
+    if (nowOn === null || nowOn === host) return zone
+    return (await this.#zones.of(nowOn)) ?? zone
   }
 
   async #idsToSee(limit: number): Promise<string[]> {
@@ -79,14 +109,6 @@ class Lookout {
     const others = await serverIdsAlive(this.#parts.db, this.#after, limit)
     this.#after = others.length < limit ? '' : others.at(-1)!
     return [...new Set([...changed, ...unsettled, ...others])]
-  }
-
-  /** Hosts are asked for only when a server has moved onto one. */
-  async #zones(servers: Server[], found: Map<string, Workload>): Promise<Map<string, string> | undefined> {
-    const moved = servers.some((server) => (found.get(server.id)?.hostName ?? server.host) !== server.host)
-    if (!moved) return undefined
-    const hosts = await this.#parts.facades.workloads.hosts()
-    return new Map(hosts.map((host) => [host.name, host.availabilityZone]))
   }
 }
 

@@ -45,9 +45,10 @@ export class CreateChecks {
 
   /** Counts that a project may not exceed in one server. */
   async amounts({ projectId }: Pick<RequestContext, 'projectId'>, { metadata, personality }: Amounts): Promise<void> {
+    const items = Object.keys(metadata).length
+    if (items === 0 && personality.length === 0) return
     const limits = await this.#parts.facades.quota.limits(projectId)
     const exceeds = (resource: string, asked: number) => (limits[resource] ?? -1) >= 0 && asked > limits[resource]!
-    const items = Object.keys(metadata).length
     if (exceeds('metadata_items', items)) {
       throw forbidden(`Maximum number of metadata items exceeds ${limits.metadata_items}`, {
         asked: items, limit: limits.metadata_items,

@@ -8,6 +8,7 @@ import { makesAnew, orderRules, refusalOf, stepOf } from '../states/orders.ts'
 import type { WorkloadEvent } from '../states/workload.ts'
 import type { WorkloadRow } from '../store/tables.ts'
 import {
+  toRecord,
   workloadFetch,
   workloadInsert,
   workloadMove,
@@ -74,12 +75,11 @@ type NewWorkload = Parameters<WorkloadsFacade['ensure']>[1]
 
 async function ensure(parts: Parts, tx: Tx, workload: NewWorkload): Promise<Workload> {
   assertRunnable(workload.spec)
-  if (await workloadInsert(tx, newRow(workload, parts.clock.now()))) {
-    if (isNamed(workload.spec)) await nameDevice(parts, tx, workload.id, workload.spec)
-    tx.emit(topics.placing, { id: workload.id })
-    tx.emit(topics.changed, { id: workload.id })
-  }
-  return toWorkload((await workloadFetch(tx, workload.id))!)
+  const row = newRow(workload, parts.clock.now())
+  if (!(await workloadInsert(tx, row))) return toWorkload((await workloadFetch(tx, workload.id))!)
+  if (isNamed(workload.spec)) await nameDevice(parts, tx, workload.id, workload.spec)
+  tx.emit(topics.placing, { id: workload.id })
+  return toWorkload(toRecord(row))
 }
 
 const isNamed = ({ aliases = [], links = [] }: WorkloadSpec): boolean => aliases.length + links.length > 0
