@@ -1,6 +1,8 @@
 /** What a cloud has on this host, found by its marks: to assert that nothing is left, and to clean after a failure. */
 import { execFileSync } from 'node:child_process'
 import { namesOf } from '../../packages/server/src/drivers/linux-net/names.ts'
+import { loopsOf, type Loop } from '../../packages/server/src/drivers/volumes/loops.ts'
+import { mountsOf } from '../../packages/server/src/drivers/volumes/mounts.ts'
 import { labels } from '../../packages/server/src/services/workloads/ports.ts'
 
 const run = (command: string, ...args: string[]): string =>
@@ -31,11 +33,16 @@ function linksOf(cloudId: string): string[] {
 const tablesOf = (cloudId: string): string[] =>
   linesOf(run('nft', 'list', 'tables')).filter((line) => line.endsWith(` ${namesOf({ cloud: cloudId }).table}`))
 
-/** Containers, namespaces and links; the names say of which kind each is. */
+/** The mark is a part of every path that the kernel shows of a volume. */
+const folderOf = (cloudId: string): string => `/quaystone-${namesOf({ cloud: cloudId }).tag}/`
+const volumeLoopsOf = (cloudId: string): Loop[] => loopsOf().filter(({ file }) => file.includes(folderOf(cloudId)))
+
+/** Containers, namespaces, links and volumes' devices; the names say of which kind each is. */
 export function leftoversOf(cloudId: string): string[] {
   const containers = containersOf(cloudId).map((id) => `container ${id}`)
   const namespaces = namespacesOf(cloudId).map((name) => `namespace ${name}`)
-  return [...containers, ...namespaces, ...linksOf(cloudId).map((name) => `link ${name}`)]
+  const links = linksOf(cloudId).map((name) => `link ${name}`)
+  return [...containers, ...namespaces, ...links, ...volumeLoopsOf(cloudId).map(({ device }) => `loop ${device}`)]
 }
 
 /** A namespace takes its links along some moments after it is deleted: one that went meanwhile is deleted too. */
@@ -47,10 +54,17 @@ function deleteLink(name: string): void {
   }
 }
 
+function sweepVolumes(cloudId: string): void {
+  const mounts = mountsOf().filter(({ point }) => `${point}/`.includes(folderOf(cloudId)))
+  for (const { point } of mounts.toReversed()) run('umount', point)
+  for (const { device } of volumeLoopsOf(cloudId)) run('losetup', '--detach', device)
+}
+
 /** Removes everything; the cloud itself must have ended. */
 export function sweep(cloudId: string): void {
   const containers = containersOf(cloudId)
   if (containers.length > 0) run('docker', 'rm', '--force', '--volumes', ...containers)
+  sweepVolumes(cloudId)
   const images = [...new Set(imagesOf(cloudId))]
   if (images.length > 0) run('docker', 'rmi', '--force', ...images)
   for (const name of namespacesOf(cloudId)) run('ip', 'netns', 'delete', name)
