@@ -2,12 +2,13 @@
 import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import type { ServiceManifest } from '#platform/api-kit/service.ts'
 import type { Runner } from '#platform/controllers/runner.ts'
+import type { VolumeLeak } from '#services/cinder/facade.ts'
 import type { Facades } from '#services/deps.ts'
 
 interface AdminView {
   runner: Runner
   services: ServiceManifest[]
-  facades: Pick<Facades, 'workloads' | 'neutron'>
+  facades: Pick<Facades, 'workloads' | 'neutron' | 'cinder'>
 }
 
 const view = (id: string, path: string, summary: string, handler: (view: AdminView) => unknown): Route<AdminView> =>
@@ -21,8 +22,14 @@ const view = (id: string, path: string, summary: string, handler: (view: AdminVi
     handler: (admin) => handler(admin),
   })
 
+const named = (leak: VolumeLeak) => ({ ...leak, explanation: `${leak.kind} ${leak.id}: ${leak.explanation}` })
+
 const doctor = async ({ facades }: AdminView): Promise<object> => {
-  const [report, network] = await Promise.all([facades.workloads.doctor(), facades.neutron.hostLeaks()])
+  const [report, network, volumes] = await Promise.all([
+    facades.workloads.doctor(),
+    facades.neutron.hostLeaks(),
+    facades.cinder.volumeLeaks(),
+  ])
   const links = network.leaks.map(({ host, kind, name, mark }) => ({
     kind,
     host,
@@ -31,8 +38,8 @@ const doctor = async ({ facades }: AdminView): Promise<object> => {
   }))
   return {
     ...report,
-    leaks: [...report.leaks, ...links],
-    hostsSilent: [...new Set([...report.hostsSilent, ...network.silent])],
+    leaks: [...report.leaks, ...links, ...volumes.leaks.map(named)],
+    hostsSilent: [...new Set([...report.hostsSilent, ...network.silent, ...volumes.silent])],
   }
 }
 
@@ -45,10 +52,12 @@ const routes = [
     id: 'doctor.reap',
     method: 'POST',
     path: '/doctor/reap',
-    summary: "Brings every host's network in line with the rows now, so that what nobody wants goes",
+    summary: "Brings every host's network and volumes in line with the rows now, so that what nobody wants goes",
     policy: 'quaystone:admin',
     reply: { status: 204 },
-    handler: ({ facades }) => facades.neutron.hostLeaksReap(),
+    handler: async ({ facades }) => {
+      await Promise.all([facades.neutron.hostLeaksReap(), facades.cinder.volumeLeaksReap()])
+    },
   }),
   view('levels', '/levels', 'Services by level: calls go down only', ({ services }) => ({
     levels: services.map(({ name, level, about }) => ({ name, level, about })),

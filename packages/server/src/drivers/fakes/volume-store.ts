@@ -107,6 +107,10 @@ export class FakeVolumeStore implements VolumeStore {
     if (known) this.plugs.splice(this.plugs.indexOf(known), 1)
   }
 
+  async holders(): Promise<string[]> {
+    return [...new Set([...this.slots, ...this.plugs.map(({ workloadId }) => workloadId)])]
+  }
+
   async clear(workloadId: string): Promise<void> {
     for (const plug of this.plugs.filter((each) => each.workloadId === workloadId)) await this.unplug(plug)
     this.slots.delete(workloadId)

@@ -16,6 +16,7 @@ const methods = [
   'slot',
   'plug',
   'unplug',
+  'holders',
   'clear',
 ] as const satisfies readonly (keyof VolumeStore)[]
 

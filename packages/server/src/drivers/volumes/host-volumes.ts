@@ -169,6 +169,11 @@ export class HostVolumes implements VolumeStore {
     })
   }
 
+  async holders(): Promise<string[]> {
+    const holds = this.#holds.list().map(({ workloadId }) => workloadId)
+    return [...new Set([...(await this.#slots.list()), ...holds])]
+  }
+
   async clear(workloadId: string): Promise<void> {
     await this.restore()
     for (const hold of this.#holds.ofWorkload(workloadId)) await this.unplug(hold)

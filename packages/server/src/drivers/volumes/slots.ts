@@ -43,11 +43,7 @@ export class Slots {
     return mountsOf(pid).some(({ point }) => point === this.insideOf(device))
   }
 
-  /** What is still mounted for a workload, by device name. */
-  async mounted(workloadId: string): Promise<string[]> {
-    const names = await readdir(join(this.#folder, workloadId)).catch(ignoreMissing)
-    return (names ?? []).filter((name) => isMounted(join(this.#folder, workloadId, name)))
-  }
+  list = (): Promise<string[]> => readdir(this.#folder)
 
   /** Only empty directories go: nothing mounted can be lost. */
   async clear(workloadId: string): Promise<void> {

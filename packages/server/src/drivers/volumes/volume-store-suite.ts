@@ -135,7 +135,9 @@ export function volumeStoreSuite(name: string, skip: string | false, make: () =>
         assert.deepEqual(await store.plug(plug), { mountPath: null })
         await store.plug(plug)
         await assert.rejects(store.remove(id), { kind: 'conflict' })
+        assert.deepEqual(await store.holders(), [workloadId])
         await store.clear(workloadId)
+        assert.deepEqual(await store.holders(), [])
         await store.remove(id)
         assert.deepEqual(await store.list(), [])
       }),

@@ -87,6 +87,8 @@ export interface VolumeStore {
   plug(plug: VolumePlug): Promise<Plugged>
   /** Takes it out; throws `conflict` while the container uses it. A container that is gone holds nothing. */
   unplug(plug: Pick<VolumePlug, 'volumeId' | 'workloadId'>): Promise<void>
+  /** Workloads that have a slot here, or hold a volume. */
+  holders(): Promise<string[]>
   /** The workload is gone from this host, and its container with it: whatever it held is let go, and its slot. */
   clear(workloadId: string): Promise<void>
 }

@@ -109,6 +109,18 @@ test('a deleted workload holds nothing', async () => {
   await world.close()
 })
 
+test('a host that was away while its workload was deleted lets go when it is back', async () => {
+  const { world, cloud, id, volumeId } = await attached()
+  await world.db.transaction((tx) => cloud.facade.order(tx, id, { do: 'delete' }))
+  await cloud.settle()
+  const store = world.hosts[0]!.volumes
+  await store.slot(id)
+  await store.plug({ workloadId: id, volumeId, pid: 0, device: '/dev/vdb', use: 'auto', readOnly: false })
+  await cloud.settle()
+  assert.deepEqual(await store.holders(), [])
+  await world.close()
+})
+
 test('a workload whose volume will never be there fails with the sentence and gives its place back', async () => {
   const world = await testWorld()
   const cloud = world.process()
