@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import type { Cloud, Person } from './cloud.ts'
+import type { Account, Cloud, Person } from './cloud.ts'
 
 export interface ApiAnswer {
   readonly status: number
@@ -12,9 +12,9 @@ export interface ApiAnswer {
 
 export class Api {
   readonly #cloud: Pick<Cloud, 'url' | 'dataDir'>
-  readonly #person: Person
+  readonly #person: Person | Account
   #token = ''
-  constructor(cloud: Pick<Cloud, 'url' | 'dataDir'>, person: Person) {
+  constructor(cloud: Pick<Cloud, 'url' | 'dataDir'>, person: Person | Account) {
     this.#cloud = cloud
     this.#person = person
   }
@@ -29,19 +29,25 @@ export class Api {
   }
 
   async #login(): Promise<void> {
-    const { auth } = parse(readFileSync(join(this.#cloud.dataDir, 'clouds.yaml'), 'utf8')).clouds[this.#person]
+    const { username, password, project } = this.#account()
     const domain = { id: 'default' }
     const answer = await this.#send('POST', '/identity/v3/auth/tokens', {
       auth: {
         identity: {
           methods: ['password'],
-          password: { user: { name: auth.username, password: auth.password, domain } },
+          password: { user: { name: username, password, domain } },
         },
-        scope: { project: { name: auth.project_name, domain } },
+        scope: { project: { name: project, domain } },
       },
     })
     if (answer.status !== 201) throw new Error(`login answered ${answer.status}`)
     this.#token = answer.token ?? ''
+  }
+
+  #account(): Account {
+    if (typeof this.#person !== 'string') return this.#person
+    const { auth } = parse(readFileSync(join(this.#cloud.dataDir, 'clouds.yaml'), 'utf8')).clouds[this.#person]
+    return { username: auth.username, password: auth.password, project: auth.project_name }
   }
 
   async #send(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
