@@ -1,6 +1,6 @@
 /** Notes about clouds tell the living from the dead. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -22,6 +22,8 @@ test('a cloud is stopped while its data directory is there, and dead without it 
     assert.equal(lifeOf(cloud), 'stopped')
     rmSync(dataDir, { recursive: true })
     assert.equal(lifeOf(cloud), 'dead')
+    mkdirSync(join(dataDir, 'volumes'), { recursive: true })
+    assert.equal(lifeOf(cloud), 'dead', 'a mount point is left, which could not be removed')
     openDataDir(dataDir)
     assert.equal(lifeOf(cloud), 'dead', 'another cloud lives there now')
     forgetCloud(tagOf(cloud), notes)

@@ -58,10 +58,14 @@ export function lifeOf(cloud: KnownCloud): Life {
   return existsSync(cloud.dataDir) && isItsOwn(cloud) ? 'stopped' : 'dead'
 }
 
-/** A directory without an identity is an agent's: it is what the note says. */
+/**
+ * A directory without an identity is an agent's: it is what the note says. One that was removed may have nothing but
+ * the mount point of its volumes left, which cannot be removed while it is one.
+ */
 function isItsOwn({ cloudId, dataDir }: KnownCloud): boolean {
   const path = join(dataDir, 'identity.json')
-  return !existsSync(path) || readJson(path)?.cloudId === cloudId
+  if (existsSync(path)) return readJson(path)?.cloudId === cloudId
+  return readdirSync(dataDir).some((name) => name !== 'volumes')
 }
 
 function readNote(path: string): KnownCloud | undefined {

@@ -1,13 +1,14 @@
-/** What this machine holds of any cloud, by owner: links, namespaces, rules and containers, and whose they are. */
+/** What this machine holds of any cloud, by owner: links, namespaces, rules, containers, volumes, and whose they are. */
 import type { Clock } from '#platform/clock/clock.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
 import { EngineClient } from '#drivers/docker/engine-client.ts'
 import { openMachine, type Marked } from '#drivers/linux-net/machine.ts'
+import { markedVolumes, removeVolumes, type MarkedVolume } from '#drivers/volumes/marked.ts'
 import { labels } from '#services/workloads/ports.ts'
 import { forgetCloud, knownClouds, lifeOf, notesDir, tagOf, type KnownCloud, type Life } from './known-clouds.ts'
 
 export interface Thing {
-  kind: Marked['kind'] | 'container'
+  kind: Marked['kind'] | MarkedVolume['kind'] | 'container'
   /** A container's is its id. */
   name: string
 }
@@ -48,7 +49,8 @@ export function machineHoldings({
   const engine = socketPath === undefined ? undefined : new EngineClient({ socketPath })
   const list = async (): Promise<Holding[]> => {
     const known = knownClouds(notes)
-    const marked = [...(await machine.marked()), ...(engine ? await containersOf(engine, known) : [])]
+    const containers = engine ? await containersOf(engine, known) : []
+    const marked = [...(await machine.marked()), ...containers, ...markedVolumes()]
     return [...Map.groupBy(marked, ({ tag }) => tag)].map(([tag, things]) => holdingOf(tag, known.get(tag), things))
   }
   return {
@@ -60,12 +62,17 @@ export function machineHoldings({
     },
     reap: async ({ tag, things }) => {
       for (const { kind, name } of things) if (kind === 'container') await removeContainer(engine, name)
-      await machine.remove(things.flatMap(({ kind, name }) => (kind === 'container' ? [] : [{ tag, kind, name }])))
+      await removeVolumes(things.map((thing) => ({ ...thing, tag })).filter(isVolumes), clock)
+      await machine.remove(things.map((thing) => ({ ...thing, tag })).filter(isNetworks))
       forgetCloud(tag, notes)
     },
     close: async () => engine?.close(),
   }
 }
+
+type Owned = Thing & { tag: string }
+const isVolumes = (thing: Owned): thing is Owned & MarkedVolume => thing.kind === 'mount' || thing.kind === 'loop'
+const isNetworks = (thing: Owned): thing is Owned & Marked => !isVolumes(thing) && thing.kind !== 'container'
 
 const holdingOf = (tag: string, cloud: KnownCloud | undefined, things: Thing[]): Holding => ({
   tag,
