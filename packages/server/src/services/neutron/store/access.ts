@@ -17,29 +17,23 @@ const opened = (expression: any, viewer: Viewer, objectType: string, actions: st
     .where('action', 'in', actions)
     .where('target_tenant', 'in', ['*', viewer.projectId])
 
+/** The owner's, and what RBAC opens by one of these actions. */
+const ownOrBy =
+  (actions: string[]) =>
+  (viewer: Viewer, objectType: string): Condition | undefined =>
+    viewer.isAdmin
+      ? undefined
+      : (expression) =>
+          expression.or([
+            expression('project_id', '=', viewer.projectId),
+            expression('id', 'in', opened(expression, viewer, objectType, actions)),
+          ])
+
 /** The owner's, and what RBAC opens. */
-export const ownOrOpened = (viewer: Viewer, objectType: string, column = 'id'): Condition | undefined =>
-  viewer.isAdmin
-    ? undefined
-    : (expression) =>
-        expression.or([
-          expression('project_id', '=', viewer.projectId),
-          expression(
-            column,
-            'in',
-            opened(expression, viewer, objectType, ['access_as_shared', 'access_as_external']),
-          ),
-        ])
+export const ownOrOpened = ownOrBy(['access_as_shared', 'access_as_external'])
 
 /** The owner's, and what is shared: an external network may be used from outside, but not looked into. */
-export const ownOrShared = (viewer: Viewer, objectType: string): Condition | undefined =>
-  viewer.isAdmin
-    ? undefined
-    : (expression) =>
-        expression.or([
-          expression('project_id', '=', viewer.projectId),
-          expression('id', 'in', opened(expression, viewer, objectType, ['access_as_shared'])),
-        ])
+export const ownOrShared = ownOrBy(['access_as_shared'])
 
 export const own = (viewer: Viewer): Condition | undefined =>
   viewer.isAdmin ? undefined : (expression) => expression('project_id', '=', viewer.projectId)
