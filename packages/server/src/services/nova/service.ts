@@ -116,7 +116,7 @@ export const nova = defineService<NovaApi, NovaFacade, ServiceDeps>({
       facade: lookUp(deps),
       controllers: [
         followController(deps, deps.bus), snapshotController(deps),
-        giveBackController(deps, new Preemption(deps, api.orders, api.changes)), buildWaitingController(waiting),
+        giveBackController(deps, new Preemption(deps, api.orders, api.changes)), buildWaitingController(waiting, deps),
         volumesController(deps),
       ],
       seed: async () => {

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
 import { badRequest } from '#platform/errors/errors.ts'
+import { serverFetch, serverInsert } from './store/servers.ts'
+import { waitingInsert } from './store/waiting.ts'
+import { waitingMax } from './manager/waiting-servers.ts'
 import { serversHeld } from './manager/quotas-held.ts'
 import { imageId, networkId } from './testing/fake-neighbours.ts'
 import { act, show } from './testing/steps.ts'
@@ -223,6 +226,57 @@ for (const database of testDatabases()) {
       bench.cloud.workloads.check = check
       assert.deepEqual([odd.status, odd.body.badRequest.message], [400, 'Invalid container spec: it is odd'])
       assert.deepEqual(await waitingRows(), [id])
+    })
+
+    test('whom it was told of is looked at first, everybody at the next look', async () => {
+      await bench.places(2)
+      const running = [await bench.id('r1'), await bench.id('r2')]
+      const [one, other] = [await bench.id('one'), await bench.id('other')]
+      const controller = bench.cloud.freshController('nova.build-waiting')
+      const subjects = async () => controller.plan(await controller.observe(10)).map(({ subject }) => subject)
+      for (const id of running) await bench.end(id)
+      assert.equal((await subjects()).length, 2)
+      bench.cloud.bus.publish('quota.waiting.granted', { payload: { subject: `nova:server:${one}` } })
+      await bench.cloud.bus.flush()
+      assert.deepEqual(await subjects(), [`nova:server:${one}`])
+      assert.deepEqual(await subjects(), [`nova:server:${one}`])
+      assert.deepEqual((await subjects()).sort(), [`nova:server:${one}`, `nova:server:${other}`].sort())
+    })
+
+    test('so many of a project may wait, and the next one is refused', async () => {
+      const running = await bench.id('running')
+      const [{ id }] = (await ask('GET', '/v2.1/servers')).body.servers
+      assert.equal(id, running)
+      await bench.cloud.db.transaction(async (tx) => {
+        const server = (await serverFetch(tx, running))!
+        const waiting = { subject: 'x', actionId: 1, reason: '', tagged: false, since: 1, expiresAt: null }
+        const plan = { ports: [], referred: {}, personality: [] }
+        for (let index = 0; index < waitingMax; index++) {
+          const serverId = `crowd-${index}`
+          await serverInsert(tx, { ...server, id: serverId, awaited: 0 })
+          await waitingInsert(tx, { ...waiting, serverId, plan })
+        }
+      })
+      const refused = await bench.create('one too many')
+      assert.equal(refused.status, 403)
+      assert.match(refused.body.forbidden.message, /Quota exceeded.*1000 servers of project project-a wait/)
+      assert.deepEqual(await bench.quota.waiting('project-a'), [])
+      assert.equal((await bench.create('another', { as: 'bob' })).status, 202)
+    })
+
+    test('an owner who waits has back what it lent when its borrower has gone', async () => {
+      await bench.lending()
+      const borrowed = await bench.id('borrowed', { as: 'bob' })
+      const id = await bench.id('owner')
+      assert.equal(await bench.standing(id), 'waiting')
+      await bench.takeBack()
+      bench.cloud.clock.advance(60_000)
+      await bench.cloud.pass('nova.give-back')
+      bench.cloud.workloads.finish(borrowed)
+      await bench.cloud.follow()
+      await bench.settle()
+      assert.deepEqual([await bench.standing(id), bench.cloud.workloads.rows.has(id)], ['committed', true])
+      assert.equal((await ask('GET', `/v2.1/servers/${borrowed}`, { as: 'bob' })).status, 404)
     })
 
     test('a batch waits as one, all or nothing, and each of it is its own afterwards', async () => {

@@ -1,7 +1,7 @@
 /** Servers that wait for quota: in BUILD, with a row of what they will be made from, until they get it or give up. */
 import { isoSeconds } from '#platform/clock/clock.ts'
 import type { Tx } from '#platform/db/database.ts'
-import { isRefusal, notFound } from '#platform/errors/errors.ts'
+import { isRefusal, notFound, overLimit } from '#platform/errors/errors.ts'
 import type { Refusal } from '#platform/errors/errors.ts'
 import type { ImageInfo } from '#services/glance/facade.ts'
 import type { Reservation } from '#services/quota/facade.ts'
@@ -10,6 +10,8 @@ import { actionFinish, actionInsert, actionStart } from '../store/actions.ts'
 import { serverGroupFetch } from '../store/server-groups.ts'
 import { serverFetch, serverInsert, serversByIds, serverTagsReplace, serverUpdate } from '../store/servers.ts'
 import {
+  waitingAmong,
+  waitingCount,
   waitingDelete,
   waitingFetch,
   waitingInsert,
@@ -28,6 +30,9 @@ import { tagsMax } from './server-settings.ts'
 
 /** Worn by a server in the line, so that clients find who waits by `?tags=waiting-for-quota`. */
 export const waitingTag = 'waiting-for-quota'
+
+/** Nobody's quota counts who waits, so that a project's line has an end of its own. */
+export const waitingMax = 1000
 
 /** Subjects that are looked at in one query. */
 const stretch = 500
@@ -55,6 +60,7 @@ export class WaitingServers {
   async enter(tx: Tx, caller: Actor, { reservation, ...inputs }: NewWaiting): Promise<void> {
     const { server, plan } = inputs
     this.#parts.facades.workloads.check(specOf(inputs))
+    await this.#assertRoom(tx, server.projectId)
     const tagged = !server.tags.includes(waitingTag) && server.tags.length < tagsMax
     await writePorts(
       this.#parts,
@@ -90,22 +96,39 @@ export class WaitingServers {
     })
   }
 
-  /** The subjects of which something has to be done; those that wait still are passed over. */
-  async toLookAt(limit: number): Promise<WaitingSight[]> {
-    const { db, facades } = this.#parts
+  async #assertRoom(tx: Tx, projectId: string): Promise<void> {
+    const waiting = await waitingCount(tx, projectId)
+    if (waiting >= waitingMax)
+      throw overLimit(`Quota exceeded: ${waiting} servers of project ${projectId} wait already, the most that may.`, {
+        reason: 'LINE_FULL',
+        used: waiting,
+        limit: waitingMax,
+      })
+  }
+
+  /** Of these subjects those of which something has to be done. Subjects that no server waits for may be among them. */
+  async look(subjects: readonly string[]): Promise<WaitingSight[]> {
+    const { db } = this.#parts
+    return this.#sights(await waitingAmong(db, subjects))
+  }
+
+  /** The same of all subjects that servers wait for. */
+  async sweep(limit: number): Promise<WaitingSight[]> {
     const sights: WaitingSight[] = []
     for (let after = '', more = true; more && sights.length < limit;) {
-      const subjects = await waitingSubjects(db, after, stretch)
-      const standing = await facades.quota.standing(db, subjects)
-      sights.push(
-        ...subjects
-          .map((subject) => ({ subject, standing: standing.get(subject) }))
-          .filter((sight) => sight.standing !== 'waiting'),
-      )
+      const subjects = await waitingSubjects(this.#parts.db, after, stretch)
+      sights.push(...(await this.#sights(subjects)))
       more = subjects.length === stretch
       after = subjects.at(-1) ?? ''
     }
     return sights.slice(0, limit)
+  }
+
+  /** Those that stand in line still are passed over. */
+  async #sights(subjects: readonly string[]): Promise<WaitingSight[]> {
+    const standing = await this.#parts.facades.quota.standing(this.#parts.db, subjects)
+    const sights = subjects.map((subject) => ({ subject, standing: standing.get(subject) }))
+    return sights.filter((sight) => sight.standing !== 'waiting')
   }
 
   /** What waited as one was granted as one: from now on each server has its own part, and is built by itself. */
@@ -113,8 +136,10 @@ export class WaitingServers {
     return this.#parts.db.transaction(async (tx) => {
       const servers = await this.#servers(tx, subject)
       await this.#parts.facades.quota.handOn(tx, subject, servers.map(askOf))
-      for (const { id } of servers) await waitingUpdate(tx, id, { subject: serverSubject(id) })
-      tx.emit('nova.waiting.due', { subject })
+      for (const { id } of servers) {
+        await waitingUpdate(tx, id, { subject: serverSubject(id) })
+        tx.emit('nova.waiting.due', { subject: serverSubject(id) })
+      }
     })
   }
 

@@ -100,6 +100,30 @@ export const waitingOfSubject = async (executor: Executor, subject: string): Pro
   return rows.map(waitingOf)
 }
 
+/** How many servers of a project wait. */
+export const waitingCount = async (executor: Executor, projectId: string): Promise<number> => {
+  const { count } = await executor
+    .as<{ nova_waiting: WaitingRow; nova_server: { id: string; project_id: string } }>()
+    .selectFrom('nova_waiting')
+    .innerJoin('nova_server', 'nova_server.id', 'nova_waiting.server_id')
+    .where('nova_server.project_id', '=', projectId)
+    .select((row) => row.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
+/** Those of these subjects that servers wait for. */
+export const waitingAmong = async (executor: Executor, subjects: readonly string[]): Promise<string[]> => {
+  if (subjects.length === 0) return []
+  const rows = await table(executor)
+    .selectFrom('nova_waiting')
+    .select('subject')
+    .distinct()
+    .where('subject', 'in', subjects)
+    .execute()
+  return rows.map(({ subject }) => subject)
+}
+
 /** Subjects that servers wait for, each once, in their order after one of them. */
 export const waitingSubjects = async (executor: Executor, after: string, limit: number): Promise<string[]> => {
   const rows = await table(executor)

@@ -14,9 +14,11 @@ export const wait = { 'quaystone:when_full': 'wait' }
 export class WaitingCloud {
   readonly cloud: NovaCloud
   readonly quota: QuotaFront
-  constructor(cloud: NovaCloud, quota: QuotaFront) {
+  readonly #wishes: ReturnType<typeof quotaOver>['wishes']
+  constructor(cloud: NovaCloud, { front, wishes }: ReturnType<typeof quotaOver>) {
     this.cloud = cloud
-    this.quota = quota
+    this.quota = front
+    this.#wishes = wishes
   }
 
   /** `places` servers for both projects together; cores and memory are plenty. */
@@ -26,17 +28,17 @@ export class WaitingCloud {
       ['project-a', 'org'],
       ['project-b', 'org'],
     ])
-    let quota!: QuotaFront
+    let quota!: ReturnType<typeof quotaOver>
     const cloud = await NovaCloud.start(database, {
       migrations: [{ service: 'quota', migrations }],
-      over: (db, clock) => (quota = quotaOver(db, clock, known).front),
+      over: (db, clock) => (quota = quotaOver(db, clock, known)).front,
     })
     const bench = new WaitingCloud(cloud, quota)
     await bench.places(places)
     for (const projectId of ['project-a', 'project-b']) {
       const borrowing = { own: 0, lend: 0, borrow: -1 }
       const shared = ['instances', 'cores', 'ram', 'metadata_items', 'injected_files', 'injected_file_content_bytes']
-      await quota.setLimits({
+      await quota.front.setLimits({
         projectId,
         limits: Object.fromEntries([...shared, 'injected_file_path_bytes'].map((name) => [name, borrowing])),
       })
@@ -48,6 +50,28 @@ export class WaitingCloud {
     const shared = (amount: number) => ({ own: amount, pool: amount })
     const limits = { instances: shared(count), cores: shared(100), ram: shared(100_000) }
     await this.quota.setLimits({ projectId: 'org', limits })
+  }
+
+  /** The one place is project-a's own, which lends it; project-b may borrow it. */
+  async lending(): Promise<void> {
+    await this.quota.setLimits({
+      projectId: 'org',
+      limits: { instances: { own: 1, pool: 0 }, cores: { pool: 50 }, ram: { pool: 50_000 } },
+    })
+    await this.quota.setLimits({
+      projectId: 'project-a',
+      limits: {
+        instances: { own: 1, lend: -1, borrow: 0 },
+        cores: { own: 50 },
+        ram: { own: 50_000 },
+      },
+    })
+  }
+
+  /** What quota's owner of wishes does: gives notice to those who borrowed. */
+  async takeBack(): Promise<void> {
+    for (const wish of this.#wishes.splice(0))
+      await this.cloud.db.transaction((tx) => this.quota.reclaim.begin(tx, wish))
   }
 
   policy(projectId: string, policy: Record<string, unknown>): Promise<void> {
