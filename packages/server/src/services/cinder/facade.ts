@@ -1,6 +1,9 @@
 /** What other services may ask of Cinder: volumes by id, and the steps of attaching one to a server. */
 import type { Executor, Tx } from '#platform/db/database.ts'
 
+export { volumesMountPoint } from './ports.ts'
+export type { VolumeStore } from './ports.ts'
+
 /** Of the caller who asks; another project's volume is as good as absent, except to an admin. */
 export interface VolumeViewer {
   projectId: string

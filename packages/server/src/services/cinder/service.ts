@@ -1,7 +1,20 @@
 /** Cinder: volumes on Docker hosts, their snapshots, and who holds them; block storage API 3.0 to 3.71. */
 import { defineService } from '#platform/api-kit/service.ts'
 import type { ServiceDeps } from '#services/deps.ts'
+import { absentRoutes } from './api/absent.ts'
+import { attachmentRoutes } from './api/attachments.ts'
 import type { CinderApi } from './api/cinder-api.ts'
+import { defaultTypeRoutes, encryptionRoutes } from './api/default-types.ts'
+import { messageRoutes } from './api/messages.ts'
+import { operatorRoutes } from './api/operator.ts'
+import { qosRoutes } from './api/qos.ts'
+import { limitRoutes, quotaRoutes } from './api/quotas.ts'
+import { snapshotRoutes } from './api/snapshots.ts'
+import { transferRoutes } from './api/transfers.ts'
+import { typeRoutes } from './api/types.ts'
+import { volumeActionRoutes } from './api/volume-actions.ts'
+import { metadataRoutes } from './api/volume-metadata.ts'
+import { volumeRoutes } from './api/volumes.ts'
 import { versionMax, versionMin, versionRoutes } from './api/versions.ts'
 import { runSnapshots } from './controllers/run-snapshots.ts'
 import { runVolumes } from './controllers/run-volumes.ts'
@@ -24,7 +37,24 @@ import { Volumes } from './manager/volumes.ts'
 import { policies } from './policies.ts'
 import { migrations } from './store/migrations.ts'
 
-const routes = [versionRoutes].flat()
+const routes = [
+  versionRoutes,
+  volumeRoutes,
+  volumeActionRoutes,
+  metadataRoutes,
+  snapshotRoutes,
+  typeRoutes,
+  defaultTypeRoutes,
+  encryptionRoutes,
+  qosRoutes,
+  transferRoutes,
+  messageRoutes,
+  attachmentRoutes,
+  quotaRoutes,
+  limitRoutes,
+  operatorRoutes,
+  absentRoutes,
+].flat()
 
 const managers = (deps: ServiceDeps) => {
   const quotas = new Quotas(deps)

@@ -126,10 +126,10 @@ export class VolumeHosts {
     }
   }
 
-  capabilitiesOf(host: string): Record<string, string> {
+  /** Takes `host`, `host@backend` and `host@backend#pool`. */
+  assertKnown(host: string): void {
     if (!this.#known().some(({ name }) => [name, backendOf(name), poolOf(name)].includes(host)))
       throw notFound(`Host ${host} could not be found.`)
-    return capabilities
   }
 
   /** The host with most room for a volume of this size and type. Throws `badRequest` that says why none will do. */

@@ -132,3 +132,11 @@ export interface Message {
 
 export const bytesPerGiB = 1024 ** 3
 export const zone = 'nova'
+
+export const timeOperators = { gt: '>', gte: '>=', lt: '<', lte: '<=', eq: '=', neq: '!=' } as const
+
+export type TimeOperator = keyof typeof timeOperators
+/** Moments in milliseconds; whole seconds are meant, since that is what clients see. */
+export type TimeRange = Partial<Record<TimeOperator, number>>
+
+export const isTimeOperator = (text: string): text is TimeOperator => Object.hasOwn(timeOperators, text)

@@ -122,6 +122,12 @@ export class Snapshots {
     return snapshotsList(this.#parts.db, filter, { sort, after, limit, offset })
   }
 
+  /** For the operator. */
+  onHost(hostName: string): Promise<Snapshot[]> {
+    const filter: SnapshotFilter = { equals: { host: [hostName] }, like: {}, metadata: {} }
+    return snapshotsList(this.#parts.db, filter, { sort: [{ column: 'id', direction: 'asc' }] })
+  }
+
   count(filter: SnapshotFilter): Promise<number> {
     return snapshotsCount(this.#parts.db, filter)
   }

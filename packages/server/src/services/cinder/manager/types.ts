@@ -162,18 +162,22 @@ export class Types {
 
   /** Sets some of a type's extra specs and leaves the others. */
   specsSet(id: string, specs: Record<string, string>): Promise<VolumeType> {
-    return this.#change(id, (_tx, type) => ({ ...type, extraSpecs: { ...type.extraSpecs, ...specs } }))
+    return this.#change(id, async (tx, type) => {
+      await assertNoVolumes(tx, id)
+      return { ...type, extraSpecs: { ...type.extraSpecs, ...specs } }
+    })
   }
 
   specDelete(id: string, key: string): Promise<VolumeType> {
-    return this.#change(id, (_tx, type) => {
+    return this.#change(id, async (tx, type) => {
+      await assertNoVolumes(tx, id)
       const { [key]: value, ...extraSpecs } = type.extraSpecs
       if (value === undefined) throw notFound(`Volume Type ${id} has no extra specs with key ${key}.`)
       return { ...type, extraSpecs }
     })
   }
 
-  #change(id: string, change: (tx: Tx, type: VolumeType) => VolumeType | Promise<VolumeType>): Promise<VolumeType> {
+  #change(id: string, change: (tx: Tx, type: VolumeType) => Promise<VolumeType>): Promise<VolumeType> {
     return this.#parts.db.transaction(async (tx) => {
       const before = (await typeFetch(tx, id)) ?? missing(noType(id))
       const after = { ...(await change(tx, before)), updatedAt: this.#parts.clock.now() }
@@ -226,6 +230,12 @@ export class Types {
   defaultUnset(projectId: string): Promise<void> {
     return this.#parts.db.transaction((tx) => defaultTypeUnset(tx, projectId))
   }
+}
+
+/** What a type says is true of its volumes, so that it stays as it is while there are any. */
+const assertNoVolumes = async (tx: Tx, id: string): Promise<void> => {
+  if ((await volumesOfType(tx, id)) > 0)
+    throw badRequest('Volume Type is currently in use.', { field: 'extra_specs' })
 }
 
 const missing = (refusal: Error): never => {

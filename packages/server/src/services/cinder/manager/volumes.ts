@@ -105,6 +105,18 @@ export class Volumes {
     return row
   }
 
+  /** For the operator. */
+  onHost(hostName: string): Promise<Volume[]> {
+    const filter: VolumeFilter = {
+      equals: { host: [hostName] },
+      like: {},
+      metadata: {},
+      imageMetadata: {},
+      times: [],
+    }
+    return volumesList(this.#parts.db, filter, { sort: [{ column: 'id', direction: 'asc' }] })
+  }
+
   sum(filter: VolumeFilter): Promise<{ count: number; sizeGiB: number }> {
     return volumesSum(this.#parts.db, filter)
   }

@@ -101,7 +101,7 @@ export const snapshotTried = async (tx: Tx, id: string): Promise<void> => {
 }
 
 export type SnapshotColumn =
-  'id' | 'name' | 'description' | 'status' | 'size' | 'volume_id' | 'project_id' | 'user_id' | 'type_id'
+  'id' | 'name' | 'description' | 'status' | 'size' | 'volume_id' | 'project_id' | 'user_id' | 'type_id' | 'host'
 
 export interface SnapshotFilter {
   projectId?: string

@@ -5,9 +5,8 @@ import type { Executor, Tx } from '#platform/db/database.ts'
 import { fromFlag, fromJson, toFlag, toJson } from '#platform/db/json.ts'
 import { applyMove, tryMove } from '#platform/states/apply-move.ts'
 import type { VolumeStatus } from '../facade.ts'
-import type { Volume, VolumeTask } from '../manager/model.ts'
+import { timeOperators, type TimeOperator, type TimeRange, type Volume, type VolumeTask } from '../manager/model.ts'
 import { volumeMachine, type VolumeEvent } from '../states/volume.ts'
-import { timeMatches, type TimeRange } from './filters.ts'
 import type { CinderTables, VolumeRow } from './tables.ts'
 
 const toVolume = (row: VolumeRow): Volume => ({
@@ -174,6 +173,17 @@ export type VolumeColumn =
 
 type Query<Output> = SelectQueryBuilder<CinderTables, 'cinder_volume', Output>
 
+const within = <Output>(
+  query: Query<Output>,
+  column: 'created_at' | 'updated_at',
+  range: TimeRange,
+): Query<Output> => {
+  let result = query
+  for (const [operator, moment] of Object.entries(range))
+    result = result.where(column, timeOperators[operator as TimeOperator], moment)
+  return result
+}
+
 const matching = <Output>(query: Query<Output>, filter: VolumeFilter): Query<Output> => {
   let result = query
   if (filter.projectId !== undefined) result = result.where('project_id', '=', filter.projectId)
@@ -181,7 +191,7 @@ const matching = <Output>(query: Query<Output>, filter: VolumeFilter): Query<Out
     result = result.where(column as VolumeColumn, 'in', values.length > 0 ? (values as string[]) : [''])
   for (const [column, part] of Object.entries(filter.like))
     result = result.where(column as VolumeColumn, 'like', `%${part}%`)
-  for (const { column, range } of filter.times) result = timeMatches(result, column, range)
+  for (const { column, range } of filter.times) result = within(result, column, range)
   for (const [column, pairs] of [
     ['metadata', filter.metadata],
     ['image_metadata', filter.imageMetadata],
