@@ -38,6 +38,8 @@ export interface Database extends Executor {
    * `Tx` on.
    */
   transaction<T>(work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /** Throws inside an open transaction, where `what` would wait for what that transaction holds. */
+  assertOutside(what: string): void
   /** Calls `listener` after each commit that emitted events; returns what undoes it. */
   onEmit(listener: () => void): () => void
   close(): Promise<void>

@@ -57,7 +57,7 @@ export class SqlDatabase implements Database {
   constructor(
     backend: (assertOutside: () => void) => Backend, { clock = systemClock, log }: DatabaseDependencies = {},
   ) {
-    this.#backend = backend(() => this.#assertOutside('This write'))
+    this.#backend = backend(() => this.assertOutside('This write'))
     this.dialect = this.#backend.dialect
     this.#clock = clock
     this.#log = log
@@ -70,7 +70,7 @@ export class SqlDatabase implements Database {
   async transaction<T>(
     work: (tx: Tx) => Promise<T>, { isolation = 'serializable' }: TransactionOptions = {},
   ): Promise<T> {
-    this.#assertOutside('A second transaction')
+    this.assertOutside('A second transaction')
     for (let tries = 1; ; tries++) {
       try {
         return await this.#once(work, isolation)
@@ -134,7 +134,7 @@ export class SqlDatabase implements Database {
     }
   }
 
-  #assertOutside(what: string): void {
+  assertOutside(what: string): void {
     const open = this.#current.getStore()
     if (open === undefined || open.finished) return
     throw new Error(`${what} was asked of the database inside an open transaction, where it would wait for itself: `

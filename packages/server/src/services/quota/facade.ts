@@ -180,6 +180,11 @@ export interface QuotaFacade {
    * Reason `RECLAIMING`: what is lent out is being taken back and kept; ask again after `retryAfterMs`.
    */
   reserve(tx: Tx, request: ReserveRequest): Promise<Reservation>
+  /**
+   * The same in a transaction of its own, for who has no row to write with it: those that come together share one
+   * decision and one commit, each answered by itself once that is on the disk. Not for use inside of a transaction.
+   */
+  reserveAlone(request: ReserveRequest): Promise<Reservation>
   /** The row exists: the reservation no longer expires. Idempotent; throws `gone` if it had expired. */
   commit(tx: Tx, subject: string): Promise<void>
   /** The work did not happen. Idempotent. */

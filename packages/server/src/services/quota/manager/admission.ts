@@ -9,6 +9,7 @@ import { privatePart } from '../store/private-part.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { ticketFetch, ticketWrite } from '../store/tickets.ts'
 import { less, positiveAmounts } from './amounts-asked.ts'
+import { grantOf, reservationOf } from './grants.ts'
 import { growAsking, holdSubject } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 import { charge, roundsMax, walkOf } from './path-count.ts'
@@ -183,13 +184,3 @@ export class Admission {
     throw comingBack(refusal, plan.dueMs - now)
   }
 }
-
-export const grantOf = ({ projectId, subject, amounts }: StoredClaim) =>
-  ({ kind: 'granted', projectId, subject, amounts }) as const
-
-export const reservationOf = ({ subject, projectId, amounts, state }: StoredClaim): Reservation => ({
-  subject,
-  projectId,
-  deltas: amounts,
-  state,
-})

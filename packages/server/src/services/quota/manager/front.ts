@@ -32,6 +32,7 @@ import { noticeOf, noticesOf } from './owners-notices.ts'
 import type { QuotaParts } from './parts.ts'
 import type { KnownProjects } from './projects.ts'
 import { Reclaim } from './reclaim.ts'
+import { Together } from './together.ts'
 import { Waiting } from './waiting.ts'
 
 export class QuotaFront implements QuotaFacade {
@@ -42,6 +43,7 @@ export class QuotaFront implements QuotaFacade {
   readonly owners: Owners
   readonly #admission: Admission
   readonly #givingBack: GivingBack
+  readonly #together: Together
   readonly waitingLine: Waiting
 
   constructor(parts: QuotaParts, projects: KnownProjects, limits: Limits) {
@@ -52,6 +54,7 @@ export class QuotaFront implements QuotaFacade {
     const admission = new Admission(parts, projects, this),
       givingBack = new GivingBack(parts, projects, this)
     this.#admission = admission
+    this.#together = new Together(parts, admission)
     this.#givingBack = givingBack
     const available: Admission['available'] = (...asked) => admission.available(...asked),
       take: Admission['take'] = (...taken) => admission.take(...taken),
@@ -71,6 +74,10 @@ export class QuotaFront implements QuotaFacade {
 
   reserve(tx: Tx, request: ReserveRequest): Promise<Reservation> {
     return this.#admission.reserve(tx, request)
+  }
+
+  reserveAlone(request: ReserveRequest): Promise<Reservation> {
+    return this.#together.reserve(request)
   }
 
   async loans(projectId: string): Promise<AgedLoan[]> {

@@ -1,10 +1,9 @@
 /** Grants that are counted up to the root: the counters, the claims and their history, together or not at all. */
 import type { Tx } from '#platform/db/database.ts'
-import { toJson } from '#platform/db/json.ts'
 import { runStatement } from '#platform/db/statement.ts'
 import { cellsCount, changeColumns, lockedChange } from './cells.ts'
 import type { CellChange } from './cells.ts'
-import { claimInsert } from './claims.ts'
+import { claimInsert, claimLists } from './claims.ts'
 import type { StoredClaim } from './claims.ts'
 import { historyColumns, historyInsert, historyLists } from './history.ts'
 import type { NewHappening } from './history.ts'
@@ -59,18 +58,6 @@ const grantOnPostgres = async (tx: Tx, { changes, claims, history }: Grants): Pr
   if (!row!.is_right) return 'changed'
   return row!.claims === claims.length ? 'done' : 'known'
 }
-
-const claimLists = (claims: readonly StoredClaim[]): unknown[][] => [
-  claims.map(({ subject }) => subject),
-  claims.map(({ projectId }) => projectId),
-  claims.map(({ amounts }) => toJson(amounts)),
-  claims.map(({ state }) => state),
-  claims.map(({ reclaimable }) => reclaimable),
-  claims.map(({ priority }) => priority),
-  claims.map(({ startedAt }) => startedAt),
-  claims.map(({ expiresAt }) => expiresAt),
-  claims.map(({ lineage }) => lineage ?? null),
-]
 
 const grantOnSqlite = async (tx: Tx, { changes, claims, history }: Grants): Promise<Granted> => {
   for (const claim of claims) if (!(await claimInsert(tx, claim))) return 'known'

@@ -2,6 +2,7 @@
 import type { Executor } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import { bothTexts, runStatement } from '#platform/db/statement.ts'
+import type { StatementTexts } from '#platform/db/statement.ts'
 import type { ClaimRow, QuotaTables } from './tables.ts'
 
 export interface StoredClaim {
@@ -56,6 +57,31 @@ export async function claimInsert(executor: Executor, claim: StoredClaim): Promi
   const times = [claim.startedAt, claim.expiresAt, claim.ticket, claim.deadlineAt]
   const row = [subject, projectId, toJson(amounts), state, reclaimable, priority, ...times, lineage]
   return ((await runStatement(executor, insert, row)).numAffectedRows ?? 0n) > 0n
+}
+
+/** A list for each column of a new claim, as PostgreSQL takes them. */
+export const claimLists = (claims: readonly StoredClaim[]): unknown[][] => [
+  claims.map(({ subject }) => subject),
+  claims.map(({ projectId }) => projectId),
+  claims.map(({ amounts }) => toJson(amounts)),
+  claims.map(({ state }) => state),
+  claims.map(({ reclaimable }) => reclaimable),
+  claims.map(({ priority }) => priority),
+  claims.map(({ startedAt }) => startedAt),
+  claims.map(({ expiresAt }) => expiresAt),
+  claims.map(({ lineage }) => lineage ?? null),
+]
+
+const known: StatementTexts = {
+  sqlite: 'select subject from quota_claim where subject in (select value from json_each(?1))',
+  postgresql: 'select subject from quota_claim where subject = any ($1)',
+}
+
+/** Those of the subjects that have a claim. */
+export async function claimsKnown(executor: Executor, subjects: readonly string[]): Promise<Set<string>> {
+  const list = executor.dialect === 'postgresql' ? subjects : toJson(subjects)
+  const { rows } = await runStatement<{ subject: string }>(executor, known, [list])
+  return new Set(rows.map(({ subject }) => subject))
 }
 
 /** Asks a claim to end for a ticket, or (nothing given) lets it stay. */

@@ -2,6 +2,7 @@
 import type { Executor } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import { bothTexts, runStatement } from '#platform/db/statement.ts'
+import type { StatementTexts } from '#platform/db/statement.ts'
 import type { QuotaTables, TicketRow } from './tables.ts'
 
 export interface StoredTicket {
@@ -23,6 +24,18 @@ const ofProject = bothTexts('select * from quota_ticket where project_id = ?')
 export async function ticketFetch(executor: Executor, projectId: string): Promise<StoredTicket | undefined> {
   const [row] = (await runStatement<TicketRow>(executor, ofProject, [projectId])).rows
   return row && toTicket(row)
+}
+
+const ofProjects: StatementTexts = {
+  sqlite: 'select project_id from quota_ticket where project_id in (select value from json_each(?1))',
+  postgresql: 'select project_id from quota_ticket where project_id = any ($1)',
+}
+
+/** Those of the projects that take back what they have a right to. */
+export async function projectsWithTickets(executor: Executor, projectIds: readonly string[]): Promise<Set<string>> {
+  const list = executor.dialect === 'postgresql' ? projectIds : toJson(projectIds)
+  const { rows } = await runStatement<{ project_id: string }>(executor, ofProjects, [list])
+  return new Set(rows.map((row) => row.project_id))
 }
 
 export async function ticketsOfRoot(executor: Executor, rootId: string): Promise<StoredTicket[]> {
