@@ -1,4 +1,4 @@
-/** What this machine holds of any cloud, by owner: links, namespaces, rules, containers, volumes, and whose they are. */
+/** What this machine holds of any cloud, by owner: networks, rules, containers and volumes, and whose they are. */
 import type { Clock } from '#platform/clock/clock.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
 import { EngineClient } from '#drivers/docker/engine-client.ts'

@@ -5,7 +5,6 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '#platform/clock/clock.ts'
 import { conflict } from '#platform/errors/errors.ts'
 import type { Log } from '#platform/log/log.ts'
-import { Locks } from '#drivers/linux-net/locks.ts'
 import type {
   DiskFormat,
   NewVolume,
@@ -20,6 +19,7 @@ import { contentOf, type Content } from './content.ts'
 import { assertMountable, dropLostAndFound, format, growOffline, growOnline, mountVolume } from './file-systems.ts'
 import { Holds, type Hold } from './holds.ts'
 import { loopEnsure, loopFind, loopFree, loopGrow, loopsOf, type Loop } from './loops.ts'
+import { Locks } from './locks.ts'
 import { isMounted } from './mounts.ts'
 import { devicePut, deviceTake } from './raw-device.ts'
 import { Slots } from './slots.ts'
@@ -249,8 +249,8 @@ export class HostVolumes implements VolumeStore {
   #seen({ pid, device }: VolumePlug): Plugged {
     if (pid > 0 && !this.#slots.isSeenBy(pid, device))
       throw conflict(
-        'The container does not see the volume: it was made, or started by its engine, before this host was ready for ' +
-          'volumes. Reboot it hard; if that does not help, rebuild it.',
+        'The container does not see the volume: it was made, or started by its engine, before this host was ready ' +
+          'for volumes. Reboot it hard; if that does not help, rebuild it.',
         { reason: 'not-seen' },
       )
     return { mountPath: this.#slots.insideOf(device) }

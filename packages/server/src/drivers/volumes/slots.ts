@@ -70,7 +70,7 @@ export class Slots {
   }
 }
 
-/** As systemd leaves `/`. What is shared already is left as it is: containers that the engine starts by itself see it. */
+/** As systemd leaves `/`. Then it is left as it is, for containers that the engine starts before us see it too. */
 const isShared = (folder: string): boolean =>
   mountUnder(folder)?.propagation.some((word) => word.startsWith('shared:')) ?? false
 

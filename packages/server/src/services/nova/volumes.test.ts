@@ -167,7 +167,7 @@ test('a server is made with an existing and a new volume, on the host of the fir
   ))
   assert.equal(cloud.workloads.rows.get(serverId)!.spec.scheduling.host, hostName)
   const plugs = cloud.workloads.volumes.rows.filter(({ workloadId }) => workloadId === serverId)
-  assert.deepEqual(plugs.map(({ device, state }) => [device, state]), [['/dev/vdb', 'waiting'], ['/dev/vdc', 'waiting']])
+  assert.deepEqual(plugs.map(({ device, state }) => `${device} ${state}`), ['/dev/vdb waiting', '/dev/vdc waiting'])
   cloud.workloads.rows.get(serverId)!.hostName = hostName
   await settle(cloud)
   const [, fresh] = await listed(cloud, serverId)

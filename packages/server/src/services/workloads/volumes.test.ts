@@ -5,10 +5,10 @@ import { testDatabases } from '#platform/db/testing.ts'
 import { conflict } from '#platform/errors/errors.ts'
 import { controllerSuite } from '#platform/controllers/testing.ts'
 import { uuid } from '#platform/ids/ids.ts'
-import { volumesMountPoint } from '#services/cinder/ports.ts'
+import { volumesMountPoint } from '#services/cinder/facade.ts'
 import { createWorkload, testWorld } from './testing.ts'
 import type { TestProcess, TestWorld } from './testing.ts'
-import type { WorkloadVolume } from './volumes.ts'
+import type { WorkloadVolume } from './facade.ts'
 
 const sizeBytes = 2 ** 20
 
@@ -46,7 +46,7 @@ for (const database of testDatabases()) {
     await world.close()
   })
 
-  test(`on ${database.name}: a volume is plugged into a running container, stays through a reboot, and goes`, async () => {
+  test(`on ${database.name}: a volume gets into a running container, stays through a reboot, and goes`, async () => {
     const world = await testWorld({ database })
     const cloud = world.process()
     await cloud.settle()

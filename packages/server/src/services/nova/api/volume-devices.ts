@@ -2,7 +2,7 @@
 import type { RequestContext } from '#platform/auth/context.ts'
 import { isTrue } from '#platform/api-kit/schema.ts'
 import { badRequest } from '#platform/errors/errors.ts'
-import type { VolumeAsk } from '../manager/volume-model.ts'
+import type { VolumeAsk } from '../manager/model.ts'
 import { atLeast } from './manners.ts'
 import type { ServerDraft } from './server-bodies.ts'
 import { wholeOf } from './shapes.ts'
@@ -28,8 +28,7 @@ const isPlainImage = (one: Device): boolean =>
 const tagAllowed = (ctx: RequestContext): boolean =>
   (atLeast(ctx, '2.32') && !atLeast(ctx, '2.33')) || atLeast(ctx, '2.42')
 
-const newVolume = (ctx: RequestContext, one: Device): VolumeAsk => {
-  const { source_type: source, uuid, volume_id, snapshot_id, image_id, tag } = one
+const assertDataVolume = (ctx: RequestContext, { source_type: source, ...one }: Device): void => {
   if (!source) throw wrong('source_type is missing: volume, snapshot, image or blank')
   const usual = source === 'blank' || source === 'image' ? 'local' : 'volume'
   if ((one.destination_type ?? usual) === 'local') throw wrong(
@@ -37,16 +36,24 @@ const newVolume = (ctx: RequestContext, one: Device): VolumeAsk => {
     + 'system for that. Use destination_type volume.',
   )
   if (Number(one.boot_index ?? -1) >= 0) throw noBoot()
-  if (tag !== undefined && !tagAllowed(ctx)) throw badRequest(
+  if (one.tag !== undefined && !tagAllowed(ctx)) throw badRequest(
     "Additional properties are not allowed ('tag' was unexpected)", { field: 'block_device_mapping_v2' },
   )
   if (one.guest_format && one.guest_format !== 'ext4') throw wrong(
     `guest_format ${one.guest_format}: a blank volume is given ext4`,
   )
-  const sourceId = uuid ?? (source === 'volume' ? volume_id : source === 'snapshot' ? snapshot_id : image_id)
+}
+
+/** Older clients name the source in a field of its own. */
+const sourceIdOf = ({ uuid, source_type, volume_id, snapshot_id, image_id }: Device): string | undefined =>
+  uuid ?? { volume: volume_id, snapshot: snapshot_id, image: image_id }[source_type ?? '']
+
+const newVolume = (ctx: RequestContext, one: Device): VolumeAsk => {
+  assertDataVolume(ctx, one)
+  const sourceId = sourceIdOf(one)
   return {
-    source: source as VolumeAsk['source'], ...(sourceId && { sourceId }), ...sizeOf(one.volume_size),
-    ...(one.device_name && { device: one.device_name }), ...(tag && { tag }),
+    source: one.source_type as VolumeAsk['source'], ...(sourceId && { sourceId }), ...sizeOf(one.volume_size),
+    ...(one.device_name && { device: one.device_name }), ...(one.tag && { tag: one.tag }),
     deleteOnTermination: isTrue(one.delete_on_termination), ...(one.volume_type && { typeName: one.volume_type }),
   }
 }

@@ -2,11 +2,10 @@
 import { defineController } from '#platform/controllers/controller.ts'
 import type { Controller } from '#platform/controllers/controller.ts'
 import type { VolumeInfo } from '#services/cinder/facade.ts'
-import type { Workload } from '#services/workloads/facade.ts'
-import type { WorkloadVolume } from '#services/workloads/volumes.ts'
+import type { Workload, WorkloadVolume } from '#services/workloads/facade.ts'
 import type { NovaParts } from '../manager/parts.ts'
 import { volumeOrdered } from '../manager/volume-attachments.ts'
-import type { ServerVolume } from '../manager/volume-model.ts'
+import type { ServerVolume } from '../manager/model.ts'
 import { VolumeSteps, type VolumeMoveName } from '../manager/volume-steps.ts'
 import { serverVolumesUnsettled } from '../store/volume-attachments.ts'
 

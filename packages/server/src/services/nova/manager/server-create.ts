@@ -12,13 +12,14 @@ import { power } from '../states/server-state.ts'
 import { CreateChecks } from './create-checks.ts'
 import type { Flavors } from './flavors.ts'
 import { hostnameOf, nameOfMember } from './hostnames.ts'
-import type { BuildPlan, Flavor, Keypair, Personality, SecurityGroupRef, Server, ServerGroup } from './model.ts'
+import type {
+  BuildPlan, Flavor, Keypair, Personality, SecurityGroupRef, Server, ServerGroup, VolumeAsk,
+} from './model.ts'
 import type { NovaParts } from './parts.ts'
 import { askOf, batchAskOf, batchSubject, inQuotaWords, serverSubject } from './quota-words.ts'
 import { planPorts } from './requested-networks.ts'
 import type { NetworksAsk } from './requested-networks.ts'
 import { buildServer } from './server-build.ts'
-import type { VolumeAsk } from './volume-model.ts'
 import { hostOfVolumes, planVolumes } from './volume-plans.ts'
 import type { WaitingServers } from './waiting-servers.ts'
 

@@ -7,13 +7,12 @@ import { serverFetch } from '../store/servers.ts'
 import {
   serverVolumeFetch, serverVolumeInsert, serverVolumesOf, serverVolumeUpdate,
 } from '../store/volume-attachments.ts'
-import type { Server } from './model.ts'
+import type { Server, ServerVolume } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import { actionWords } from './server-orders.ts'
 import type { ServerOrders } from './server-orders.ts'
 import { serverMissing } from './server-reader.ts'
 import { deviceFor } from './volume-devices.ts'
-import type { ServerVolume } from './volume-model.ts'
 import { useOf, viewerOf, workloadAsk } from './volume-plans.ts'
 
 export interface AttachAsk { volumeId: string; device?: string; tag?: string; deleteOnTermination: boolean }

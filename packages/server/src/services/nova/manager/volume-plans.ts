@@ -3,12 +3,11 @@ import type { RequestContext } from '#platform/auth/context.ts'
 import type { Tx } from '#platform/db/database.ts'
 import { badRequest, isRefusal } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
-import type { CinderFacade, PreparedVolume, VolumeInfo, VolumeViewer } from '#services/cinder/facade.ts'
+import type { CinderFacade, PreparedVolume, VolumeInfo, VolumeOrder, VolumeViewer } from '#services/cinder/facade.ts'
 import { serverVolumeInsert, serverVolumesOf } from '../store/volume-attachments.ts'
-import type { Server } from './model.ts'
+import type { Server, ServerVolume, VolumeAsk, VolumePlan } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import { deviceFor } from './volume-devices.ts'
-import type { ServerVolume, VolumeAsk, VolumePlan } from './volume-model.ts'
 
 const field = 'block_device_mapping_v2'
 const wrong = (words: string, cause?: unknown) =>
@@ -58,25 +57,30 @@ const existing = async (
 
 /** Checked once; each server's own has an id of its own. */
 const prepare = async (cinder: CinderFacade, caller: RequestContext, ask: VolumeAsk): Promise<PreparedVolume> => {
-  const { source, sourceId, sizeGiB, typeName } = ask
-  if (sizeGiB === undefined && source === 'blank') throw wrong(
-    "Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size",
-  )
-  if (sizeGiB === undefined && source === 'image') throw wrong(
-    "Images with destination_type 'volume' need to have a non-zero size specified",
-  )
-  if (sourceId === undefined && source !== 'blank') throw wrong(`source_type ${source} needs the uuid of its source`)
+  assertWhole(ask)
+  const { sizeGiB, typeName } = ask
   try {
     return await cinder.volumePrepare({
-      id: uuid(), projectId: caller.projectId, userId: caller.userId, name: '',
+      id: uuid(), projectId: caller.projectId, userId: caller.userId, name: '', ...sourceOf(ask),
       ...(sizeGiB !== undefined && { sizeGiB }), ...(typeName && { typeName }),
-      ...(source === 'snapshot' && { source: { kind: 'snapshot', snapshotId: sourceId! } }),
-      ...(source === 'image' && { source: { kind: 'image', imageId: sourceId! } }),
     }, viewerOf(caller))
   } catch (error) {
     if (isRefusal(error) && error.kind === 'notFound') throw wrong(error.message, error)
     throw error
   }
+}
+
+const assertWhole = ({ source, sourceId, sizeGiB }: VolumeAsk): void => {
+  if (sourceId === undefined && source !== 'blank') throw wrong(`source_type ${source} needs the uuid of its source`)
+  if (sizeGiB !== undefined || source === 'snapshot') return
+  throw wrong(source === 'blank'
+    ? "Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size"
+    : "Images with destination_type 'volume' need to have a non-zero size specified")
+}
+
+const sourceOf = ({ source, sourceId = '' }: VolumeAsk): Pick<VolumeOrder, 'source'> => {
+  if (source === 'snapshot') return { source: { kind: 'snapshot', snapshotId: sourceId } }
+  return source === 'image' ? { source: { kind: 'image', imageId: sourceId } } : {}
 }
 
 /** Where the bytes are already: the server is best placed there. Undefined: anywhere. */

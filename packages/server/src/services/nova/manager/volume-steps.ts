@@ -5,7 +5,7 @@ import type { Refusal } from '#platform/errors/errors.ts'
 import { actionFinish } from '../store/actions.ts'
 import { serverVolumeDelete, serverVolumeFetch, serverVolumeUpdate } from '../store/volume-attachments.ts'
 import type { NovaParts } from './parts.ts'
-import type { ServerVolume } from './volume-model.ts'
+import type { ServerVolume } from './model.ts'
 
 export type VolumeMoveName =
   | 'make' | 'reserve' | 'move' | 'begin' | 'complete' | 'again' | 'giveUp' | 'abandon' | 'release' | 'keep' | 'bury'

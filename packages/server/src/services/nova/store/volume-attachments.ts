@@ -4,7 +4,7 @@ import type { Executor, Tx } from '#platform/db/database.ts'
 import { fromFlag, fromJson, toJson } from '#platform/db/json.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
 import type { PreparedVolume } from '#services/cinder/facade.ts'
-import type { ServerVolume, ServerVolumeState } from '../manager/volume-model.ts'
+import type { ServerVolume, ServerVolumeState } from '../manager/model.ts'
 
 export interface ServerVolumeRow {
   id: string

@@ -1,5 +1,5 @@
 /** Volumes of workloads in memory: they move when a test says so. */
-import type { WorkloadVolume, WorkloadVolumeAsk, WorkloadVolumes } from '#services/workloads/volumes.ts'
+import type { WorkloadVolume, WorkloadVolumeAsk, WorkloadVolumes } from '#services/workloads/facade.ts'
 
 type Key = Pick<WorkloadVolumeAsk, 'workloadId' | 'volumeId'>
 

@@ -11,7 +11,7 @@ import type { Turns } from '../manager/turns.ts'
 import { plugOf, volumeStoreOf } from '../manager/volumes.ts'
 import { volumeDelete, volumeMove, volumesOf, volumesToMove, type VolumeMove } from '../store/volumes.ts'
 import { workloadFetch, type WorkloadRecord } from '../store/workloads.ts'
-import type { WorkloadVolume } from '../volumes.ts'
+import type { WorkloadVolume } from '../facade.ts'
 
 export function volumesController(parts: Parts, turns: Turns): Controller<WorkloadVolume[], WorkloadVolume> {
   return defineController<WorkloadVolume[], WorkloadVolume>({

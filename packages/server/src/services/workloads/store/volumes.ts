@@ -3,8 +3,7 @@ import { flag, integer, optionalJson, optionalText, text, time } from '#platform
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { fromFlag, fromJson, toJson } from '#platform/db/json.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
-import type { WorkloadState } from '../facade.ts'
-import type { WorkloadVolume, WorkloadVolumeAsk, WorkloadVolumeState } from '../volumes.ts'
+import type { WorkloadState, WorkloadVolume, WorkloadVolumeAsk, WorkloadVolumeState } from '../facade.ts'
 import type { WorkloadTables } from './tables.ts'
 
 export interface WorkloadVolumeRow {
