@@ -7,7 +7,7 @@ import { badRequest, notFound } from '#platform/errors/errors.ts'
 import type { CinderApi } from './cinder-api.ts'
 import { AnyQuery, last, pageOf, type Query } from './manners.ts'
 import { Bool, Description, opt, pairs } from './shapes.ts'
-import { typeView } from './views.ts'
+import { typeMade, typeView } from './views.ts'
 
 const Specs = T.Object(
   {},
@@ -84,7 +84,7 @@ const recordRoutes: Route<CinderApi>[] = [
         isPublic: asked[accessKey] === undefined || isTrue(asked[accessKey]),
         extraSpecs: pairs(asked.extra_specs),
       })
-      return { volume_type: typeView(ctx, type) }
+      return { volume_type: typeMade(ctx, type) }
     },
   }),
   defineRoute<CinderApi>({
@@ -127,7 +127,7 @@ const recordRoutes: Route<CinderApi>[] = [
         ...(asked.description != null && { description: asked.description }),
         ...(asked.is_public != null && { isPublic: isTrue(asked.is_public) }),
       })
-      return { volume_type: typeView(ctx, type) }
+      return { volume_type: typeMade(ctx, type) }
     },
   }),
   defineRoute<CinderApi>({

@@ -54,16 +54,16 @@ const shownMetadata = ({ volume, attachments }: SeenVolume): Record<string, stri
   ...(attachments[0]?.status === 'attached' && { attached_mode: attachments[0].mode }),
 })
 
-const operatorsPart = ({ hostName, task }: Volume) => ({
-  'os-vol-host-attr:host': hostName && poolOf(hostName),
-  'os-vol-mig-status-attr:migstat': task?.do === 'move' ? 'migrating' : null,
+const migrationOf = ({ task }: Volume): string | null => (task?.do === 'move' ? 'migrating' : null)
+
+const operatorsPart = (volume: Volume) => ({
+  'os-vol-host-attr:host': volume.hostName && poolOf(volume.hostName),
+  'os-vol-mig-status-attr:migstat': migrationOf(volume),
   'os-vol-mig-status-attr:name_id': null,
-  migration_status: task?.do === 'move' ? 'migrating' : null,
-  provider_id: null,
-  cluster_name: null,
 })
 
-export const volumeDetail = (ctx: RequestContext, seen: SeenVolume) => {
+/** As it is told to who made or changed it. */
+export const volumeMade = (ctx: RequestContext, seen: SeenVolume) => {
   const { volume, attachments, typeName } = seen
   const held = attachments.filter(({ status }) => status === 'attached' || status === 'detaching')
   return {
@@ -87,12 +87,21 @@ export const volumeDetail = (ctx: RequestContext, seen: SeenVolume) => {
     consistencygroup_id: null,
     multiattach: volume.multiattach,
     attachments: held.map((attachment) => attachmentOfVolume(ctx, attachment)),
-    'os-vol-tenant-attr:tenant_id': volume.projectId,
     group_id: null,
     shared_targets: false,
     service_uuid: null,
     volume_type_id: volume.typeId,
     consumes_quota: true,
+    ...(ctx.isAdmin && { migration_status: migrationOf(volume), provider_id: null, cluster_name: null }),
+  }
+}
+
+/** As it is shown and listed. */
+export const volumeDetail = (ctx: RequestContext, seen: SeenVolume) => {
+  const { volume } = seen
+  return {
+    ...volumeMade(ctx, seen),
+    'os-vol-tenant-attr:tenant_id': volume.projectId,
     ...(volume.imageMetadata && { volume_image_metadata: volume.imageMetadata }),
     ...(ctx.isAdmin && operatorsPart(volume)),
   }
@@ -142,7 +151,8 @@ export const attachmentDetail = (attachment: Attachment) => ({
 /** Specs that everybody sees; others are the operator's. */
 const visibleSpecs = ['RESKEY:availability_zones', 'multiattach', 'replication_enabled']
 
-export const typeView = (ctx: RequestContext, type: VolumeType) => {
+/** As it is told to who made or changed it. */
+export const typeMade = (ctx: RequestContext, type: VolumeType) => {
   const specs = ctx.can('volume_extension:types_extra_specs:read_sensitive')
     ? type.extraSpecs
     : Object.fromEntries(Object.entries(type.extraSpecs).filter(([key]) => visibleSpecs.includes(key)))
@@ -152,10 +162,14 @@ export const typeView = (ctx: RequestContext, type: VolumeType) => {
     is_public: type.isPublic,
     description: type.description || null,
     ...(ctx.can('volume_extension:access_types_extra_specs') && { extra_specs: specs }),
-    ...(ctx.can('volume_extension:access_types_qos_specs_id') && { qos_specs_id: type.qosId }),
     'os-volume-type-access:is_public': type.isPublic,
   }
 }
+
+export const typeView = (ctx: RequestContext, type: VolumeType) => ({
+  ...typeMade(ctx, type),
+  ...(ctx.can('volume_extension:access_types_qos_specs_id') && { qos_specs_id: type.qosId }),
+})
 
 export const transferSummary = (ctx: RequestContext, { id, volumeId, name }: Transfer) => ({
   id,

@@ -10,7 +10,7 @@ import type { CinderApi } from './cinder-api.ts'
 import { volumeFilterOf } from './filters.ts'
 import { AnyQuery, atLeast, last, nextLinks, pageOf, trimmed, type Query } from './manners.ts'
 import { Bool, Description, Id, Name, opt, Pairs, pairs, refuseUnknown, Size, sizeOf } from './shapes.ts'
-import { VolumeView, volumeDetail, volumeSummary } from './views.ts'
+import { VolumeView, volumeDetail, volumeMade, volumeSummary } from './views.ts'
 
 const fields = {
   name: opt(Name),
@@ -128,7 +128,7 @@ export const volumeRoutes: Route<CinderApi>[] = [
     reply: { status: 202, schema: T.Object({ volume: VolumeView }) },
     errors: [404, 413],
     handler: async (cinder, ctx, { body }) => ({
-      volume: volumeDetail(ctx, await cinder.volumes.create(ctx, orderOf(ctx, body.volume as NewFields))),
+      volume: volumeMade(ctx, await cinder.volumes.create(ctx, orderOf(ctx, body.volume as NewFields))),
     }),
   }),
   listRoute('volumes.list', '/volumes', volumeSummary),
@@ -180,7 +180,7 @@ export const volumeRoutes: Route<CinderApi>[] = [
         ...(description !== undefined && { description }),
         ...(asked.metadata && { metadata: pairs(asked.metadata) }),
       }
-      return { volume: volumeDetail(ctx, await cinder.volumes.update(ctx, params.volume_id!, changes)) }
+      return { volume: volumeMade(ctx, await cinder.volumes.update(ctx, params.volume_id!, changes)) }
     },
   }),
   defineRoute<CinderApi, typeof AnyQuery>({
