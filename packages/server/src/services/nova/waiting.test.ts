@@ -228,6 +228,20 @@ for (const database of testDatabases()) {
       assert.deepEqual(await waitingRows(), [id])
     })
 
+    test('security groups given to who waits are those of the ports it will have', async () => {
+      const first = await bench.id('first')
+      const id = await bench.id('second')
+      const order = (what: string, name: string) => act(bench.cloud, id, { [what]: { name } })
+      assert.equal((await order('addSecurityGroup', 'web')).status, 202)
+      assert.equal((await order('removeSecurityGroup', 'default')).status, 202)
+      assert.equal((await order('removeSecurityGroup', 'default')).status, 404)
+      assert.deepEqual((await show(bench.cloud, id)).security_groups, [{ name: 'web' }])
+      await bench.end(first)
+      await bench.settle()
+      const [port] = await bench.cloud.neutron.portsOf(id)
+      assert.deepEqual(port!.securityGroupIds, ['sg-web'])
+    })
+
     test('whom it was told of is looked at first, everybody at the next look', async () => {
       await bench.places(2)
       const running = [await bench.id('r1'), await bench.id('r2')]

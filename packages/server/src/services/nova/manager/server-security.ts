@@ -1,9 +1,10 @@
 /** A server's security groups: those of its ports, and on the server's row for ports that are yet to come. */
 import type { RequestContext } from '#platform/auth/context.ts'
 import type { Tx } from '#platform/db/database.ts'
-import { notFound } from '#platform/errors/errors.ts'
+import { conflict, notFound } from '#platform/errors/errors.ts'
 import type { PortInfo } from '#services/neutron/facade.ts'
 import { assertOrder } from '../states/orders.ts'
+import { hasWorkload } from '../states/server-state.ts'
 import { serverFetch, serverUpdate } from '../store/servers.ts'
 import type { SecurityGroupRef, Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
@@ -37,13 +38,16 @@ export class ServerSecurity {
     return new Map(ids.map((one) => [one.server.id, one.ids.map(refOf)]))
   }
 
-  /** By name or id, to every port that can have groups. A group that is there already stays. */
+  /**
+   * By name or id, to every port that can have groups; of a server that waits, to those that will be made. A group that
+   * is there already stays.
+   */
   async add(caller: RequestContext, server: Server, nameOrId: string): Promise<void> {
     const group = await this.#resolve(server, nameOrId)
     const ports = await this.#guardedPorts(server)
-    if (ports.length === 0)
+    if (ports.length === 0 && hasWorkload(server))
       throw notFound(`Security group ${nameOrId} cannot be added: no port of instance ${server.id} takes groups.`)
-    await this.#change(caller, server.id, async (tx, before) => {
+    await this.#change(caller, server, async (tx, before) => {
       for (const { id } of ports) await this.#parts.facades.neutron.portSecurityGroups(tx, id, { add: [group.id] })
       return [...before.filter(({ id }) => id !== group.id), group]
     })
@@ -52,8 +56,10 @@ export class ServerSecurity {
   async remove(caller: RequestContext, server: Server, nameOrId: string): Promise<void> {
     const group = await this.#resolve(server, nameOrId)
     const ports = (await this.#guardedPorts(server)).filter((port) => port.securityGroupIds.includes(group.id))
-    if (ports.length === 0) throw notFound(`Security group ${nameOrId} not associated with the instance ${server.id}`)
-    await this.#change(caller, server.id, async (tx, before) => {
+    const isToCome = !hasWorkload(server) && server.securityGroups.some(({ id }) => id === group.id)
+    if (ports.length === 0 && !isToCome)
+      throw notFound(`Security group ${nameOrId} not associated with the instance ${server.id}`)
+    await this.#change(caller, server, async (tx, before) => {
       for (const { id } of ports) await this.#parts.facades.neutron.portSecurityGroups(tx, id, { remove: [group.id] })
       return before.filter(({ id }) => id !== group.id)
     })
@@ -71,13 +77,16 @@ export class ServerSecurity {
   /** The ports and the row change together, or not at all. */
   async #change(
     caller: RequestContext,
-    id: string,
+    seen: Server,
     groupsAfter: (tx: Tx, before: SecurityGroupRef[]) => Promise<SecurityGroupRef[]>,
   ): Promise<void> {
     await this.#parts.db.transaction(async (tx) => {
+      const { id } = seen
       const now = await serverFetch(tx, id)
       if (!now || now.deleted) throw serverMissing(id)
       assertOrder('addSecurityGroup', now, caller)
+      // Its ports were looked for before it had any.
+      if (hasWorkload(now) !== hasWorkload(seen)) throw conflict(`Instance ${id} got its ports just now; try again.`)
       const securityGroups = await groupsAfter(tx, now.securityGroups)
       await serverUpdate(tx, id, { securityGroups, updatedAt: this.#parts.clock.now() })
     })
