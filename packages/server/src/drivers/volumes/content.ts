@@ -10,13 +10,13 @@ const extAt = 1024
 const extMagic = 0xef53
 const ext64Bit = 0x80
 
-/** A file that takes nothing of the disk was never written to. */
+/** A file that takes nothing of the disk was never written to; its first bytes are looked at all the same. */
 export async function contentOf(path: string): Promise<Content> {
-  if ((await stat(path)).blocks === 0) return { kind: 'blank' }
   const head = Buffer.alloc(headBytes)
   await using file = await open(path)
   await file.read(head, 0, headBytes, 0)
-  return readHead(head)
+  const isUntouched = (await stat(path)).blocks === 0 && head.every((byte) => byte === 0)
+  return isUntouched ? { kind: 'blank' } : readHead(head)
 }
 
 /** ext2, ext3 and ext4 are one family with one driver. */

@@ -20,7 +20,7 @@ import { assertMountable, dropLostAndFound, format, growOffline, growOnline, mou
 import { Holds, type Hold } from './holds.ts'
 import { loopEnsure, loopFind, loopFree, loopGrow, loopsOf, type Loop } from './loops.ts'
 import { Locks } from './locks.ts'
-import { isMounted } from './mounts.ts'
+import { isMounted, mountsOf } from './mounts.ts'
 import { devicePut, deviceTake } from './raw-device.ts'
 import { Slots } from './slots.ts'
 import { frozenCopy, thaw } from './snapshots.ts'
@@ -153,7 +153,7 @@ export class HostVolumes implements VolumeStore {
       const earlier = this.#holds.find(plug)
       if (earlier && earlier.device !== plug.device) await this.#takeOut(earlier)
       this.#holds.write(plug)
-      if (isMounted(point)) return this.#seen(plug)
+      if (isMounted(point)) return this.#mountedAlready(plug, path)
       const content = plug.use === 'device' ? { kind: 'other' as const } : await this.#prepared(plug.volumeId, path)
       if (content.kind === 'filesystem') return await this.#mount(plug, content, path)
       const loop = await loopEnsure(path)
@@ -243,6 +243,15 @@ export class HostVolumes implements VolumeStore {
     await mkdir(point, { recursive: true, mode: 0o755 })
     await mountVolume({ type: content.type, device: loop.device, point, readOnly: plug.readOnly })
     if (!plug.readOnly) await dropLostAndFound(point)
+    return this.#seen(plug)
+  }
+
+  /** By an earlier call. Anything else there is not ours to judge, and nothing is mounted over it. */
+  #mountedAlready(plug: VolumePlug, path: string): Plugged {
+    const point = this.#slots.pointOf(plug)
+    const source = mountsOf().findLast((mount) => mount.point === point)?.source
+    if (source !== loopFind(path)?.device)
+      throw conflict(`Another volume is still at ${plug.device}: detach it first`, { reason: 'device-taken' })
     return this.#seen(plug)
   }
 

@@ -1,7 +1,7 @@
 /** Loop devices over volumes' files. The kernel itself says which file each one has: nothing is remembered here. */
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Clock } from '#platform/clock/clock.ts'
-import { conflict, isRefusal, unavailable } from '#platform/errors/errors.ts'
+import { conflict, isRefusal } from '#platform/errors/errors.ts'
 import { run } from './tools.ts'
 
 export interface Loop {
@@ -43,7 +43,7 @@ export async function loopEnsure(file: string): Promise<Loop> {
     await run('losetup', '--find', '--nooverlap', file)
   } catch (error) {
     if (!isRefusal(error)) throw error
-    throw unavailable(
+    throw conflict(
       `This host has no loop device for the volume (${error.message}); detach others, or load the loop module with ` +
         'a larger max_loop',
       { reason: 'no-loop' },
@@ -51,7 +51,7 @@ export async function loopEnsure(file: string): Promise<Loop> {
     )
   }
   const made = loopFind(file)
-  if (!made) throw unavailable('The loop device vanished at once: somebody else on this host frees loop devices')
+  if (!made) throw conflict('The loop device vanished at once: somebody else on this host frees loop devices')
   return made
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { lstat, rm } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { conflict, unavailable } from '#platform/errors/errors.ts'
+import { conflict } from '#platform/errors/errors.ts'
 import type { Loop } from './loops.ts'
 import { run } from './tools.ts'
 
@@ -60,7 +60,7 @@ function controlGroupOf(pid: number): string {
   const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n')
   const path = lines.flatMap((line) => /^\d+:(?:[^:]*,)?devices(?:,[^:]*)?:(.*)$/.exec(line)?.[1] ?? []).at(0)
   if (path !== undefined && path !== '/') return `/sys/fs/cgroup/devices${path}`
-  throw unavailable(
+  throw conflict(
     'This host cannot put a raw device into a running container: its control groups are of version 2. ' +
       'Let the volume be mounted (no docker:mount=no, and a file system or nothing on it).',
     { reason: 'cgroup-v2' },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
-import { conflict } from '#platform/errors/errors.ts'
+import { badRequest, conflict } from '#platform/errors/errors.ts'
 import { controllerSuite } from '#platform/controllers/testing.ts'
 import { uuid } from '#platform/ids/ids.ts'
 import { volumesMountPoint } from '#services/cinder/facade.ts'
@@ -203,3 +203,20 @@ for (const direction of ['in', 'out'] as const) {
     },
   })
 }
+
+test('an engine that does not share mounts with its host makes containers all the same', async () => {
+  const world = await testWorld()
+  const { runtime } = world.hosts[0]!
+  const create = runtime.create.bind(runtime)
+  runtime.create = async (spec) => {
+    if (spec.mounts.some(({ target }) => target === volumesMountPoint))
+      throw badRequest('path /slots is mounted on / but it is not a shared or slave mount')
+    return await create(spec)
+  }
+  const cloud = world.process()
+  await cloud.settle()
+  const { id } = await createWorkload(world, cloud.facade)
+  await cloud.settle()
+  assert.equal((await cloud.facade.fetch(id))?.state, 'running')
+  await world.close()
+})

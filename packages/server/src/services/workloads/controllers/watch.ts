@@ -16,6 +16,7 @@ import { requireHost } from '../manager/parts.ts'
 import { reactionTo } from '../manager/reactions.ts'
 import type { Reaction } from '../manager/reactions.ts'
 import { observed, topics } from '../manager/records.ts'
+import { plugVolumes } from '../manager/volumes.ts'
 import type { Turns } from '../manager/turns.ts'
 
 export interface Sighting {
@@ -179,6 +180,7 @@ async function reopened(
     // While the cloud was away its agent may have opened the gate: the ports are then in a sandbox that no row knows.
     if (gate !== undefined && status.pid !== record.pid && !(await host.runtime.openGate(status.id, gate)))
       await gate({ pid: status.pid, netns: `/proc/${status.pid}/ns/net` })
+    if (gate === undefined && status.pid > 0) await plugVolumes(parts, host, record.id, status.pid)
   } catch (error) {
     if (isTransient(error)) throw error
     const fault = orderFailed('restart', error, parts.clock.now())

@@ -1,7 +1,7 @@
 /** Makes a workload's container and runs it: every step idempotent, so that a dead process's work is taken up. */
 import { badRequest, isRefusal } from '#platform/errors/errors.ts'
 import type { Host } from '#services/deps.ts'
-import type { ContainerStatus } from '../ports.ts'
+import type { ContainerSpec, ContainerStatus } from '../ports.ts'
 import { hostPatch, hostsList } from '../store/hosts.ts'
 import { volumesWait } from '../store/volumes.ts'
 import type { WorkloadRecord } from '../store/workloads.ts'
@@ -97,14 +97,25 @@ async function removeOlder({ host, record }: Stage): Promise<void> {
 
 async function create(stage: Stage): Promise<string> {
   const { host, record, images } = stage
-  const own = containerSpecOf(record, await surroundingsOf(stage))
-  const spec = { ...own, mounts: [...own.mounts, ...(await slotMount(host, record.id))] }
+  const spec = containerSpecOf(record, await surroundingsOf(stage))
   try {
-    return (await host.runtime.create(spec)).id
+    return await createWithSlot(stage, spec)
   } catch (error) {
     if (!isRefusal(error) || error.kind !== 'notFound') throw error
     await images.forget(host, record.spec.imageId)
     await images.ensure(host, record.spec.imageId)
+    return await createWithSlot(stage, spec)
+  }
+}
+
+/** An engine that lives in a mount namespace of its own may not share mounts with us: its containers get no volumes. */
+async function createWithSlot({ parts, host, record }: Stage, spec: ContainerSpec): Promise<string> {
+  const slot = await slotMount(host, record.id)
+  try {
+    return (await host.runtime.create({ ...spec, mounts: [...spec.mounts, ...slot] })).id
+  } catch (error) {
+    if (slot.length === 0 || !isRefusal(error) || !/shared or slave mount/.test(error.message)) throw error
+    parts.log.warn({ err: error, host: host.name }, 'The engine of this host does not see mounts; it gets no volumes')
     return (await host.runtime.create(spec)).id
   }
 }
