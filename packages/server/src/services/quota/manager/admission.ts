@@ -15,7 +15,7 @@ import type { QuotaParts } from './parts.ts'
 import { charge, roundsMax, walkOf } from './path-count.ts'
 import { mayWait } from './patience.ts'
 import type { KnownProjects } from './projects.ts'
-import { planOf } from './reclaim.ts'
+import { isForAnother, planOf } from './reclaim.ts'
 import type { Reclaim } from './reclaim.ts'
 import { recallMemory } from './reclaimed.ts'
 import { comingBack, overQuota } from './refusing.ts'
@@ -101,10 +101,10 @@ export class Admission {
   ): Promise<'granted' | 'full' | 'known'> {
     const ticket = await ticketFetch(tx, project.id)
     if (ticket && (await claimFetch(tx, claim.subject))) return 'known'
-    if (ticket) await this.#beside.reclaim.redeem(tx, project.id)
+    const isRedeemed = ticket !== undefined && (await this.#beside.reclaim.redeem(tx, project.id, claim.subject))
     for (let round = 0; round < roundsMax; round++) {
       const entered = await this.#enterNow(tx, project, claim, isThere)
-      if (entered === 'granted' && ticket) await this.#settleTicket(tx, project.id, claim.amounts)
+      if (entered === 'granted' && isRedeemed) await this.#settleTicket(tx, project.id, claim.amounts)
       if (entered !== 'changed') return entered
     }
     throw new LostRace(`quota of project ${project.id} kept changing`)
@@ -156,8 +156,10 @@ export class Admission {
 
   /** The explanation looks at the whole tree; the decision did not have to. */
   async #refuse(tx: Tx, project: StoredProject, request: ReserveRequest): Promise<never> {
-    const { id, rootId } = project
-    const engine = await growAsking(tx, rootId, { projectIds: [id], uncounted: request.subject }),
+    const { id, rootId } = project,
+      ticket = await ticketFetch(tx, id)
+    const projectIds = ticket && isForAnother(ticket, request.subject) ? [] : [id]
+    const engine = await growAsking(tx, rootId, { projectIds, uncounted: request.subject }),
       { tree } = engine,
       { deltas } = request
     const vector = {

@@ -68,6 +68,10 @@ export class QuotaFront implements QuotaFacade {
       ...{ take, drop },
       admit: (tx, claim) => admission.admit(tx, claim),
       regather: (tx, projectId) => this.reclaim.gather(tx, projectId),
+      giveUpReclaim: async (tx, projectId) => {
+        await this.reclaim.redeem(tx, projectId)
+        await this.reclaim.end(tx, projectId)
+      },
       prepare: async (tx, projectId, resources) => void (await available(tx, projectId, resources)),
     })
   }

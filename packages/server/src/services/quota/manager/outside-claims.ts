@@ -11,6 +11,7 @@ import { projectFetch, projectsOfRoot } from '../store/projects.ts'
 import { waitingFetch } from '../store/waiting.ts'
 import type { StoredWaiting } from '../store/waiting.ts'
 import type { QuotaParts } from './parts.ts'
+import { mayWait } from './patience.ts'
 import type { Places, Waiting } from './waiting.ts'
 
 /** One request, as a program outside makes it. */
@@ -65,12 +66,12 @@ const subjectOf = ({ projectId, id }: ClaimName): string => `${prefix}${projectI
  */
 export class OutsideClaims {
   readonly #parts: Pick<QuotaParts, 'db' | 'keystone'>
-  readonly #front: Pick<QuotaFacade, 'reserve' | 'commit' | 'cancel'>
+  readonly #front: Pick<QuotaFacade, 'reserve' | 'reserveAlone' | 'commit' | 'cancel'>
   readonly #line: Pick<Waiting, 'places'>
 
   constructor(
     parts: Pick<QuotaParts, 'db' | 'keystone'>,
-    front: Pick<QuotaFacade, 'reserve' | 'commit' | 'cancel'>,
+    front: Pick<QuotaFacade, 'reserve' | 'reserveAlone' | 'commit' | 'cancel'>,
     line: Pick<Waiting, 'places'>,
   ) {
     this.#parts = parts
@@ -83,6 +84,8 @@ export class OutsideClaims {
     for (const projectId of new Set(asks.map((ask) => ask.projectId))) await this.#assertMayClaim(ctx, projectId)
     const named = asks.map((ask) => ({ ...ask, id: ask.id ?? uuid() }))
     assertOneByOne(named)
+    const [only] = named
+    if (named.length === 1 && only && !mayWait(only)) return [await this.#makeAlone(only)]
     return this.#parts.db.transaction(
       async (tx) => {
         const made: OutsideClaim[] = []
@@ -91,6 +94,16 @@ export class OutsideClaims {
       },
       { isolation: 'read committed' },
     )
+  }
+
+  /** Those who come together share a commit. */
+  async #makeAlone({ id, amounts, ...ask }: OutsideAsk & ClaimName): Promise<OutsideClaim> {
+    const name = { projectId: ask.projectId, id },
+      subject = subjectOf(name)
+    assertSame(name, amounts, await this.#front.reserveAlone({ ...ask, subject, deltas: amounts }))
+    const claim = await claimFetch(this.#parts.db, subject)
+    if (!claim) throw unknown(name)
+    return viewOf(claim)
   }
 
   async #makeOne(tx: Tx, { id, amounts, ...ask }: OutsideAsk & ClaimName): Promise<OutsideClaim> {

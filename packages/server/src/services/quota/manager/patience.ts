@@ -10,7 +10,8 @@ export interface Patience {
   waitMaxMs: number | undefined
 }
 
-export const mayWait = ({ whenFull }: ReserveRequest): boolean => whenFull === 'wait' || whenFull === 'policy'
+export const mayWait = ({ whenFull }: Pick<ReserveRequest, 'whenFull'>): boolean =>
+  whenFull === 'wait' || whenFull === 'policy'
 
 /** Nothing: it is refused. `missing`: the resource that it does not get. */
 export const patienceOf = async (

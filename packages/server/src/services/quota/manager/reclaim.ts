@@ -6,6 +6,7 @@ import { claimFetch, claimInsert, claimNotice, claimsNoticed } from '../store/cl
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
 import { ticketDelete, ticketFetch, ticketsExpired, ticketWrite } from '../store/tickets.ts'
+import type { StoredTicket } from '../store/tickets.ts'
 import { waitingFetch } from '../store/waiting.ts'
 import { growTree, holdSubject, waitingHold } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
@@ -78,7 +79,8 @@ export class Reclaim {
     const plan = planOf(engine, wish, now)
     if (!plan) return
     const expiresAt = Math.max(now, plan.dueMs) + holdMs
-    await ticketWrite(tx, { projectId: wish.projectId, amounts: wish.amounts, createdAt: now, expiresAt })
+    const { projectId, amounts, subject, waits } = wish
+    await ticketWrite(tx, { projectId, amounts, createdAt: now, expiresAt, subject: waits ? subject : null })
     for (const notice of plan.notices) await this.#notify(tx, wish.projectId, notice)
     await this.gather(tx, wish.projectId)
   }
@@ -131,9 +133,13 @@ export class Reclaim {
     }
   }
 
-  /** The project asks again: what was gathered for it is free for it, in this transaction and before anybody else. */
-  async redeem(tx: Tx, projectId: string): Promise<boolean> {
-    if (!(await ticketFetch(tx, projectId))) return false
+  /**
+   * The project asks again: what was gathered for it is free for it, in this transaction and before anybody else. What
+   * is for a request that waits is for no other `subject`.
+   */
+  async redeem(tx: Tx, projectId: string, subject?: string): Promise<boolean> {
+    const ticket = await ticketFetch(tx, projectId)
+    if (!ticket || (subject !== undefined && isForAnother(ticket, subject))) return false
     const hold = await claimFetch(tx, holdSubject(projectId))
     if (hold) await this.#counting.cancel(tx, hold.subject)
     return true
@@ -154,3 +160,6 @@ export class Reclaim {
     return ticketsExpired(this.#parts.db, this.#parts.clock.now(), limit)
   }
 }
+
+export const isForAnother = (ticket: Pick<StoredTicket, 'subject'>, subject: string): boolean =>
+  ticket.subject !== null && ticket.subject !== subject

@@ -10,6 +10,7 @@ import { compareEqualRights, nextInLine } from '#engines/quota/waiting.ts'
 import type { Waiter } from '#engines/quota/waiting.ts'
 import type { Executor } from '#platform/db/database.ts'
 import { fromJson } from '#platform/db/json.ts'
+import type { Amounts } from '../facade.ts'
 import { cellsOnPath } from '../store/cells.ts'
 import { holdingsOf, projectsByIds } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
@@ -114,11 +115,16 @@ export class WaitingPaths implements SharingTree {
     return { id, leaf: this.#leaf(asked.projectId), vector, priority, sinceMs, asked }
   }
 
-  fits({ projectId, amounts }: Asking): boolean {
+  /** `kept` is in use at its project now, and would be free for it. */
+  fits({ projectId, amounts }: Asking, kept: Amounts = {}): boolean {
     const leaf = this.#leaf(projectId)
-    return Object.entries(amounts).every(([name, amount]) =>
+    const spare = Object.entries(kept).filter(([name]) => amounts[name] !== undefined)
+    for (const [name, amount] of spare) this.ledger.apply(leaf, this.#resources.get(name)!, -amount)
+    const does = Object.entries(amounts).every(([name, amount]) =>
       this.ledger.fits(leaf, this.#resources.get(name)!, amount),
     )
+    for (const [name, amount] of spare) this.ledger.apply(leaf, this.#resources.get(name)!, amount)
+    return does
   }
 
   count({ projectId, amounts }: Asking): void {

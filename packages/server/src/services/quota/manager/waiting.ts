@@ -3,11 +3,12 @@ import { nextInLine } from '#engines/quota/waiting.ts'
 import type { Executor, Tx } from '#platform/db/database.ts'
 import type { Amounts, Reservation, ReserveRequest, WaitingAsk } from '../facade.ts'
 import { LostRace } from '../store/cells.ts'
-import { claimDelete, claimFetch, claimInsert } from '../store/claims.ts'
+import { claimFetch, claimInsert, claimsNoticed } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
-import { ticketsOfRoot } from '../store/tickets.ts'
+import { ticketFetch, ticketsOfRoot } from '../store/tickets.ts'
+import type { StoredTicket } from '../store/tickets.ts'
 import {
   lineOf,
   rootsAwaited,
@@ -23,9 +24,10 @@ import {
   waitingTaken,
 } from '../store/waiting.ts'
 import type { StoredWaiting } from '../store/waiting.ts'
-import { waitingHold } from './grown-tree.ts'
+import { holdSubject, waitingHold } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 import { patienceOf } from './patience.ts'
+import { isForAnother } from './reclaim.ts'
 import { overQuota } from './refusing.ts'
 import { readPaths } from './waiting-paths.ts'
 import type { WaitingPaths } from './waiting-paths.ts'
@@ -39,12 +41,17 @@ export interface Admitting {
   drop(tx: Tx, subject: string): Promise<unknown>
   /** Puts what is free into the hold of the project's ticket, if it has one. */
   regather(tx: Tx, projectId: string): Promise<void>
+  /** Frees what a reclaim gathered for the project; who has not ended for it yet may stay. */
+  giveUpReclaim(tx: Tx, projectId: string): Promise<void>
   /** Makes sure that the numbers along the project's path are there to be read. */
   prepare(tx: Tx, projectId: string, resources: readonly string[]): Promise<void>
 }
 
 /** The place of each who waits, by subject. Null: behind the first that are put in order. */
 export type Places = ReadonlyMap<string, { position: number | null; gathered: Amounts; reason: string | null }>
+
+type LiveTicket = StoredTicket & { held: Amounts }
+type Tickets = Map<string, LiveTicket>
 
 /** So many of one tree are put in order for people, out of so many. */
 const shownMax = 500
@@ -80,7 +87,6 @@ export class Waiting {
     if (!refusal) throw new LostRace(`quota of project ${project.id} was released meanwhile`)
     const patience = await patienceOf(tx, project, request, refusal.resource)
     if (!patience || !paths.couldFit(asking)) return undefined
-    await claimDelete(tx, subject)
     await this.#admitting.regather(tx, project.id)
     const asked = this.#askedBy(request, patience.waitMaxMs)
     if (!(await this.#enter(tx, project, asked))) return this.#answer(asked, overQuota(refusal).message)
@@ -149,6 +155,7 @@ export class Waiting {
     const left = await waitingDelete(tx, subject)
     if (!left) return false
     if (left.gathered) await this.#admitting.drop(tx, waitingHold(subject))
+    if ((await ticketFetch(tx, projectId))?.subject === subject) await this.#admitting.giveUpReclaim(tx, projectId)
     tx.emit(`quota.waiting.${why}`, { subject, projectId })
     await this.#parts.history.tell(tx, { kind: 'waitEnded', projectId, subject, amounts, details: { why } })
     return true
@@ -164,8 +171,24 @@ export class Waiting {
     const heads = await waitingTaken(tx, await waitingHeads(tx, rootId))
     if (heads.length === 0) return
     await this.#dropHolds(tx, rootId)
-    const ticketed = new Set((await ticketsOfRoot(tx, rootId)).map(({ projectId }) => projectId))
-    await this.#serveHeads(tx, rootId, { heads, ticketed })
+    await this.#serveHeads(tx, rootId, { heads, tickets: await this.#liveTickets(tx, rootId) })
+  }
+
+  /**
+   * A reclaim for one who waits is over when nobody has to end for it any more. If something came in between and it has
+   * not got everything, what it did get is for whoever is first in line: two halves kept for two would wait for ever.
+   */
+  async #liveTickets(tx: Tx, rootId: string): Promise<Tickets> {
+    const live = new Map<string, LiveTicket>()
+    for (const ticket of await ticketsOfRoot(tx, rootId)) {
+      const { projectId, amounts, subject } = ticket
+      const held = (await claimFetch(tx, holdSubject(projectId)))?.amounts ?? {}
+      const isGathered = Object.entries(amounts).every(([name, amount]) => held[name] === amount)
+      if (subject === null || isGathered || (await claimsNoticed(tx, projectId)).length > 0)
+        live.set(projectId, { ...ticket, held })
+      else await this.#admitting.giveUpReclaim(tx, projectId)
+    }
+    return live
   }
 
   async #dropHolds(tx: Tx, rootId: string): Promise<void> {
@@ -182,13 +205,13 @@ export class Waiting {
   async #serveHeads(
     tx: Tx,
     rootId: string,
-    { heads, ticketed }: { heads: StoredWaiting[]; ticketed: ReadonlySet<string> },
+    { heads, tickets }: { heads: StoredWaiting[]; tickets: Tickets },
   ): Promise<void> {
     const fresh = new Set<StoredWaiting>()
     let paths = await this.#pathsOf(tx, heads),
       hasFirst = false
     for (let left = heads; left.length > 0;) {
-      const mayFit = (asked: StoredWaiting) => ticketed.has(asked.projectId) || paths.fits(asked)
+      const mayFit = (asked: StoredWaiting) => paths.fits(asked, keptFor(tickets, asked))
       const next = nextInLine(
         paths,
         (hasFirst ? left.filter(mayFit) : left).map((asked) => paths.candidate(asked)),
@@ -196,18 +219,20 @@ export class Waiting {
       if (!next) break
       const { asked } = next
       left = left.filter((one) => one !== asked)
-      if (mayFit(asked) && (await this.#grant(tx, asked))) {
+      const isGranted = mayFit(asked) && (await this.#grant(tx, asked))
+      if (isGranted) {
         fresh.delete(asked)
-        if (ticketed.has(asked.projectId)) paths = await this.#pathsOf(tx, [...left, asked])
-        else paths.count(asked)
+        paths.count(asked)
         for (const behind of await this.#nextOf(tx, rootId, asked)) {
           fresh.add(behind)
           left.push(behind)
         }
-      } else if (!hasFirst) {
-        hasFirst = true
-        await this.#gather(tx, paths, asked)
       }
+      // Of what was kept for the project something has been used.
+      if (isGranted && tickets.delete(asked.projectId)) paths = await this.#pathsOf(tx, [...left, asked])
+      if (isGranted || hasFirst) continue
+      hasFirst = true
+      await this.#gather(tx, paths, { asked, kept: keptFor(tickets, asked) })
     }
     // Whoever is first now may have a right to what others borrowed, as the one before had.
     for (const asked of fresh) this.#wish(tx, asked)
@@ -231,9 +256,13 @@ export class Waiting {
   }
 
   /** Keeps for the first in line what of its ask is free now. */
-  async #gather(tx: Tx, paths: WaitingPaths, asked: StoredWaiting): Promise<void> {
+  async #gather(
+    tx: Tx,
+    paths: WaitingPaths,
+    { asked, kept }: { asked: StoredWaiting; kept: Amounts },
+  ): Promise<void> {
     const { projectId, subject } = asked
-    const amounts = paths.gatherable(asked)
+    const amounts = paths.gatherable({ projectId, amounts: without(asked.amounts, kept) })
     if (Object.keys(amounts).length === 0) return
     await this.#admitting.take(tx, projectId, amounts)
     await claimInsert(tx, { ...claimFrom(asked, waitingHold(subject), this.#parts.clock.now()), amounts })
@@ -305,6 +334,16 @@ export class Waiting {
 }
 
 const defaultTtlMs = 600_000
+
+/** What a reclaim gathered for the project already is not gathered twice. */
+const without = (amounts: Amounts, kept: Amounts): Record<string, number> =>
+  Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, Math.max(0, amount - (kept[name] ?? 0))]))
+
+/** What a reclaim holds for this request: it is free for it alone. */
+const keptFor = (tickets: Tickets, { projectId, subject }: StoredWaiting): Amounts => {
+  const ticket = tickets.get(projectId)
+  return ticket && !isForAnother(ticket, subject) ? ticket.held : {}
+}
 
 const stateOf = ({ state }: StoredClaim): Reservation['state'] => state
 

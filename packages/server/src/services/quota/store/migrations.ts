@@ -15,7 +15,7 @@ import {
 } from '#platform/db/columns.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
 import type { Migration } from '#platform/db/migrate.ts'
-import { waitingLines } from './waiting-migration.ts'
+import { ticketsOfAsks, waitingLines } from './waiting-migration.ts'
 
 type Schema = Parameters<Migration['up']>[0]
 
@@ -194,4 +194,5 @@ export const migrations: Migration[] = [
     },
   }),
   waitingLines,
+  ticketsOfAsks,
 ]

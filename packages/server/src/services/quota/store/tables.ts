@@ -107,6 +107,8 @@ export interface TicketRow {
   amounts: string
   created_at: number
   expires_at: number
+  /** The waiting request that it is for; null: the project's next. */
+  subject: string | null
 }
 
 /** What happened; see `history.ts`. `resources` is `,cores,ram,`. */

@@ -10,6 +10,8 @@ export interface StoredTicket {
   amounts: Record<string, number>
   createdAt: number
   expiresAt: number
+  /** The waiting request that alone may have what is taken back; null: whatever the project asks for next. */
+  subject: string | null
 }
 
 const toTicket = (row: TicketRow): StoredTicket => ({
@@ -17,6 +19,7 @@ const toTicket = (row: TicketRow): StoredTicket => ({
   amounts: fromJson(row.amounts),
   createdAt: row.created_at,
   expiresAt: row.expires_at,
+  subject: row.subject,
 })
 
 const ofProject = bothTexts('select * from quota_ticket where project_id = ?')
@@ -70,9 +73,9 @@ export async function ticketsExpired(executor: Executor, now: number, limit: num
 
 export async function ticketWrite(
   executor: Executor,
-  { projectId, amounts, createdAt, expiresAt }: StoredTicket,
+  { projectId, amounts, createdAt, expiresAt, subject }: StoredTicket,
 ): Promise<void> {
-  const rest = { amounts: toJson(amounts), created_at: createdAt, expires_at: expiresAt }
+  const rest = { amounts: toJson(amounts), created_at: createdAt, expires_at: expiresAt, subject }
   await executor
     .as<QuotaTables>()
     .insertInto('quota_ticket')

@@ -1,6 +1,6 @@
 /** Lines: what waits in one project for the same amounts stands in one, so that nobody but its first is looked at. */
 import { sql } from 'kysely'
-import { flag, text } from '#platform/db/columns.ts'
+import { flag, optionalText, text } from '#platform/db/columns.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
 
 export const waitingLines = defineMigration({
@@ -35,6 +35,21 @@ export const waitingLines = defineMigration({
       .on('quota_waiting')
       .columns(['gathers', 'root_id'])
       .execute()
-    await schema.schema.createIndex('quota_waiting_expiry').on('quota_waiting').column('expires_at').execute()
+    await schema.schema
+      .createIndex('quota_waiting_expiry')
+      .on('quota_waiting')
+      .columns(['root_id', 'expires_at'])
+      .execute()
+  },
+})
+
+/** What is taken back for a request that waits is for it alone. */
+export const ticketsOfAsks = defineMigration({
+  id: '0006-tickets-of-asks',
+  up: async (schema) => {
+    await schema.schema
+      .alterTable('quota_ticket')
+      .addColumn('subject', ...optionalText)
+      .execute()
   },
 })

@@ -161,10 +161,10 @@ export async function waitingGathers(executor: Executor, subject: string, does: 
   await runStatement(executor, gathers, [does ? 1 : 0, subject])
 }
 
-const late = bothTexts('select * from quota_waiting where expires_at <= ? and root_id = ?')
+const late = bothTexts('select * from quota_waiting where root_id = ? and expires_at <= ?')
 
 export async function waitingLate(executor: Executor, rootId: string, now: number): Promise<StoredWaiting[]> {
-  return (await runStatement<WaitingRow>(executor, late, [now, rootId])).rows.map(toWaiting)
+  return (await runStatement<WaitingRow>(executor, late, [rootId, now])).rows.map(toWaiting)
 }
 
 const anybody = bothTexts('select subject from quota_waiting limit 1')
