@@ -1,5 +1,4 @@
 /** Keystone: who is who, who may what where, tokens, and the catalog of services. */
-import { join } from 'node:path'
 import { defineService } from '#platform/api-kit/service.ts'
 import type { Subscription } from '#platform/bus/bus.ts'
 import type { ServiceDeps } from '#services/deps.ts'
@@ -11,6 +10,7 @@ import { Managers } from './manager/managers.ts'
 import { facadeOf } from './manager/outward.ts'
 import { seed } from './manager/seed.ts'
 import { settingsOf } from './manager/settings.ts'
+import { keysRotatedTopic } from './store/key-repository.ts'
 import { migrations } from './store/migrations.ts'
 
 export const keystone = defineService<Managers, KeystoneFacade, ServiceDeps>({
@@ -25,10 +25,8 @@ export const keystone = defineService<Managers, KeystoneFacade, ServiceDeps>({
   routes,
   policies,
   migrations,
-  create: ({ db, bus, clock, dataDir, masterKey, config }) => {
-    const managers = new Managers({
-      db, clock, masterKey, settings: settingsOf(config), keyFolder: join(dataDir, 'keys'),
-    })
+  create: ({ db, bus, clock, masterKey, config }) => {
+    const managers = new Managers({ db, clock, masterKey, settings: settingsOf(config) })
     let subscriptions: Subscription[] = []
     return {
       api: managers,
@@ -39,7 +37,7 @@ export const keystone = defineService<Managers, KeystoneFacade, ServiceDeps>({
         await managers.limits.assertTreeFits()
       },
       start: async () => {
-        subscriptions = managers.listen(bus)
+        subscriptions = [...managers.listen(bus), bus.subscribe(keysRotatedTopic, () => managers.tokens.catchUp())]
         await managers.tokens.start()
       },
       stop: async () => { for (const subscription of subscriptions) subscription.unsubscribe() },

@@ -20,7 +20,7 @@ export const tokenUpkeep = ({ tokens, db, clock }: {
   perPass: 500,
   observe: async (limit) => {
     await tokens.catchUp()
-    return { expired: await expiredRevocations(db, clock.now(), limit), rotationDue: await tokens.isRotationDue() }
+    return { expired: await expiredRevocations(db, clock.now(), limit), rotationDue: tokens.isRotationDue() }
   },
   plan: ({ expired, rotationDue }) => [
     ...(expired.length > 0 ? [{ kind: 'forget' as const, ids: expired }] : []),

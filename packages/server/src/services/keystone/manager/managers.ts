@@ -29,7 +29,7 @@ import { Trusts } from './trusts.ts'
 import { UserPasswords } from './user-passwords.ts'
 import { Users } from './users.ts'
 
-export interface ManagerParts { db: Database; clock: Clock; settings: Settings; keyFolder: string; masterKey: Buffer }
+export interface ManagerParts { db: Database; clock: Clock; settings: Settings; masterKey: Buffer }
 
 export class Managers {
   readonly settings: Settings
@@ -53,7 +53,7 @@ export class Managers {
   readonly endpointFilters: EndpointFilters
   readonly ground: Ground
 
-  constructor({ db, clock, settings, keyFolder, masterKey }: ManagerParts) {
+  constructor({ db, clock, settings, masterKey }: ManagerParts) {
     const memory = new TokenMemory(settings.cacheEntriesMax)
     const ground: Ground = {
       db, clock, settings, memory, news: new News({ memory, settings, clock }), places: new Places(db, memory),
@@ -63,7 +63,7 @@ export class Managers {
     const seal = new Seal(masterKey, 'credentials')
     this.ground = ground
     this.settings = settings
-    this.tokens = new Tokens(ground, new KeyRepository(keyFolder))
+    this.tokens = new Tokens(ground, new KeyRepository({ db, clock, seal: new Seal(masterKey, 'token keys') }))
     this.auth = new Authenticator({ ground, tokens: this.tokens, passwords, userPasswords, seal })
     this.catalog = new Catalog(ground)
     this.domains = new Domains(ground)

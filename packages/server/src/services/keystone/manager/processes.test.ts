@@ -1,9 +1,6 @@
 /** Two processes on one database agree about tokens, keys and the first boot. */
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createMemoryBus } from '#platform/bus/memory-bus.ts'
 import { createOutboxRelay } from '#platform/bus/outbox-relay.ts'
 import { ManualClock, systemClock } from '#platform/clock/clock.ts'
@@ -15,10 +12,9 @@ import { expiredRevocations } from '../store/revocation-sweep.ts'
 for (const database of testDatabases()) {
   describe(`two processes of one cloud on ${database.name}`, () => {
     const withTwo = async (work: (one: Process, other: Process, parts: { clock: ManualClock }) => Promise<void>) => {
-      const dataDir = await mkdtemp(join(tmpdir(), 'keystone-two-'))
       const [db, bus, clock] = [await database.open(), createMemoryBus(), new ManualClock(Date.UTC(2026, 0, 1))]
-      const one = await startKeystone({ db, bus, dataDir, clock })
-      const other = await startKeystone({ db, bus, dataDir, clock })
+      const one = await startKeystone({ db, bus, clock })
+      const other = await startKeystone({ db, bus, clock })
       const relay = createOutboxRelay({ db, bus, clock: systemClock, log: silentLog })
       relay.start()
       try {
@@ -29,7 +25,6 @@ for (const database of testDatabases()) {
         await relay.stop()
         await bus.close()
         await db.close()
-        await rm(dataDir, { recursive: true })
       }
     }
     type Process = Awaited<ReturnType<typeof startKeystone>>

@@ -1,12 +1,14 @@
-/** The text of tokens, their keys on disk, and what a process remembers of them. */
+/** The text of tokens, their keys, and what a process remembers of them. */
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import fc from 'fast-check'
+import { ManualClock } from '#platform/clock/clock.ts'
+import type { Database } from '#platform/db/database.ts'
+import { testDatabases } from '#platform/db/testing.ts'
 import { KeyRepository } from '../store/key-repository.ts'
+import { migrations } from '../store/migrations.ts'
+import { Seal } from './seal.ts'
 import { decryptToken, encryptToken, newAuditId, type TokenPayload, type TokenScope } from './token-format.ts'
 import type { TokenGrant } from './token-grants.ts'
 import { TokenMemory } from './token-memory.ts'
@@ -58,55 +60,66 @@ describe('the text of a token', () => {
   })
 })
 
-describe('the keys', () => {
-  const withFolder = async (work: (folder: string) => Promise<void>) => {
-    const folder = await mkdtemp(join(tmpdir(), 'keystone-keys-'))
-    try { await work(folder) } finally { await rm(folder, { recursive: true }) }
-  }
-  const loaded = async (folder: string) => {
-    const keys = new KeyRepository(folder)
-    await keys.load()
-    return keys
-  }
+for (const database of testDatabases()) {
+  describe(`the keys on ${database.name}`, () => {
+    const seal = new Seal(Buffer.alloc(32), 'keys')
+    const clock = new ManualClock()
+    const loaded = async (db: Database) => {
+      const keys = new KeyRepository({ db, clock, seal })
+      await keys.load()
+      return keys
+    }
+    const story = (name: string, work: (db: Database) => Promise<void>) => test(name, async () => {
+      const db = await database.open({ migrations: [{ service: 'keystone', migrations }] })
+      try { await work(db) } finally { await db.close() }
+    })
 
-  test('are made once, for the owner\'s eyes only', () => withFolder(async (folder) => {
-    const first = await loaded(folder)
-    assert.deepEqual((await loaded(folder)).all, first.all)
-    assert.equal(first.all.length, 2)
-    for (const name of await readdir(folder)) assert.equal((await stat(join(folder, name))).mode & 0o777, 0o600)
-  }))
+    story('are made once, whoever comes first, and lie sealed', async (db) => {
+      const [first, second] = await Promise.all([loaded(db), loaded(db)])
+      assert.deepEqual(second.all, first.all)
+      assert.equal(first.all.length, 2)
+      const rows = await db.kysely.selectFrom('identity_token_key').select('sealed').execute()
+      for (const { sealed } of rows) assert.ok(first.all.every((key) => !sealed.includes(key.toString('base64url'))))
+    })
 
-  test('rotate: the staged key becomes the primary, so other processes know it already', () =>
-    withFolder(async (folder) => {
-    const [here, there] = [await loaded(folder), await loaded(folder)]
-    await here.rotate(5)
-    assert.ok(there.all.some((key) => key.equals(here.primary)))
-    assert.ok(here.all.some((key) => key.equals(there.primary)))
-  }))
+    story('rotate: the staged key becomes the primary, so other processes know it already', async (db) => {
+      const [here, there] = [await loaded(db), await loaded(db)]
+      await here.rotate(5)
+      assert.ok(there.all.some((key) => key.equals(here.primary)))
+      assert.ok(here.all.some((key) => key.equals(there.primary)))
+    })
 
-  test('the oldest go when there are too many', () => withFolder(async (folder) => {
-    const keys = await loaded(folder)
-    const first = keys.primary
-    for (let times = 0; times < 6; times++) await keys.rotate(4)
-    assert.equal(keys.all.length, 4)
-    assert.ok(!keys.all.some((key) => key.equals(first)))
-  }))
+    story('two who rotate at once rotate once', async (db) => {
+      const [here, there] = [await loaded(db), await loaded(db)]
+      await Promise.all([here.rotate(5), there.rotate(5)])
+      assert.deepEqual(here.all, there.all)
+      assert.equal(here.all.length, 3)
+    })
 
-  test('half a rotation or half a set-up is finished at the next start', () => withFolder(async (folder) => {
-    const keys = await loaded(folder)
-    await rm(join(folder, '0'))
-    await writeFile(join(folder, '.2.abcd'), 'half')
-    const again = await loaded(folder)
-    assert.deepEqual(again.primary, keys.primary)
-    assert.equal(again.all.length, 2)
-  }))
+    story('the oldest go when there are too many', async (db) => {
+      const keys = await loaded(db)
+      const first = keys.primary
+      for (let times = 0; times < 6; times++) await keys.rotate(4)
+      assert.equal(keys.all.length, 4)
+      assert.ok(!keys.all.some((key) => key.equals(first)))
+    })
 
-  test('a damaged key is named', () => withFolder(async (folder) => {
-    await loaded(folder)
-    await writeFile(join(folder, '1'), 'short')
-    await assert.rejects(loaded(folder), /keys-.*1 is damaged/)
-  }))
-})
+    story('are looked for again after a while only', async (db) => {
+      const [here, there] = [await loaded(db), await loaded(db)]
+      await here.rotate(5)
+      assert.equal(await there.refresh(1000), false)
+      clock.advance(1000)
+      assert.equal(await there.refresh(1000), true)
+      assert.deepEqual(there.all, here.all)
+    })
+
+    story('of another cloud are named', async (db) => {
+      await loaded(db)
+      const strange = new KeyRepository({ db, clock, seal: new Seal(Buffer.alloc(32, 1), 'keys') })
+      await assert.rejects(strange.load(), /Token key \d does not open: .*identity\.json/)
+    })
+  })
+}
 
 describe('what a process remembers of tokens', () => {
   const grant = (user: string, project: string, issuedAt = 0): TokenGrant => ({

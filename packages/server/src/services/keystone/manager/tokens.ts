@@ -21,6 +21,8 @@ export interface IssuedToken { token: string; grant: TokenGrant }
 /** Keys that no living token needs may go: those of one life plus the grace of `allow_expired`, and two to spare. */
 const keysNeeded = (lifeMs: number, rotationMs: number): number => Math.ceil(lifeMs / Math.max(rotationMs, 1)) + 3
 
+const keysFreshMs = 5_000
+
 export class Tokens {
   readonly #ground: Ground
   readonly #keys: KeyRepository
@@ -61,12 +63,19 @@ export class Tokens {
     const known = this.#ground.memory.recall(token, now)
     if (known) return known
     const { generation } = this.#ground.memory
-    const payload = decryptToken(token, this.#keys.all)
+    const payload = await this.#decrypt(token)
     if (!payload || payload.expiresAt + graceMs <= now) return undefined
     const grant = await this.grants.lookUp(payload)
     if (!grant || this.#ground.memory.isRevoked(grant.marks, payload.issuedAt)) return undefined
     this.#ground.memory.remember(token, grant, { until: now + this.#ground.settings.cacheMs, generation })
     return grant
+  }
+
+  /** A key that another process has rotated in is looked for, however often strange tokens come, now and then only. */
+  async #decrypt(token: string): Promise<TokenPayload | undefined> {
+    const payload = decryptToken(token, this.#keys.all)
+    if (payload || !(await this.#keys.refresh(keysFreshMs))) return payload
+    return decryptToken(token, this.#keys.all)
   }
 
   /** This token only: others of its chain stay. */
@@ -91,8 +100,8 @@ export class Tokens {
     await this.#keys.load()
   }
 
-  async isRotationDue(): Promise<boolean> {
-    return this.#ground.clock.now() - await this.#keys.primarySince() >= this.#ground.settings.keyRotationMs
+  isRotationDue(): boolean {
+    return this.#ground.clock.now() - this.#keys.primarySince() >= this.#ground.settings.keyRotationMs
   }
 
   async rotateKeys(): Promise<void> {

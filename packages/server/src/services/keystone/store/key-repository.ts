@@ -1,17 +1,27 @@
-/** The token keys on disk: `0` is staged, the highest number signs, those between still verify; rotation moves up. */
+/** The token keys, sealed, in the database of all processes: `0` is staged, the highest signs, others still verify. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import type { Clock } from '#platform/clock/clock.ts'
+import type { Database, Executor, Tx } from '#platform/db/database.ts'
 
-interface NumberedKey { number: number; key: Buffer }
+interface KeyRow { number: number; sealed: string; made_at: number }
+interface Tables { identity_token_key: KeyRow }
+interface NumberedKey { number: number; key: Buffer; madeAt: number }
+
+interface KeyParts {
+  db: Database
+  clock: Clock
+  seal: { close(text: string): string; open(sealed: string): string }
+}
 
 const keyBytes = 32
+export const keysRotatedTopic = 'keystone.keys.rotated'
 
 export class KeyRepository {
-  readonly #folder: string
+  readonly #parts: KeyParts
   #keys: NumberedKey[] = []
+  #loadedAt = 0
 
-  constructor(folder: string) { this.#folder = folder }
+  constructor(parts: KeyParts) { this.#parts = parts }
 
   /** The key that new tokens are made with. */
   get primary(): Buffer { return this.all[0]! }
@@ -25,52 +35,71 @@ export class KeyRepository {
 
   /** Makes the first two keys when there are none; picks up what another process has rotated. */
   async load(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-    let keys = await this.#read()
-    // The staged key is made last, so its presence means that setting up was finished.
-    if (!keys.some(({ number }) => number > 0)) { await this.#write(1); keys = await this.#read() }
-    if (!keys.some(({ number }) => number === 0)) { await this.#write(0); keys = await this.#read() }
-    this.#keys = keys
+    const found = await this.#read(this.#parts.db)
+    this.#keys = found.length > 0 ? found : await this.#parts.db.transaction((tx) => this.#begin(tx))
+    this.#loadedAt = this.#parts.clock.now()
+  }
+
+  /** The same unless it was done less than `ageMaxMs` ago; tells whether it was done. */
+  async refresh(ageMaxMs: number): Promise<boolean> {
+    if (this.#parts.clock.now() < this.#loadedAt + ageMaxMs) return false
+    await this.load()
+    return true
+  }
+
+  async #begin(tx: Tx): Promise<NumberedKey[]> {
+    const found = await this.#read(tx)
+    if (found.length > 0) return found
+    for (const number of [1, 0]) await this.#write(tx, number, randomBytes(keyBytes))
+    return this.#read(tx)
   }
 
   /** When the primary came to be, in milliseconds since the epoch. */
-  async primarySince(): Promise<number> {
-    const newest = Math.max(...this.#keys.map(({ number }) => number))
-    return (await stat(join(this.#folder, String(newest)))).mtimeMs
-  }
+  primarySince(): number { return newestOf(this.#keys).madeAt }
 
-  /** The staged key, which every process knows by now, becomes the primary; the oldest beyond `keysMax` go. */
+  /**
+   * The staged key, which every process knows by now, becomes the primary; the oldest beyond `keysMax` go. Nothing but
+   * a look when another process has rotated since the last one.
+   */
   async rotate(keysMax: number): Promise<void> {
-    await this.load()
-    const newest = Math.max(...this.#keys.map(({ number }) => number))
-    const staged = this.#keys.find(({ number }) => number === 0)!
-    await this.#put(newest + 1, staged.key)
-    await this.#write(0)
-    const verifying = this.#keys.map(({ number }) => number).filter((number) => number > 0).sort((a, b) => b - a)
-    for (const number of verifying.slice(Math.max(keysMax - 2, 1))) await rm(
-      join(this.#folder, String(number)), { force: true },
-    )
+    const known = newestOf(this.#keys).number
+    await this.#parts.db.transaction(async (tx) => {
+      const keys = await this.#begin(tx)
+      const newest = newestOf(keys).number
+      if (newest !== known) return
+      await this.#write(tx, newest + 1, keys.find(({ number }) => number === 0)!.key)
+      await table(tx).deleteFrom('identity_token_key').where('number', '=', 0).execute()
+      await this.#write(tx, 0, randomBytes(keyBytes))
+      await table(tx).deleteFrom('identity_token_key').where('number', '>', 0)
+        .where('number', '<=', newest + 1 - Math.max(keysMax - 1, 2)).execute()
+      tx.emit(keysRotatedTopic, { number: newest + 1 })
+    })
     await this.load()
   }
 
-  async #read(): Promise<NumberedKey[]> {
-    const names = (await readdir(this.#folder)).filter((name) => /^\d+$/.test(name))
-    const keys = await Promise.all(names.map(async (name) => ({
-      number: Number(name), key: Buffer.from(await readFile(join(this.#folder, name), 'utf8'), 'base64url'),
-    })))
-    const broken = keys.find(({ key }) => key.length !== keyBytes)
-    if (broken) throw new Error(
-      `The token key ${join(this.#folder, String(broken.number))} is damaged: remove the file; tokens made with it end`
-    )
-    return keys
+  async #read(executor: Executor): Promise<NumberedKey[]> {
+    const rows = await table(executor).selectFrom('identity_token_key').selectAll().execute()
+    return rows.map(({ number, sealed, made_at: madeAt }) => ({ number, key: this.#opened(number, sealed), madeAt }))
   }
 
-  #write(number: number): Promise<void> { return this.#put(number, randomBytes(keyBytes)) }
+  #opened(number: number, sealed: string): Buffer {
+    try {
+      return Buffer.from(this.#parts.seal.open(sealed), 'base64url')
+    } catch (error) {
+      throw new Error(
+        `Token key ${number} does not open: this process's identity.json is not the one of the cloud that made it, `
+        + 'or the row is damaged (delete it; tokens made with it end)', { cause: error },
+      )
+    }
+  }
 
-  /** A reader never sees half a key, and neither does a start after a crash. */
-  async #put(number: number, key: Buffer): Promise<void> {
-    const draft = join(this.#folder, `.${number}.${randomBytes(4).toString('hex')}`)
-    await writeFile(draft, key.toString('base64url'), { mode: 0o600, flush: true })
-    await rename(draft, join(this.#folder, String(number)))
+  async #write(tx: Tx, number: number, key: Buffer): Promise<void> {
+    const row = { number, sealed: this.#parts.seal.close(key.toString('base64url')), made_at: this.#parts.clock.now() }
+    await table(tx).insertInto('identity_token_key').values(row).execute()
   }
 }
+
+const table = (executor: Executor) => executor.as<Tables>()
+
+const newestOf = (keys: readonly NumberedKey[]): NumberedKey =>
+  keys.reduce((newest, key) => (key.number > newest.number ? key : newest))

@@ -129,4 +129,11 @@ export const migrations = [
       for (const [name, shape] of Object.entries(tables)) await createTable(schema, name, shape)
     },
   }),
+  defineMigration({
+    id: '0002-token-keys',
+    up: async (schema) => {
+      await schema.schema.createTable('identity_token_key').addColumn('number', 'bigint', (it) => it.primaryKey())
+        .addColumn('sealed', ...text).addColumn('made_at', ...time).execute()
+    },
+  }),
 ]
