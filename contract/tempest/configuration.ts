@@ -100,6 +100,34 @@ function compute(facts: CloudFacts): Section {
   }
 }
 
+const volumeMaxMicroversion = '3.71'
+
+/** Volumes are files of their host: what is encrypted, kept elsewhere or adopted from elsewhere is off. */
+const volumes: Record<string, Section> = {
+  volume: {
+    storage_protocol: 'loop',
+    vendor_name: 'Quaystone',
+    backend_names: 'quaystone',
+    disk_format: 'raw',
+    container_format: 'bare',
+    volume_size: 1,
+    build_timeout: buildTimeoutSeconds,
+    max_microversion: volumeMaxMicroversion,
+  },
+  'volume-feature-enabled': {
+    api_v3: true,
+    snapshot: true,
+    clone: true,
+    volume_revert: true,
+    extend_attached_volume: true,
+    backup: false,
+    manage_volume: false,
+    manage_snapshot: false,
+    multi_backend: false,
+    consistency_group: false,
+  },
+}
+
 function sections(facts: CloudFacts, { lockPath, looksInside }: Surroundings): Record<string, Section> {
   const external = pick(facts.externalNetworks, 'public')
   return {
@@ -121,6 +149,7 @@ function sections(facts: CloudFacts, { lockPath, looksInside }: Surroundings): R
       ipv6_subnet_attributes: true,
       port_security: facts.networkExtensions.includes('port-security'),
     },
+    ...volumes,
     validation: { ...validation, run_validation: looksInside },
   }
 }

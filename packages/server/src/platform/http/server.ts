@@ -46,8 +46,8 @@ const rewriter = (services: BoundService[]) => {
     const url = raw.url ?? '/'
     delete raw.headers['x-quaystone-path-project']
     const found = roots.find(({ root }) => url.startsWith(`${root}/`))
-    if (found?.manifest.projectInPath) return withoutProject(raw, url, found.root)
-    return found?.manifest.strictSlash ? withEmptyId(url, found.root) : url
+    const path = found?.manifest.projectInPath ? withoutProject(raw, url, found.root) : url
+    return found?.manifest.strictSlash ? withEmptyId(path, found.root) : path
   }
 }
 

@@ -145,6 +145,7 @@ const extensions: PolicyRule[] = [
 const rest: PolicyRule[] = [
   ...named('scheduler_extension:', admin, ['scheduler_stats:get_pools']),
   ...named('limits_extension:', reader, ['used_limits']),
+  ...named('snapshot_extension:', member, ['snapshot_actions:update_snapshot_status']),
   ...named('message:', reader, ['get_all', 'get']),
   ...named('message:', member, ['delete']),
 ]

@@ -91,6 +91,7 @@ export const cinder = defineService<CinderApi, CinderFacade, ServiceDeps>({
   prefix: '/volume',
   versionPath: '/v3',
   projectInPath: 'optional',
+  strictSlash: true,
   microversions: { service: 'volume', min: versionMin, max: versionMax },
   faults: 'cinder',
   adminRule: 'context_is_admin',

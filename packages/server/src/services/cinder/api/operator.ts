@@ -41,6 +41,8 @@ const ServiceBody = T.Object(
 
 const serviceActions: Record<string, boolean> = { enable: true, disable: false, 'disable-log-reason': false }
 
+const replication = ['freeze', 'thaw', 'failover', 'failover_host']
+
 const serviceRoutes: Route<CinderApi>[] = [
   defineRoute<CinderApi, typeof AnyQuery>({
     id: 'services.list',
@@ -71,6 +73,10 @@ const serviceRoutes: Route<CinderApi>[] = [
     errors: [404],
     handler: async ({ hosts }, _ctx, { params, body }) => {
       const isEnabled = serviceActions[params.verb!]
+      if (replication.includes(params.verb!))
+        throw badRequest(
+          `Volumes of ${body.host} are kept there alone and have no replicas: there is nothing to ${params.verb}.`,
+        )
       if (isEnabled === undefined)
         throw notFound(`Unknown action ${params.verb}: enable, disable or disable-log-reason`)
       const binary = body.binary || body.service || undefined

@@ -13,7 +13,7 @@ import { snapshotDetail, snapshotSummary, SnapshotView } from './views.ts'
 
 const NewBody = Strict({
   snapshot: Strict({
-    volume_id: Id,
+    volume_id: Nullable(Id),
     name: opt(Name),
     description: opt(Description),
     display_name: opt(Name),
@@ -81,7 +81,7 @@ const recordRoutes: Route<CinderApi>[] = [
     errors: [404, 413],
     handler: async (cinder, ctx, { body: { snapshot: asked } }) => {
       const snapshot = await cinder.snapshots.create(ctx, {
-        volumeId: asked.volume_id,
+        volumeId: asked.volume_id ?? '',
         name: trimmed(asked.name ?? asked.display_name) ?? '',
         description: trimmed(asked.description ?? asked.display_description) ?? '',
         metadata: pairs(asked.metadata),
@@ -134,7 +134,10 @@ const recordRoutes: Route<CinderApi>[] = [
 
 const statuses = ['creating', 'available', 'deleting', 'error', 'error_deleting', 'backing-up', 'restoring']
 const ResetBody = Strict({ status: T.Enum(statuses as [string]) })
-const UpdateBody = Strict({ status: T.Enum(['error', 'available']), progress: opt(Nullable(T.String())) })
+const UpdateBody = Strict({
+  status: T.Enum(['creating', 'available', 'deleting', 'error', 'error_deleting']),
+  progress: opt(Nullable(T.String({ pattern: '^(100|[1-9]?[0-9])%$' }))),
+})
 
 const actions: Action<CinderApi>[] = [
   defineAction<CinderApi, typeof ResetBody>({
@@ -149,9 +152,10 @@ const actions: Action<CinderApi>[] = [
     key: 'os-update_snapshot_status',
     id: 'snapshots.updateStatus',
     summary: 'Set the status of a snapshot that others take',
-    policy: 'volume_extension:snapshot_admin_actions:reset_status',
+    policy: 'snapshot_extension:snapshot_actions:update_snapshot_status',
     body: UpdateBody,
-    handler: ({ snapshots }, ctx, { params, body }) => snapshots.resetStatus(ctx, params.snapshot_id!, body.status),
+    handler: ({ snapshots }, ctx, { params, body }) =>
+      snapshots.updateStatus(ctx, params.snapshot_id!, body.status, body.progress ?? undefined),
   }),
   defineAction<CinderApi>({
     key: 'os-force_delete',

@@ -7,7 +7,7 @@ import { badRequest, notFound } from '#platform/errors/errors.ts'
 import type { CinderApi } from './cinder-api.ts'
 import { AnyQuery, last, pageOf, type Query } from './manners.ts'
 import { Bool, Description, opt, pairs } from './shapes.ts'
-import { typeMade, typeView } from './views.ts'
+import { typeChanged, typeMade, typeView } from './views.ts'
 
 const Specs = T.Object(
   {},
@@ -127,7 +127,7 @@ const recordRoutes: Route<CinderApi>[] = [
         ...(asked.description != null && { description: asked.description }),
         ...(asked.is_public != null && { isPublic: isTrue(asked.is_public) }),
       })
-      return { volume_type: typeMade(ctx, type) }
+      return { volume_type: typeChanged(ctx, type) }
     },
   }),
   defineRoute<CinderApi>({

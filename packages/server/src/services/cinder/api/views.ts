@@ -125,7 +125,7 @@ export const snapshotSummary = (snapshot: Snapshot) => ({
 export const snapshotDetail = (snapshot: Snapshot) => ({
   ...snapshotSummary(snapshot),
   'os-extended-snapshot-attributes:project_id': snapshot.projectId,
-  'os-extended-snapshot-attributes:progress': snapshot.status === 'creating' ? '0%' : '100%',
+  'os-extended-snapshot-attributes:progress': snapshot.progress,
 })
 
 export const attachmentSummary = ({ id, status, serverId, volumeId }: Attachment) => ({
@@ -151,8 +151,8 @@ export const attachmentDetail = (attachment: Attachment) => ({
 /** Specs that everybody sees; others are the operator's. */
 const visibleSpecs = ['RESKEY:availability_zones', 'multiattach', 'replication_enabled']
 
-/** As it is told to who made or changed it. */
-export const typeMade = (ctx: RequestContext, type: VolumeType) => {
+/** As it is told to who changed it. */
+export const typeChanged = (ctx: RequestContext, type: VolumeType) => {
   const specs = ctx.can('volume_extension:types_extra_specs:read_sensitive')
     ? type.extraSpecs
     : Object.fromEntries(Object.entries(type.extraSpecs).filter(([key]) => visibleSpecs.includes(key)))
@@ -162,9 +162,14 @@ export const typeMade = (ctx: RequestContext, type: VolumeType) => {
     is_public: type.isPublic,
     description: type.description || null,
     ...(ctx.can('volume_extension:access_types_extra_specs') && { extra_specs: specs }),
-    'os-volume-type-access:is_public': type.isPublic,
   }
 }
+
+/** To who made it, and to all who look. */
+export const typeMade = (ctx: RequestContext, type: VolumeType) => ({
+  ...typeChanged(ctx, type),
+  'os-volume-type-access:is_public': type.isPublic,
+})
 
 export const typeView = (ctx: RequestContext, type: VolumeType) => ({
   ...typeMade(ctx, type),

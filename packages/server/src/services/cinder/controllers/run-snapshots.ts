@@ -69,7 +69,7 @@ const make = async (parts: WorkParts, snapshot: Snapshot): Promise<void> => {
   const { id, volumeId } = snapshot
   await storeOf(parts, snapshot).snapshotCreate({ id, volumeId })
   await parts.db.transaction(async (tx) => {
-    const done = { task: null, updatedAt: parts.clock.now() }
+    const done = { task: null, progress: '100%', updatedAt: parts.clock.now() }
     if (!(await snapshotTryMove(tx, id, 'created', done))) await snapshotUpdate(tx, id, done)
     tx.emit('cinder.snapshot.changed', { id })
   })

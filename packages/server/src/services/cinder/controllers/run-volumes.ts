@@ -13,7 +13,7 @@ export interface VolumesWaiting {
 }
 
 const triesMax = 10
-const finalKinds: ReadonlySet<string> = new Set(['badRequest', 'notFound', 'tooLarge', 'unsupported'])
+const finalKinds: ReadonlySet<string> = new Set(['badRequest', 'notFound', 'tooLarge', 'overLimit', 'unsupported'])
 
 /** What is out of reach comes back; what cannot be, cannot. */
 export const isFinal = (error: unknown, tries: number): boolean => {

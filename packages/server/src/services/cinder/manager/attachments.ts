@@ -112,6 +112,12 @@ export class Attachments {
     tx.emit('cinder.volume.changed', { id: volumeId })
   }
 
+  /** Whatever it said of itself: nobody has it, so it is free. */
+  async freeIn(tx: Tx, volumeId: string): Promise<void> {
+    if ((await attachmentsOfVolume(tx, volumeId)).length > 0) return
+    await volumeUpdate(tx, volumeId, { status: 'available', updatedAt: this.#parts.clock.now() })
+  }
+
   async detachBeginIn(tx: Tx, attachment: Attachment): Promise<void> {
     const updatedAt = this.#parts.clock.now()
     if (!(await attachmentTryMove(tx, attachment.id, 'detachBegan', { updatedAt }))) throw notDetachable(attachment)

@@ -39,6 +39,7 @@ export class Connections {
       const rule = 'volume_extension:volume_admin_actions:force_detach'
       const volume = await this.#volumes.fetch(ctx, tx, id, rule)
       await this.#attachments.detach(tx, volume, attachmentId)
+      await this.#attachments.freeIn(tx, id)
     })
   }
 

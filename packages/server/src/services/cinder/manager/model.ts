@@ -66,6 +66,8 @@ export interface Snapshot {
   status: SnapshotStatus
   task: 'create' | 'delete' | null
   tries: number
+  /** `100%` when it is taken. */
+  progress: string
   typeId: string
   hostName: string | null
   metadata: Record<string, string>

@@ -2,7 +2,7 @@
 import type { RequestContext } from '#platform/auth/context.ts'
 import { parseSort } from '#platform/api-kit/paging.ts'
 import type { Executor } from '#platform/db/database.ts'
-import { notFound } from '#platform/errors/errors.ts'
+import { badRequest, notFound } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
 import {
   snapshotFetch,
@@ -86,6 +86,7 @@ export class Snapshots {
       status: 'creating',
       task: 'create',
       tries: 0,
+      progress: '0%',
       typeId: volume.typeId,
       hostName: volume.hostName,
       metadata: asked.metadata,
@@ -185,12 +186,32 @@ export class Snapshots {
     })
   }
 
+  /** Told by whoever takes the snapshot, while it is made or taken away. */
+  async updateStatus(ctx: RequestContext, id: string, status: string, progress: string | undefined): Promise<void> {
+    await this.#change(ctx, id, 'snapshot_extension:snapshot_actions:update_snapshot_status', (snapshot) => {
+      const allowed = statusAfter[snapshot.status]
+      if (!allowed) throw badRequest(`Snapshot status ${snapshot.status} not allowed for update_snapshot_status`)
+      if (!allowed.includes(status)) {
+        throw badRequest(
+          `Provided snapshot status ${status} not allowed for snapshot with status ${snapshot.status}.`,
+          { field: 'status' },
+        )
+      }
+      return { status: status as Snapshot['status'], ...(progress !== undefined && { progress }) }
+    })
+  }
+
   /** An operator's word about what a snapshot is. */
   async resetStatus(ctx: RequestContext, id: string, status: string): Promise<void> {
     await this.#change(ctx, id, 'volume_extension:snapshot_admin_actions:reset_status', () => ({
       status: status as Snapshot['status'],
     }))
   }
+}
+
+const statusAfter: Partial<Record<Snapshot['status'], string[]>> = {
+  creating: ['creating', 'available', 'error'],
+  deleting: ['deleting', 'error', 'error_deleting'],
 }
 
 const assertUsable = (volume: Volume, force: boolean): void => {

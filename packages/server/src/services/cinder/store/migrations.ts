@@ -26,6 +26,13 @@ export const migrations = [
       await restUp(schema)
     },
   }),
+  defineMigration({
+    id: '0002-snapshot-progress',
+    up: async ({ schema }) => {
+      const progress = schema.alterTable('cinder_snapshot')
+      await progress.addColumn('progress', 'text', (column) => column.notNull().defaultTo('100%')).execute()
+    },
+  }),
 ]
 
 type Schema = Kysely<any>['schema']

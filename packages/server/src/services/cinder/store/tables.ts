@@ -43,6 +43,7 @@ export interface SnapshotRow {
   status: string
   task: string | null
   tries: number
+  progress: string
   type_id: string
   host: string
   metadata: string

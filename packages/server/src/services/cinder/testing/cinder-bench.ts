@@ -185,7 +185,16 @@ export class CinderBench {
     const at = this.clock.now()
     const snapshot: Snapshot = {
       ...{ id: uuid(), projectId, userId: 'u', name: 's', description: '', sizeGiB: 1, status: 'available' },
-      ...{ task: null, tries: 0, typeId: type.id, hostName: 'near', metadata: {}, createdAt: at, updatedAt: at },
+      ...{
+        task: null,
+        tries: 0,
+        progress: '100%',
+        typeId: type.id,
+        hostName: 'near',
+        metadata: {},
+        createdAt: at,
+        updatedAt: at,
+      },
       ...fields,
     }
     await this.db.transaction((tx) => snapshotInsert(tx, snapshot))
