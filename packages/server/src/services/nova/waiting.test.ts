@@ -314,14 +314,28 @@ for (const database of testDatabases()) {
       assert.equal(await bench.instances('project-a'), 2)
     })
 
-    test('of a batch of which some are deleted, the others start, and the rest is free', async () => {
+    test('of a batch of which some are deleted, the others wait for less, in their place', async () => {
       await bench.places(2)
       const running = [await bench.id('r1'), await bench.id('r2')]
       await bench.create('batch', { min_count: 2, max_count: 2 })
       const [gone, stays] = await waitingRows()
+      const behind = await bench.id('behind')
       await bench.end(gone!)
-      assert.deepEqual(await waitingRows(), [stays])
+      assert.deepEqual((await waitingRows()).sort(), [stays, behind].sort())
+      assert.match((await createOf(stays!)).message, /now number 1 in line/)
+      await bench.end(running[0]!)
+      await bench.settle()
+      assert.deepEqual([await bench.standing(stays!), await bench.standing(behind)], ['committed', 'waiting'])
+      assert.equal(await bench.instances('project-a'), 2)
+    })
+
+    test('of a batch that was granted and loses one before it is built, the rest is free', async () => {
+      await bench.places(2)
+      const running = [await bench.id('r1'), await bench.id('r2')]
+      await bench.create('batch', { min_count: 2, max_count: 2 })
       for (const id of running) await bench.end(id)
+      const [gone, stays] = await waitingRows()
+      await bench.end(gone!)
       await bench.settle()
       assert.deepEqual([await bench.standing(stays!), await bench.instances('project-a')], ['committed', 1])
     })

@@ -189,7 +189,7 @@ export interface QuotaFacade {
   commit(tx: Tx, subject: string): Promise<void>
   /** The work did not happen. Idempotent. */
   cancel(tx: Tx, subject: string): Promise<void>
-  /** The row is gone, or shrank. Idempotent without `deltas`. */
+  /** The row is gone, or shrank; who waits asks for so much less, in its place. Idempotent without `deltas`. */
   release(tx: Tx, request: ReleaseRequest): Promise<void>
   /** How each of these subjects stands now; one that is absent neither holds anything nor waits. */
   standing(executor: Executor, subjects: readonly string[]): Promise<Map<string, Reservation['state']>>

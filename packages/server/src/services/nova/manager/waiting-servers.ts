@@ -22,7 +22,7 @@ import {
 import type { WaitingServer } from '../store/waiting.ts'
 import type { Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
-import { askOf, batchAskOf, isOwnSubject, serverSubject } from './quota-words.ts'
+import { amountsOf, askOf, batchAskOf, isOwnSubject, serverSubject } from './quota-words.ts'
 import { buildServer, specOf, writePorts } from './server-build.ts'
 import type { BuildInputs } from './server-build.ts'
 import type { Actor } from './server-orders.ts'
@@ -179,8 +179,10 @@ export class WaitingServers {
     if (!waiting) return
     await this.#endAction(tx, waiting, 'The server was deleted while it waited for quota.')
     await waitingDelete(tx, server.id)
-    const isLast = (await waitingOfSubject(tx, waiting.subject)).length === 0
-    if (isLast) await this.#parts.facades.quota.cancel(tx, waiting.subject)
+    const { quota } = this.#parts.facades
+    const { projectId } = server
+    if (isOwnSubject(waiting.subject)) return quota.cancel(tx, waiting.subject)
+    await quota.release(tx, { projectId, subject: waiting.subject, deltas: amountsOf(server.flavor) })
   }
 
   /** What the create's action says while its server waits: for what, since when, and who else is before it. */

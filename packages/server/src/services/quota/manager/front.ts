@@ -23,6 +23,7 @@ import { Admission } from './admission.ts'
 import { positiveAmounts } from './amounts-asked.ts'
 import { GivingBack } from './giving-back.ts'
 import type { Cause } from './giving-back.ts'
+import { askLess } from './asking-less.ts'
 import { handOn } from './handing-on.ts'
 import type { Heir } from './handing-on.ts'
 import { defaultLimitOf } from './limits.ts'
@@ -125,7 +126,7 @@ export class QuotaFront implements QuotaFacade {
   async release(tx: Tx, { subject, deltas }: ReleaseRequest): Promise<void> {
     if (!deltas) return this.cancel(tx, subject)
     const claim = await claimFetch(tx, subject)
-    if (!claim) return
+    if (!claim) return askLess(tx, { subject, deltas: positiveAmounts(deltas) }, this.waitingLine)
     await this.#givingBack.giveBack(tx, claim, positiveAmounts(deltas))
     await this.#serveBeside(tx, claim.projectId)
   }

@@ -31,7 +31,7 @@ export const toWaiting = (row: WaitingRow): StoredWaiting => ({
   ttlMs: row.ttl_ms < 0 ? null : row.ttl_ms,
 })
 
-const sorted = (amounts: Record<string, number>): Record<string, number> =>
+export const sorted = (amounts: Record<string, number>): Record<string, number> =>
   Object.fromEntries(Object.entries(amounts).sort(([a], [b]) => (a < b ? -1 : 1)))
 
 /** The line in which a request stands: in one project, for the same amounts. */
