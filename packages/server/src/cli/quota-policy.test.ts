@@ -25,6 +25,12 @@ for (const [word, problem] of [
   })
 }
 
+test('an order of victims is a list of rules, each once', () => {
+  assert.deepEqual(policyOf(['victimOrder=priority,largest']), { victimOrder: ['priority', 'largest'] })
+  for (const wrong of ['victimOrder=richest', 'victimOrder=newest,newest', 'victimOrder=priority,'])
+    assert.throws(() => policyOf([wrong]), /must be some of preferred, priority, newest/)
+})
+
 test('durations are told in the largest unit that divides them', () => {
   assert.deepEqual([0, 250, 1000, 90_000, 120_000, 7_200_000].map(durationText), [
     '0s',

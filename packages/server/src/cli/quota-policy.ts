@@ -1,5 +1,6 @@
 /** A project's reclaim policy in words that people type and read: `grace=30s onReclaim=stop`. */
 import { StartProblem } from '../app/data-dir.ts'
+import { victimRules } from '#engines/quota/victim-order.ts'
 
 export interface PolicyAnswer {
   /** What the project sets itself. */
@@ -8,7 +9,7 @@ export interface PolicyAnswer {
   effective: Record<string, unknown>
 }
 
-type Kind = 'duration' | 'count' | 'yes or no' | readonly string[]
+type Kind = 'duration' | 'count' | 'yes or no' | 'order' | readonly string[]
 interface Word {
   field: string
   kind: Kind
@@ -39,6 +40,11 @@ export const policyWords: Record<string, Word> = {
     kind: 'count',
     about: 'so often reclaimed, a server claims only what its project owns',
   },
+  victimOrder: {
+    field: 'victimOrder',
+    kind: 'order',
+    about: 'which of its servers, or of the projects below it, go first; the first rule that differs decides',
+  },
   onReclaim: {
     field: 'onReclaim',
     kind: ['delete', 'stop'],
@@ -60,12 +66,23 @@ const durationOf = (word: string, value: string): number => {
   return Number(amount) * units[unit!]!
 }
 
+/** `priority,newest`. */
+const orderOf = (word: string, value: string): string[] => {
+  const rules = value.split(',')
+  const wrong = rules.find(
+    (rule, at) => !(victimRules as readonly string[]).includes(rule) || rules.indexOf(rule) < at,
+  )
+  if (wrong === undefined) return rules
+  throw new StartProblem(`"${word}" must be some of ${victimRules.join(', ')}, each once, with commas between.`)
+}
+
 const valueOf = (word: string, kind: Kind, value: string): unknown => {
   if (kind === 'duration') return durationOf(word, value)
   if (kind === 'yes or no') {
     if (value === 'yes' || value === 'no') return value === 'yes'
     throw new StartProblem(`"${word}" must be yes or no.`)
   }
+  if (kind === 'order') return orderOf(word, value)
   if (kind === 'count') {
     if (/^[1-9]\d*$/.test(value)) return Number(value)
     throw new StartProblem(`"${word}" must be a whole number of 1 or more.`)

@@ -30,7 +30,7 @@ test('loans say from what they come, and that there are none', () => {
 })
 
 test('an explanation names who would have to end, a refusal what would help', () => {
-  const victims = [{ claim: 'nova:server:x', project: 'p2', right: 'owner' }]
+  const victims = [{ claim: 'nova:server:x', project: 'p2', right: 'owner', order: ['priority', 'newest'] }]
   const levels = [
     {
       project: 'p1',
@@ -46,7 +46,7 @@ test('an explanation names who would have to end, a refusal what would help', ()
     { verdict: 'reclaims', victims, refusal: null, levels, available: { instances: 0 } },
     nameOf,
   )
-  assert.equal(lines[1], "  ends nova:server:x of shop (by owner's right)")
+  assert.equal(lines[1], "  ends nova:server:x of shop (by owner's right; in the order priority, newest)")
   const refusal = {
     code: 'CEILING',
     node: 'p1',

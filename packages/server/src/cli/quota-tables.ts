@@ -46,9 +46,17 @@ export interface Refusal {
   remedy: string
 }
 
+export interface Victim {
+  claim: string
+  project: string
+  right: string
+  /** The rules by which it was the first. */
+  order: string[]
+}
+
 export interface ExplanationAnswer {
   verdict: 'fits' | 'reclaims' | 'refused'
-  victims: { claim: string; project: string; right: string }[]
+  victims: Victim[]
   refusal: Refusal | null
   levels: {
     project: string
@@ -65,7 +73,7 @@ export interface ExplanationAnswer {
 
 export type Played =
   | { state: 'reserved' | 'committed' | 'done' }
-  | { state: 'reclaiming'; notices: { claim: string; project: string; right: string }[] }
+  | { state: 'reclaiming'; notices: Victim[] }
   | { state: 'refused'; refusal: Refusal }
 
 /** A project's id → the name that people know it by. */
@@ -185,10 +193,11 @@ const refusalLines = ({ code, node, resource, remedy, ...numbers }: Refusal, nam
   `  ${remedy.replace(/\b[0-9a-f]{32}\b/g, nameOf)}`,
 ]
 
-type Victim = ExplanationAnswer['victims'][number]
-
 const victimLines = (victims: readonly Victim[], nameOf: NameOf): string[] =>
-  victims.map(({ claim, project, right }) => `  ends ${claim} of ${nameOf(project)} (by ${right}'s right)`)
+  victims.map(
+    ({ claim, project, right, order }) =>
+      `  ends ${claim} of ${nameOf(project)} (by ${right}'s right; in the order ${order.join(', ')})`,
+  )
 
 const verdicts = {
   fits: 'It fits: it would be granted at once.',

@@ -71,9 +71,11 @@ ${Object.entries(policyWords)
   .map(([name, { kind, about }]) => `  ${name.padEnd(12)} ${Array.isArray(kind) ? kind.join(' | ') : kind}: ${about}`)
   .join('\n')}
 
-Who has to give back first is not a setting: the lowest priority, then the newest, and never more than is needed.
+The order is made of preferred (offered by its owner), priority (the lower one), newest, oldest, largest and smallest (of
+what is missing; the largest first takes the fewest). Between equals the newest goes. Never more than is needed.
 
-Example: quaystone quota policy web grace=2m onReclaim=stop`
+Examples: quaystone quota policy web grace=2m onReclaim=stop
+          quaystone quota policy org victimOrder=priority,largest,newest`
 
 const historyHelp = `
 Kinds: granted, lent, released, cancelled, expired, refused, recalled, spared, gathered, settings, policy, repaired,

@@ -2,6 +2,7 @@
 import type { Reclaimable } from './claims.ts'
 import type { QuotaRefusal } from './refusals.ts'
 import type { Right } from './rights.ts'
+import type { VictimOrder } from './victim-order.ts'
 
 export interface Ask {
   /** Asking again with the same id gives the first answer. */
@@ -27,6 +28,8 @@ export interface Notice {
   project: string
   deadlineMs: number
   right: Right
+  /** By which its project's containers were put in order; it was the first of those that help. */
+  order: VictimOrder
 }
 
 export type Outcome =

@@ -1,6 +1,7 @@
 /** What is held, by whom: every claim, and per project the order in which its containers would be taken back. */
-import { compareText } from './amounts.ts'
 import type { Project } from './tree.ts'
+import { compareVictims, orderKey } from './victim-order.ts'
+import type { VictimOrder } from './victim-order.ts'
 
 /** Amounts of the resources that are asked for, side by side. No zeros, each resource once. */
 export interface Vector {
@@ -36,19 +37,11 @@ export const amountOf = (vector: Vector, resource: number): number => {
   return index < 0 ? 0 : vector.amounts[index]!
 }
 
-/** Preferred ones first, then lower priority, then newer. */
-export const compareVictims = (a: Claim, b: Claim): number =>
-  Number(b.reclaimable === 'preferred') - Number(a.reclaimable === 'preferred') ||
-  a.priority - b.priority ||
-  b.startedAtMs - a.startedAtMs ||
-  b.number - a.number ||
-  compareText(a.id, b.id)
-
 const NONE: readonly Claim[] = []
 
 interface Shelf {
   claims: Set<Claim>
-  ordered: Claim[] | undefined
+  ordered: { key: string; claims: Claim[] } | undefined
 }
 
 export class ClaimBook {
@@ -82,13 +75,18 @@ export class ClaimBook {
     const shelf = this.#shelves.get(claim.project)
     if (!shelf?.claims.delete(claim)) return
     if (shelf.claims.size === 0) this.#shelves.delete(claim.project)
-    else shelf.ordered = shelf.ordered?.filter((other) => other !== claim)
+    else if (shelf.ordered) shelf.ordered.claims = shelf.ordered.claims.filter((other) => other !== claim)
   }
 
-  /** The project's claims that may be taken back, first victim first. */
-  victimsOf(project: Project): readonly Claim[] {
+  /** The project's claims that may be taken back for want of a resource, first victim first. */
+  victimsOf(project: Project, order: VictimOrder, resource: number): readonly Claim[] {
     const shelf = this.#shelves.get(project)
     if (!shelf) return NONE
-    return (shelf.ordered ??= [...shelf.claims].sort(compareVictims))
+    const key = orderKey(order, resource)
+    if (shelf.ordered?.key !== key) {
+      const claims = [...shelf.claims].sort((a, b) => compareVictims(order, a, b, resource))
+      shelf.ordered = { key, claims }
+    }
+    return shelf.ordered.claims
   }
 }

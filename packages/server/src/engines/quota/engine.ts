@@ -251,7 +251,7 @@ export class QuotaEngine {
     ticket.victims.add(claim)
     const notice = { claim: claim.id, project: claim.project.id, deadlineMs, right }
     this.#events.push({ type: 'notice', forClaim: ticket.id, ...notice })
-    return notice
+    return { ...notice, order: this.tree.policy(claim.project, 'victimOrder') }
   }
 
   /** The borrower's grace, as long as the lender waits at most. */

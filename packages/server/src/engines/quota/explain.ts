@@ -5,6 +5,7 @@ import type { Ask, Outcome } from './asks.ts'
 import type { QuotaRefusal } from './refusals.ts'
 import type { Holding } from './settings.ts'
 import { exportState, importState } from './state.ts'
+import type { VictimOrder } from './victim-order.ts'
 
 /** One ancestor, or the project itself, as a request meets it. All amounts −1 for no limit. */
 export interface Level {
@@ -24,7 +25,7 @@ export interface Level {
 export interface Explanation {
   verdict: 'fits' | 'reclaims' | 'refused'
   /** Whom it would take back from. */
-  victims: { claim: string; project: string; right: string }[]
+  victims: { claim: string; project: string; right: string; order: VictimOrder }[]
   refusal: QuotaRefusal | null
   levels: Level[]
   available: Record<string, number>
@@ -47,7 +48,7 @@ export const explain = (engine: QuotaEngine, ask: Ask, nowMs: number): Explanati
     verdict: outcome.state === 'refused' ? 'refused' : outcome.state === 'reclaiming' ? 'reclaims' : 'fits',
     victims:
       outcome.state === 'reclaiming'
-        ? outcome.notices.map(({ claim, project: from, right }) => ({ claim, project: from, right }))
+        ? outcome.notices.map(({ claim, project: from, right, order }) => ({ claim, project: from, right, order }))
         : [],
     refusal: outcome.state === 'refused' ? outcome.refusal : null,
     levels: resources.flatMap((resource) => levelsOf(engine, project.leaf, resource, wanted(resource))),

@@ -1,5 +1,7 @@
 /** What an operator sets: how a project holds a resource, and how its loans come back. The four modes are presets. */
 import { isAmount, UNLIMITED } from './amounts.ts'
+import { victimOrderDefault } from './victim-order.ts'
+import type { VictimOrder } from './victim-order.ts'
 
 export interface Holding {
   /** Granted by the parent, guaranteed. OpenStack's hard limit in exclusive mode. */
@@ -52,6 +54,8 @@ export interface Policy {
   waitsForMinRuntime: boolean
   /** So often reclaimed, a container of this project claims only what the project owns from then on. */
   reclaimsMax: number
+  /** Which of its containers, or of the projects below it, are taken back first. */
+  victimOrder: VictimOrder
 }
 
 export const policyDefault: Readonly<Policy> = {
@@ -61,6 +65,7 @@ export const policyDefault: Readonly<Policy> = {
   minRuntimeMs: 0,
   waitsForMinRuntime: false,
   reclaimsMax: 5,
+  victimOrder: victimOrderDefault,
 }
 
 /** Who is served before whom: by tier, and whoever has weight 0 after everybody who has a weight. */

@@ -1,12 +1,14 @@
 /** Chooses whom to take capacity back from: fewest, only useful, in an order that anybody can check. */
 import { compareRatios, compareText } from './amounts.ts'
-import { amountOf, compareVictims } from './claims.ts'
+import { amountOf } from './claims.ts'
 import type { Claim, ClaimBook } from './claims.ts'
 import { NO_NODE } from './ledger.ts'
 import type { Block } from './ledger.ts'
 import { isWithinOwn, mayShare, mayTakeByShare, rankOf } from './rights.ts'
 import type { Claimant, Right, Sides } from './rights.ts'
 import type { QuotaTree } from './tree.ts'
+import { compareVictims } from './victim-order.ts'
+import type { VictimOrder } from './victim-order.ts'
 import { WorstFirst } from './worst-first.ts'
 
 export interface Victim {
@@ -117,13 +119,23 @@ class Choice {
 
   /** Lower priorities of the claimant's own project. */
   #pickOwn(resource: number): Victim | undefined {
-    const project = this.#scene.tree.projectAt(this.#claimant.leaf)
     if (this.#claimant.ownOnly) return undefined
-    for (const claim of this.#scene.book.victimsOf(project)) {
+    for (const claim of this.#victimsAt(this.#claimant.leaf, resource)) {
       if (claim.priority >= this.#claimant.priority || !this.#isFree(claim, resource)) continue
       if (!this.#scene.isProtected(claim, this.#claimant.leaf)) return { claim, right: 'priority' }
     }
     return undefined
+  }
+
+  /** The order of a project is its policy's; between projects it is that of the one where they meet. */
+  #orderAt(node: number): VictimOrder {
+    const { tree } = this.#scene
+    return tree.policy(tree.projectAt(node), 'victimOrder')
+  }
+
+  #victimsAt(leaf: number, resource: number): readonly Claim[] {
+    const { tree, book } = this.#scene
+    return book.victimsOf(tree.projectAt(leaf), this.#orderAt(leaf), resource)
   }
 
   #isFree(claim: Claim, resource: number): boolean {
@@ -139,13 +151,14 @@ class Choice {
     return this.#tryWorstFirst(node, resource, (child) => this.#pickFrom(child, sides, resource, withinOwn))
   }
 
-  /** In the project's own order; of equal priority, those past their minimum run time first. */
+  /** In the project's own order; of equal priority, if that counts, those past their minimum run time first. */
   #pickAtLeaf(leaf: number, sides: Sides, resource: number, withinOwn: boolean): Victim | undefined {
-    const mayBreakIn = withinOwn && !this.#ownerWaits()
+    const mayBreakIn = withinOwn && !this.#ownerWaits(),
+      countsPriority = this.#orderAt(leaf).includes('priority')
     let sheltered: Claim | undefined
-    for (const claim of this.#scene.book.victimsOf(this.#scene.tree.projectAt(leaf))) {
+    for (const claim of this.#victimsAt(leaf, resource)) {
       if (!this.#isFree(claim, resource)) continue
-      if (sheltered && sheltered.priority !== claim.priority) break
+      if (countsPriority && sheltered && sheltered.priority !== claim.priority) break
       if (this.#scene.isProtected(claim, sides.victim)) sheltered ??= mayBreakIn ? claim : undefined
       else if (withinOwn) return { claim, right: 'owner' }
       else if (mayTakeByShare(this.#scene.tree, this.#claimant, sides, claim, resource))
@@ -222,8 +235,9 @@ class Choice {
   #compareBest(a: Standing, b: Standing, resource: number): number {
     const first = this.#bestOf(a, resource),
       second = this.#bestOf(b, resource)
-    if (first && second && first !== second) return compareVictims(first, second)
     const { tree } = this.#scene
+    const order = this.#orderAt(tree.ledger.parents[a.node]!)
+    if (first && second && first !== second) return compareVictims(order, first, second, resource)
     return Number(!first) - Number(!second) || compareText(tree.nodeName(a.node), tree.nodeName(b.node))
   }
 
@@ -233,14 +247,14 @@ class Choice {
   }
 
   #bestIn(node: number, resource: number): Claim | undefined {
-    const { tree, book } = this.#scene,
-      children = tree.ledger.children[node]!
-    if (children.length === 0)
-      return book.victimsOf(tree.projectAt(node)).find((claim) => this.#isFree(claim, resource))
+    const { ledger } = this.#scene.tree,
+      children = ledger.children[node]!
+    if (children.length === 0) return this.#victimsAt(node, resource).find((claim) => this.#isFree(claim, resource))
+    const order = this.#orderAt(node)
     let best: Claim | undefined
     for (const child of children) {
-      const claim = tree.ledger.overOwn(child, resource) > 0 ? this.#bestIn(child, resource) : undefined
-      if (claim && (!best || compareVictims(claim, best) < 0)) best = claim
+      const claim = ledger.overOwn(child, resource) > 0 ? this.#bestIn(child, resource) : undefined
+      if (claim && (!best || compareVictims(order, claim, best, resource) < 0)) best = claim
     }
     return best
   }

@@ -59,7 +59,9 @@ test('an explanation names every level and whom it would cost', async () => {
   )
   const { explanation } = (await ask('POST', `/projects/${children.t1}/explain`, { amounts: { instances: 5 } })).body
   assert.equal(explanation.verdict, 'reclaims')
-  assert.deepEqual(explanation.victims, [{ claim: 'test:twelve', project: children.t2, right: 'owner' }])
+  assert.deepEqual(explanation.victims, [
+    { claim: 'test:twelve', project: children.t2, right: 'owner', order: ['preferred', 'priority', 'newest'] },
+  ])
   assert.deepEqual(
     explanation.levels.map((level: { project: string; used: number }) => [level.project, level.used]),
     [

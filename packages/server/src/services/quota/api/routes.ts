@@ -2,6 +2,7 @@
 import { oneVersionRoute } from '#platform/api-kit/one-version.ts'
 import { defineRoute, type Route } from '#platform/api-kit/route.ts'
 import { Nullable, Strict, T } from '#platform/api-kit/schema.ts'
+import { victimRules } from '#engines/quota/victim-order.ts'
 import type { ResourceLimit } from '../facade.ts'
 import { happeningKinds } from '../manager/history.ts'
 import type { Step } from '../manager/board.ts'
@@ -31,6 +32,7 @@ const policy = Strict({
   minRuntimeMs: opt(amount),
   waitsForMinRuntime: opt(T.Boolean()),
   reclaimsMax: opt(T.Integer({ minimum: 1 })),
+  victimOrder: opt(T.Array(T.Enum([...victimRules]), { minItems: 1, uniqueItems: true })),
   onReclaim: opt(T.Enum(['delete', 'stop'])),
   whenFull: opt(T.Enum(['refuse', 'wait'])),
   whenFullOf: opt(T.Record(name, T.Enum(['refuse', 'wait']))),
