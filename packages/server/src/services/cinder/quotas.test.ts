@@ -122,6 +122,22 @@ describe('quota sets', () => {
     assert.equal((await cloud.ask('PUT', sets(cloud.projectId), { body: { quota_set: { volumes: 3 } } })).status, 403)
   })
 
+  test("Keystone's registered limits are the defaults while there are any, and no other hand moves them", async () => {
+    const token = cloud.token('admin')
+    const identity = (method: string, path: string, body?: object) =>
+      cloud.whole.ask(method, `/identity/v3${path}`, { token, body })
+    const [service] = (await identity('GET', '/services?type=block-storage')).body.services
+    const limit = { service_id: service.id, resource_name: 'snapshots', default_limit: 3 }
+    const made = await identity('POST', '/registered_limits', { registered_limits: [limit] })
+    assert.equal(made.status, 201, made.text)
+    await cloud.until(async () => ((await limits(cloud.projectId)).snapshots === 3 ? true : undefined), 'the limit')
+    await identity('DELETE', `/registered_limits/${made.body.registered_limits[0].id}`)
+    await cloud.until(
+      async () => ((await limits(cloud.projectId)).snapshots === 10 ? true : undefined),
+      'the default',
+    )
+  })
+
   test('a class holds the defaults of everybody', async () => {
     const path = '/v3/os-quota-class-sets/default'
     const body = { quota_class_set: { snapshots: 4 } }

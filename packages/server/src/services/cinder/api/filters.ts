@@ -140,7 +140,7 @@ const timeReader =
 const columnReader =
   (column: VolumeColumn): VolumeReader =>
   (filter, value) => {
-    filter.equals[column] = listOf(value).map((one) => (column === 'size' ? Number(one) : one))
+    filter.equals[column] = valuesOf(column, value)
   }
 
 const volumeReaders: Record<string, VolumeReader> = {
@@ -163,6 +163,14 @@ const readVolumeFilter = (ctx: RequestContext, filter: VolumeFilter, key: string
   else if (!alsoKnown.has(key)) filter.equals.id = []
 }
 
+/** Text that is no number has no size. */
+const valuesOf = (column: string, value: string): (string | number)[] =>
+  column === 'size'
+    ? listOf(value)
+        .filter((one) => /^\d{1,10}$/.test(one))
+        .map(Number)
+    : listOf(value)
+
 /** Upstream evaluates values: a list in brackets is a choice. */
 const listOf = (value: string): string[] =>
   /^\[.*\]$/.test(value)
@@ -184,7 +192,7 @@ const readSnapshotFilter = (ctx: RequestContext, filter: SnapshotFilter, key: st
   const part = atLeast(ctx, '3.34') && key.endsWith('~') ? snapshotColumns[key.slice(0, -1)] : undefined
   const column = snapshotColumns[key]
   if (part) filter.like[part] = value
-  else if (column) filter.equals[column] = listOf(value).map((one) => (column === 'size' ? Number(one) : one))
+  else if (column) filter.equals[column] = valuesOf(column, value)
   else if (key === 'metadata') filter.metadata = atLeast(ctx, '3.22') ? dictOf(key, value) : {}
   else if (!alsoKnown.has(key) && key !== 'availability_zone') filter.equals.id = []
 }

@@ -6,6 +6,7 @@ import { fromJson, toJson } from '#platform/db/json.ts'
 import { applyMove, tryMove } from '#platform/states/apply-move.ts'
 import type { Snapshot, SnapshotStatus } from '../manager/model.ts'
 import { snapshotMachine, type SnapshotEvent } from '../states/volume.ts'
+import { partPattern } from './volumes.ts'
 import type { CinderTables, SnapshotRow } from './tables.ts'
 
 const toSnapshot = (row: SnapshotRow): Snapshot => ({
@@ -118,8 +119,10 @@ const matching = <Output>(query: Query<Output>, { projectId, equals, like }: Sna
   let result = query
   if (projectId !== undefined) result = result.where('project_id', '=', projectId)
   for (const [column, values] of Object.entries(equals))
-    result = result.where(column as 'name', 'in', values.length > 0 ? (values as string[]) : [''])
-  for (const [column, part] of Object.entries(like)) result = result.where(column as 'name', 'like', `%${part}%`)
+    result =
+      values.length > 0 ? result.where(column as 'name', 'in', values as string[]) : result.where('id', '=', '')
+  for (const [column, part] of Object.entries(like))
+    result = result.where(column as 'name', 'like', partPattern(part))
   return result
 }
 

@@ -188,9 +188,10 @@ const matching = <Output>(query: Query<Output>, filter: VolumeFilter): Query<Out
   let result = query
   if (filter.projectId !== undefined) result = result.where('project_id', '=', filter.projectId)
   for (const [column, values] of Object.entries(filter.equals))
-    result = result.where(column as VolumeColumn, 'in', values.length > 0 ? (values as string[]) : [''])
+    result =
+      values.length > 0 ? result.where(column as 'name', 'in', values as string[]) : result.where('id', '=', '')
   for (const [column, part] of Object.entries(filter.like))
-    result = result.where(column as VolumeColumn, 'like', `%${part}%`)
+    result = result.where(column as 'name', 'like', partPattern(part))
   for (const { column, range } of filter.times) result = within(result, column, range)
   for (const [column, pairs] of [
     ['metadata', filter.metadata],
@@ -201,9 +202,12 @@ const matching = <Output>(query: Query<Output>, filter: VolumeFilter): Query<Out
   return result
 }
 
+/** A client's text finds itself and not what SQL would make of it, except that one character stands for another. */
+export const partPattern = (part: string): string => `%${part.replace(/[%_\\]/g, '_')}%`
+
 /** Narrows in SQL; `holds` decides. */
 const pairPattern = (key: string, value: string): string =>
-  `%${`${JSON.stringify(key)}:${JSON.stringify(value)}`.replace(/[%_\\]/g, '_')}%`
+  partPattern(`${JSON.stringify(key)}:${JSON.stringify(value)}`)
 
 const holds = (kept: Record<string, string> | null, wanted: Record<string, string>): boolean =>
   Object.entries(wanted).every(([key, value]) => kept?.[key] === value)

@@ -85,7 +85,7 @@ export class CinderCloud {
   }
 
   async #settled(path: string, key: string): Promise<any> {
-    return this.#until(async () => {
+    return this.until(async () => {
       const { status, body, text } = await this.ask('GET', path, { as: 'admin' })
       assert.equal(status, 200, text)
       return underWay.has(body[key].status) ? undefined : body[key]
@@ -99,7 +99,7 @@ export class CinderCloud {
   }
 
   async gone(path: string): Promise<void> {
-    await this.#until(
+    await this.until(
       async () => ((await this.ask('GET', path, { as: 'admin' })).status === 404 ? true : undefined),
       path,
     )
@@ -126,7 +126,8 @@ export class CinderCloud {
     return id
   }
 
-  async #until<Value>(look: () => Promise<Value | undefined>, what: string): Promise<Value> {
+  /** Looks again and again, generously. */
+  async until<Value>(look: () => Promise<Value | undefined>, what: string): Promise<Value> {
     for (let tries = 0; tries < triesMax; tries++) {
       const found = await look()
       if (found !== undefined) return found

@@ -28,7 +28,7 @@ const named: Record<string, Record<string, string>> = {
 }
 
 /** Services declare what they count by their own name or by their type. */
-const typeOf: Record<string, string> = { nova: 'compute', neutron: 'network', glance: 'image', cinder: 'volume' }
+const typeOf: Record<string, string> = { nova: 'compute', neutron: 'network', glance: 'image', cinder: 'block-storage' }
 
 /**
  * The resource that a limit is about; undefined: nothing of that name is counted, so nothing can refuse it. Our own
