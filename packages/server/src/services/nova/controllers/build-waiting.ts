@@ -14,6 +14,8 @@ export interface WaitingStep {
 }
 
 const everySeconds = 5
+/** A process that runs no controllers hears of everything and looks at nothing. */
+const toldMax = 10_000
 const topics = ['quota.waiting.granted', 'quota.waiting.expired', 'nova.waiting.due']
 
 const stepOf = ({ subject, standing }: WaitingSight): WaitingStep => {
@@ -53,7 +55,7 @@ class Lookout {
 
   #hear({ payload }: OutboxEvent): void {
     const { subject } = payload as { subject?: unknown }
-    if (typeof subject === 'string') this.#told.add(subject)
+    if (typeof subject === 'string' && this.#told.size < toldMax) this.#told.add(subject)
   }
 }
 

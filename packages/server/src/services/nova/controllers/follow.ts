@@ -20,6 +20,8 @@ interface FollowStep { id: string; workload: Workload | undefined; zone: string 
 /** A container changed, or a server without one is to go. */
 const topics = ['workloads.changed', 'nova.server.bare']
 const perPass = 200
+/** A process that runs no controllers hears of everything and looks at nothing. */
+const idsMax = 10_000
 const everySeconds = 5
 
 /**
@@ -32,7 +34,7 @@ class LookAgain {
   constructor(bus: Bus) {
     for (const topic of topics) bus.subscribe(topic, (data) => {
       const { id } = (data as OutboxEvent).payload as { id?: unknown }
-      if (typeof id === 'string') this.#ids.add(id)
+      if (typeof id === 'string' && this.#ids.size < idsMax) this.#ids.add(id)
     })
   }
 
