@@ -45,8 +45,24 @@ const tidy = async (): Promise<void> => {
     await db.transaction((tx) => front.waitingLine.serve(tx, root), waiting)
 }
 
+/** Many at once without a row of their own, of which each is answered by itself. */
+const takeTogether = async (): Promise<void> => {
+  const ends = await Promise.allSettled(
+    Array.from({ length: 1 + random(6) }, async (_, index) => {
+      const projectId = leaves[random(leaves.length)]!,
+        subject = `${process.pid} ${done} ${index}`
+      const asked = { projectId, deltas: { cores: 1 + random(3) }, subject, reclaimable: 'yes' } as const
+      await front.reserveAlone({ ...asked, started: random(2) === 0, ttlMs: patienceMs })
+      live.push(subject)
+    }),
+  )
+  for (const end of ends)
+    if (end.status === 'rejected' && !isRefusal(end.reason) && !isTransient(end.reason)) throw end.reason
+}
+
 const step = async (): Promise<void> => {
   if (random(20) === 0) return tidy()
+  if (random(4) === 0) return takeTogether()
   const subject = live.length > 0 && random(2) === 0 ? live.splice(random(live.length), 1)[0] : undefined
   if (subject !== undefined) await db.transaction((tx) => front.release(tx, { projectId: '', subject }), waiting)
   else await take(`${process.pid} ${done}`)

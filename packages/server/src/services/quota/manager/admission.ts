@@ -8,6 +8,7 @@ import type { StoredClaim } from '../store/claims.ts'
 import { privatePart } from '../store/private-part.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { ticketFetch, ticketWrite } from '../store/tickets.ts'
+import { lineLock } from '../store/tree-locks.ts'
 import { less, positiveAmounts } from './amounts-asked.ts'
 import { grantOf, reservationOf } from './grants.ts'
 import { growAsking, holdSubject } from './grown-tree.ts'
@@ -74,6 +75,8 @@ export class Admission {
       if (mayWait(request)) await this.#beside.waitingLine.settled(tx, request.subject)
       return reservationOf(claim)
     }
+    // A line is held before counters are, or two would wait for each other.
+    if (entered === 'lost' && mayWait(request)) throw new LostRace(`what project ${project.id} asks for was taken`)
     const asked = { ...request, deltas: claim.amounts }
     const waiting = mayWait(request)
       ? await this.#beside.waitingLine.insteadOfRefusing(tx, project, asked)
@@ -84,27 +87,30 @@ export class Admission {
   /** Makes and counts the claim of somebody who waits, if it fits now. */
   async admit(tx: Tx, claim: StoredClaim): Promise<boolean> {
     const project = await this.#projects.ensure(tx, claim.projectId)
-    if ((await this.#enter(tx, project, claim)) !== 'full') return true
+    if (['granted', 'known'].includes(await this.#enter(tx, project, claim))) return true
     await this.#beside.reclaim.gather(tx, project.id)
     return false
   }
 
   /**
    * Makes the claim and counts it at every node that it spills to, and at every one that watches its subtree. If it is
-   * too much, what was kept for the project is free, too. What `isThere` fits in any case.
+   * too much, what was kept for the project is free, too. What `isThere` fits in any case. `lost`: another took it while
+   * its counters were asked for, and they are held now.
    */
   async #enter(
     tx: Tx,
     project: StoredProject,
     claim: StoredClaim,
     isThere = false,
-  ): Promise<'granted' | 'full' | 'known'> {
+  ): Promise<'granted' | 'full' | 'lost' | 'known'> {
     const ticket = await ticketFetch(tx, project.id)
     if (ticket && (await claimFetch(tx, claim.subject))) return 'known'
+    if (ticket) await lineLock(tx, project.rootId, [project.id])
     const isRedeemed = ticket !== undefined && (await this.#beside.reclaim.redeem(tx, project.id, claim.subject))
     for (let round = 0; round < roundsMax; round++) {
       const entered = await this.#enterNow(tx, project, claim, isThere)
       if (entered === 'granted' && isRedeemed) await this.#settleTicket(tx, project.id, claim.amounts)
+      if (entered === 'full' && round > 0) return 'lost'
       if (entered !== 'changed') return entered
     }
     throw new LostRace(`quota of project ${project.id} kept changing`)

@@ -4,6 +4,7 @@ import type { Amounts } from '../facade.ts'
 import { claimDelete, claimFetch, claimShrink } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { privatePart } from '../store/private-part.ts'
+import { lineLock } from '../store/tree-locks.ts'
 import { less, within } from './amounts-asked.ts'
 import { isHold } from './history.ts'
 import type { QuotaParts } from './parts.ts'
@@ -49,6 +50,8 @@ export class GivingBack {
       left = less(claim.amounts, amounts),
       isAll = Object.keys(left).length === 0
     const project = await this.#projects.ensure(tx, projectId)
+    // What comes back is gathered at another's path.
+    if (ticket) await lineLock(tx, project.rootId, [projectId])
     await charge(tx, project, { amounts, apply: (walk) => walk.count(amounts, -1, state === 'reserved') })
     if (isAll) await claimDelete(tx, subject)
     else await claimShrink(tx, subject, left)

@@ -1,6 +1,6 @@
 /** Projects that moved in Keystone, or because its model of limits was changed: trees follow, with their claims. */
 import type { Tx } from '#platform/db/database.ts'
-import { treeLock } from '../store/cells.ts'
+import { treeLock } from '../store/tree-locks.ts'
 import { cellsForget, projectPlace, projectsPlaced } from '../store/moves.ts'
 import { projectFetch, projectsOfRoot } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'

@@ -9,6 +9,7 @@ import { projectFetch } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { ticketFetch, ticketsOfRoot } from '../store/tickets.ts'
 import type { StoredTicket } from '../store/tickets.ts'
+import { lineLock } from '../store/tree-locks.ts'
 import {
   lineOf,
   rootsAwaited,
@@ -87,6 +88,7 @@ export class Waiting {
     if (!refusal) throw new LostRace(`quota of project ${project.id} was released meanwhile`)
     const patience = await patienceOf(tx, project, request, refusal.resource)
     if (!patience || !paths.couldFit(asking)) return undefined
+    await lineLock(tx, project.rootId, [project.id])
     await this.#admitting.regather(tx, project.id)
     const asked = this.#askedBy(request, patience.waitMaxMs)
     if (!(await this.#enter(tx, project, asked))) return this.#answer(asked, overQuota(refusal).message)
@@ -141,6 +143,7 @@ export class Waiting {
     const asked = await waitingFetch(tx, subject)
     if (!asked) return false
     const { rootId = asked.projectId } = (await projectFetch(tx, asked.projectId)) ?? {}
+    await lineLock(tx, rootId, [asked.projectId])
     const wasFirst = (await waitingHead(tx, rootId, lineOf(asked)))?.subject === subject
     if (!(await this.#forget(tx, asked, why))) return false
     if (wasFirst) await this.serve(tx, rootId)
@@ -167,6 +170,7 @@ export class Waiting {
 
   /** Gives up what is out of time below a root, and grants what fits. */
   async serve(tx: Tx, rootId: string): Promise<void> {
+    await lineLock(tx, rootId)
     for (const late of await waitingLate(tx, rootId, this.#parts.clock.now())) await this.#forget(tx, late, 'expired')
     const heads = await waitingTaken(tx, await waitingHeads(tx, rootId))
     if (heads.length === 0) return

@@ -28,8 +28,8 @@ const grantAll = `
   with ${lockedChange},
     claim as (
       insert into quota_claim (${claimColumns})
-      select claim.* from right_still, unnest($12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-        $17::bigint[], $18::bigint[], $19::bigint[], $20::text[]) as claim
+      select claim.* from right_still, unnest($9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
+        $14::bigint[], $15::bigint[], $16::bigint[], $17::text[]) as claim
       where right_still.cells = cardinality($1)
       on conflict do nothing
       returning subject),
@@ -39,13 +39,13 @@ const grantAll = `
         counted = quota_cell.counted + change.counted, subtree = quota_cell.subtree + change.subtree,
         reserved = quota_cell.reserved + change.reserved
       from change, made
-      where made.claims = cardinality($12)
+      where made.claims = cardinality($9)
         and quota_cell.node = change.node and quota_cell.resource = change.resource),
     told as (
       insert into quota_history (${historyColumns.join(', ')})
-      select happening.* from made, unnest($21::bigint[], $22::text[], $23::text[], $24::text[], $25::text[],
-        $26::text[], $27::text[], $28::bigint[], $29::text[]) as happening
-      where made.claims = cardinality($12))
+      select happening.* from made, unnest($18::bigint[], $19::text[], $20::text[], $21::text[], $22::text[],
+        $23::text[], $24::text[], $25::bigint[], $26::text[]) as happening
+      where made.claims = cardinality($9))
   select right_still.cells = cardinality($1) as is_right, made.claims from right_still, made`
 
 export const grantAlong = (tx: Tx, grants: Grants): Promise<Granted> =>

@@ -1,6 +1,5 @@
 /** The running numbers: read along one path, changed with a guard, replaced where settings change. */
 import { conflict } from '#platform/errors/errors.ts'
-import { sql } from 'kysely'
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { toJson } from '#platform/db/json.ts'
 import { runStatement } from '#platform/db/statement.ts'
@@ -29,22 +28,6 @@ export const cellsOfRoot = (executor: Executor, rootId: string): Promise<CellRow
 export const isSameCell = (a: CellRow, b: CellRow | undefined): boolean =>
   b !== undefined && (Object.keys(a) as (keyof CellRow)[]).every((key) => a[key] === b[key])
 
-/** On PostgreSQL, keeps everybody else from counting below this root, and waits for those who are at it. */
-export async function treeLock(tx: Tx, rootId: string): Promise<void> {
-  if (tx.dialect !== 'postgresql') return
-  const db = tx.as<QuotaTables>()
-  await db.selectFrom('quota_project').select('id').where('id', '=', rootId).forUpdate().execute()
-  await db
-    .selectFrom('quota_cell')
-    .select('node')
-    .where('root_id', '=', rootId)
-    .orderBy(sql`length(node)`, 'desc')
-    .orderBy('node')
-    .orderBy('resource')
-    .forUpdate()
-    .execute()
-}
-
 export interface CellChange {
   before: CellRow
   after: Pick<CellRow, 'counted' | 'subtree' | 'reserved'>
@@ -59,23 +42,30 @@ const sqliteCount = `
   where quota_cell.node = change.node and quota_cell.resource = change.resource`
 
 /**
- * $1 to $11 are the changes. Locks their cells in that order and finds how many changes still are right. One that was
+ * What only a change of settings changes, or of the tree: a walk that was made on others is of no use. With the root and
+ * the leaf among them, neither is one whose project has moved or got its first child meanwhile.
+ */
+const settings = [
+  ...(['root_id', 'is_leaf', 'visible', 'private', 'bound', 'ceiling', 'lendable', 'borrow', 'watched'] as const),
+]
+
+/**
+ * $1 to $8 are the changes. Locks their cells in that order and finds how many changes still are right. One that was
  * read as it is now is. So is one that stays within the private part, of which nothing spills, or beyond it, where all
  * does: by how much does not depend on what was counted meanwhile, as long as it stays there and within its bounds.
  */
 export const lockedChange = `
     change as (
       select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
-          $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::int[])
+          $6::bigint[], $7::bigint[], $8::text[])
         with ordinality as change (node, resource, counted, subtree, reserved,
-          was_counted, was_subtree, private, bound, ceiling, watched, place)),
+          was_counted, was_subtree, settings, place)),
     cell as (
       select cell.* from quota_cell cell join change using (node, resource)
       order by change.place for no key update of cell),
     right_still as (
       select count(*) as cells from cell join change using (node, resource)
-      where (cell.private, cell.bound, cell.ceiling, cell.watched)
-          = (change.private, change.bound, change.ceiling, change.watched)
+      where concat_ws(' ', ${settings.map((name) => `cell.${name}`).join(', ')}) = change.settings
         and (cell.counted = was_counted
           or (cell.private = -1
               or least(cell.counted, cell.counted + change.counted, was_counted, was_counted + change.counted)
@@ -101,7 +91,8 @@ const postgresCount = `
  */
 export async function cellsCount(tx: Tx, changes: readonly CellChange[]): Promise<boolean> {
   if (changes.length === 0) return true
-  if (tx.dialect === 'postgresql') return (await counted(tx, postgresCount, changeColumns(changes))) === changes.length
+  if (tx.dialect === 'postgresql')
+    return (await counted(tx, postgresCount, changeColumns(changes))) === changes.length
   const rows = changes.map(({ before, after }) => {
     return [before.node, before.resource, after.counted, after.subtree, after.reserved]
   })
@@ -118,9 +109,9 @@ export const changeColumns = (changes: readonly CellChange[]): unknown[][] => [
   ...(['counted', 'subtree', 'reserved'] as const).map((name) =>
     changes.map(({ before, after }) => after[name] - before[name]),
   ),
-  ...(['counted', 'subtree', 'private', 'bound', 'ceiling', 'watched'] as const).map((name) =>
-    changes.map(({ before }) => before[name]),
-  ),
+  changes.map(({ before }) => before.counted),
+  changes.map(({ before }) => before.subtree),
+  changes.map(({ before }) => settings.map((name) => before[name]).join(' ')),
 ]
 
 /** Carries PostgreSQL's code for a serialization failure, so that the database tries the transaction again. */

@@ -1,11 +1,11 @@
-/** The private part on PostgreSQL, where each way there costs more than the work: one statement for each thing to do. */
+/** The private part on PostgreSQL, where each way there costs more than the work: one statement for each thing. */
 import type { Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import { runStatement } from '#platform/db/statement.ts'
 import { claimLists } from './claims.ts'
 import { namesOf } from './history.ts'
-import { selfOf, takeInTurn } from './private-part.ts'
-import type { PrivatePart } from './private-part.ts'
+import { selfOf, takeInTurn } from './private-claims.ts'
+import type { PrivatePart } from './private-claims.ts'
 
 /**
  * $1 the project, $2 its own leaf below children, $3 resources, $4 as much of each. Cells that look right are locked in
@@ -21,7 +21,7 @@ const take = `
       select node, resource, counted, private, sheltered from quota_cell
       where node in ($1, $2) and is_leaf = 1 and resource = any ($3)
         and (select cells from look) = cardinality($3)
-      order by resource for no key update),
+      order by resource collate "C" for no key update),
     fitting as (
       select count(*) as cells from cell join ask using (resource)
       where sheltered = 1 and (private = -1 or counted + amount <= private)),
@@ -59,8 +59,9 @@ const takeEach = `
       from request, jsonb_each_text(amounts::jsonb)),
     cell as (
       select node, resource, counted, private, sheltered from quota_cell
-      where node = any ((select $11::text[])::text[]) and resource = any ((select $12::text[])::text[]) and is_leaf = 1
-      order by node, resource for no key update),
+      where node = any ((select $11::text[])::text[]) and resource = any ((select $12::text[])::text[])
+        and is_leaf = 1
+      order by node collate "C", resource collate "C" for no key update),
     asked as (
       select ask.place, cell.node, ask.resource, ask.amount, ask.so_far, cell.counted, cell.private, cell.sheltered
       from ask join cell on cell.node in (ask.project_id, ask.project_id || '/self') and cell.resource = ask.resource),
@@ -95,7 +96,7 @@ const takeEach = `
       order by made.place)
   select subject from made`
 
-/** What both that follow do to the leaf: `change` is a claim with what it counts and reserves from now on, `by` of each. */
+/** What both that follow do to the leaf: `change` is a claim, with how often its amounts are counted and reserved. */
 const countAtLeaf = `
     ask as (
       select key as resource, value::bigint * change.counted as counted, value::bigint * change.reserved as reserved
@@ -104,7 +105,7 @@ const countAtLeaf = `
       select node, resource from quota_cell
       where node in (select project_id from change union all select project_id || '/self' from change)
         and resource in (select resource from ask) and is_leaf = 1
-      order by resource for no key update),
+      order by resource collate "C" for no key update),
     counting as (
       update quota_cell set
         counted = quota_cell.counted + ask.counted, reserved = quota_cell.reserved + ask.reserved
@@ -121,11 +122,17 @@ const start = `
 
 const giveBack = `
   with target as (select * from quota_claim where subject = $1 and ticket is null and amounts <> '{}' for update),
+    look as (
+      select count(*) as cells from quota_cell cell, target
+      where cell.node in (target.project_id, target.project_id || '/self') and cell.is_leaf = 1
+        and jsonb_exists(target.amounts::jsonb, cell.resource)
+        and cell.sheltered = 1 and (cell.private = -1 or cell.counted <= cell.private)),
     cell as (
       select cell.counted, cell.private, cell.sheltered from quota_cell cell, target
       where cell.node in (target.project_id, target.project_id || '/self') and cell.is_leaf = 1
         and jsonb_exists(target.amounts::jsonb, cell.resource)
-      order by cell.resource for no key update of cell),
+        and (select cells from look) = (select count(*) from target, jsonb_object_keys(target.amounts::jsonb))
+      order by cell.resource collate "C" for no key update of cell),
     simple as (select count(*) as cells from cell where sheltered = 1 and (private = -1 or counted <= private)),
     change as (
       delete from quota_claim using target, simple

@@ -3,8 +3,8 @@ import type { Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import { runStatement } from '#platform/db/statement.ts'
 import { historyInsert } from './history.ts'
-import { selfOf, takeInTurn } from './private-part.ts'
-import type { PrivatePart } from './private-part.ts'
+import { selfOf, takeInTurn } from './private-claims.ts'
+import type { PrivatePart } from './private-claims.ts'
 
 /** ?1 the project, ?2 its own leaf below children, ?3 amounts as JSON, ?4 how many of them. */
 const take = `

@@ -1,0 +1,62 @@
+/** What changes between the look at a path and the counting along it makes the look worthless, at any isolation. */
+import assert from 'node:assert/strict'
+import { afterEach, describe, test } from 'node:test'
+import type { IsolationLevel, Tx } from '#platform/db/database.ts'
+import { testDatabases } from '#platform/db/testing.ts'
+import { cellsCount } from '../store/cells.ts'
+import { projectFetch } from '../store/projects.ts'
+import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
+import { walkOf } from './path-count.ts'
+
+/** SQLite has one writer at a time: nothing can come between. */
+for (const database of testDatabases().filter(({ name }) => name === 'postgresql')) {
+  describe(`races on ${database.name}`, () => {
+    let bench: QuotaBench
+    afterEach(() => bench.db.close())
+
+    const open = async () => {
+      bench = await openQuota(database, { org: null, a: 'org', b: 'org', leaf: 'a' })
+      await bench.front.ensureResource({ name: 'instances', service: 'compute', defaultLimit: 100 })
+      // Nobody owns anything: whoever hangs somewhere is not seen in the numbers there.
+      for (const projectId of ['a', 'b', 'leaf'])
+        await bench.front.setLimits({ projectId, limits: { instances: { own: 0, borrow: -1 } } })
+    }
+    /** Looks, lets `between` happen in another transaction, and counts; was that refused, by answer or by failure? */
+    const isRefused = async (isolation: IsolationLevel, between: () => Promise<unknown>): Promise<boolean> => {
+      const gap = Promise.withResolvers<void>(),
+        looked = Promise.withResolvers<void>()
+      let isFirst = true
+      const count = async (tx: Tx) => {
+        if (!isFirst) return true
+        isFirst = false
+        const walk = (await walkOf(tx, (await projectFetch(tx, 'leaf'))!, { instances: 3 }))!
+        walk.count({ instances: 3 }, 1, false)
+        looked.resolve()
+        await gap.promise
+        if (await cellsCount(tx, walk.changes())) throw new Error('it was counted')
+        return true
+      }
+      const counting = bench.db.transaction(count, { isolation })
+      await Promise.race([looked.promise, counting])
+      await between().finally(gap.resolve)
+      return counting
+    }
+
+    for (const isolation of ['read committed', 'serializable'] as const) {
+      test(`a project that got its first child meanwhile, ${isolation}`, async () => {
+        await open()
+        const enter = () =>
+          bench.db.transaction((tx) => bench.front.ensureProject(tx, { projectId: 'child', parentId: 'leaf' }))
+        assert.ok(await isRefused(isolation, enter))
+        await assertNoDrift(bench.db)
+      })
+
+      test(`limits that were set meanwhile, ${isolation}`, async () => {
+        await open()
+        const cap = () => bench.front.setLimits({ projectId: 'a', limits: { instances: { ceiling: 50 } } })
+        assert.ok(await isRefused(isolation, cap))
+        await assertNoDrift(bench.db)
+      })
+    }
+  })
+}
