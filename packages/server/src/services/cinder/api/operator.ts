@@ -43,6 +43,20 @@ const serviceActions: Record<string, boolean> = { enable: true, disable: false, 
 
 const replication = ['freeze', 'thaw', 'failover', 'failover_host']
 
+/** Whether the service is to be in use. */
+const wishOf = (verb: string, body: { host: string; disabled_reason?: string | null }): boolean => {
+  if (replication.includes(verb)) {
+    throw badRequest(
+      `Volumes of ${body.host} are kept there alone and have no replicas: there is nothing to ${verb}.`,
+    )
+  }
+  const isEnabled = serviceActions[verb]
+  if (isEnabled === undefined) throw notFound(`Unknown action ${verb}: enable, disable or disable-log-reason`)
+  if (verb === 'disable-log-reason' && !body.disabled_reason)
+    throw badRequest("'disabled_reason' is a required property", { field: 'disabled_reason' })
+  return isEnabled
+}
+
 const serviceRoutes: Route<CinderApi>[] = [
   defineRoute<CinderApi, typeof AnyQuery>({
     id: 'services.list',
@@ -72,16 +86,8 @@ const serviceRoutes: Route<CinderApi>[] = [
     reply: { status: 200 },
     errors: [404],
     handler: async ({ hosts }, _ctx, { params, body }) => {
-      const isEnabled = serviceActions[params.verb!]
-      if (replication.includes(params.verb!))
-        throw badRequest(
-          `Volumes of ${body.host} are kept there alone and have no replicas: there is nothing to ${params.verb}.`,
-        )
-      if (isEnabled === undefined)
-        throw notFound(`Unknown action ${params.verb}: enable, disable or disable-log-reason`)
+      const isEnabled = wishOf(params.verb!, body)
       const binary = body.binary || body.service || undefined
-      if (params.verb === 'disable-log-reason' && !body.disabled_reason)
-        throw badRequest("'disabled_reason' is a required property", { field: 'disabled_reason' })
       const reason = body.disabled_reason ?? undefined
       await hosts.setEnabled({ host: body.host, ...(binary && { binary }), isEnabled, ...(reason && { reason }) })
       return {

@@ -78,10 +78,6 @@ export const attachmentsOfVolumes = async (
 export const attachmentsOfVolume = async (executor: Executor, volumeId: string): Promise<Attachment[]> =>
   (await attachmentsOfVolumes(executor, [volumeId])).get(volumeId) ?? []
 
-export const attachmentUpdate = async (tx: Tx, id: string, fields: Partial<Attachment>): Promise<void> => {
-  await db(tx).updateTable('cinder_attachment').set(toColumns(fields)).where('id', '=', id).execute()
-}
-
 export const attachmentTryMove = async (
   tx: Tx,
   id: string,

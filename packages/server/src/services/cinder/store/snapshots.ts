@@ -3,7 +3,7 @@ import type { SelectQueryBuilder } from 'kysely'
 import { paged, type SortKey } from '#platform/api-kit/paging.ts'
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
-import { applyMove, tryMove } from '#platform/states/apply-move.ts'
+import { tryMove } from '#platform/states/apply-move.ts'
 import type { Snapshot, SnapshotStatus } from '../manager/model.ts'
 import { snapshotMachine, type SnapshotEvent } from '../states/volume.ts'
 import { partPattern } from './volumes.ts'
@@ -74,15 +74,6 @@ export const snapshotUpdate = async (tx: Tx, id: string, fields: Partial<Snapsho
 }
 
 const rowOf = (id: string) => ({ table: 'cinder_snapshot', id, column: 'status' })
-
-export const snapshotMove = async (
-  tx: Tx,
-  id: string,
-  event: SnapshotEvent,
-  fields: Partial<Snapshot> = {},
-): Promise<void> => {
-  await applyMove(tx, rowOf(id), snapshotMachine, event, { ...toColumns(fields) })
-}
 
 export const snapshotTryMove = async (
   tx: Tx,
