@@ -37,7 +37,7 @@ import { lookUp } from './manager/look-up.ts'
 import type { NovaParts } from './manager/parts.ts'
 import { Preemption } from './manager/preemption.ts'
 import { Quotas } from './manager/quotas.ts'
-import { serversHeld } from './manager/quotas-held.ts'
+import { serverGroupsHeld, serversHeld } from './manager/quotas-held.ts'
 import { seedFlavors } from './manager/seed-flavors.ts'
 import { ServerChanges } from './manager/server-changes.ts'
 import { ServerCreate } from './manager/server-create.ts'
@@ -121,7 +121,7 @@ export const nova = defineService<NovaApi, NovaFacade, ServiceDeps>({
       ],
       seed: async () => {
         await api.quotas.declare()
-        deps.facades.quota.owns(serversHeld(deps))
+        for (const owner of [serversHeld(deps), serverGroupsHeld(deps)]) deps.facades.quota.owns(owner)
         await api.flavors.seed(seedFlavors)
       },
     }

@@ -230,6 +230,15 @@ export interface QuotaFacade {
   ensureProject(tx: Tx, project: { projectId: string; parentId: string | null }): Promise<void>
   /** Idempotent: the project is gone, its quota is its parent's again. */
   forgetProject(tx: Tx, projectId: string): Promise<void>
-  /** Idempotent: services declare what they count, and what a root project may have of it by default. */
-  ensureResource(resource: { name: string; service: string; defaultLimit: number; unit?: string }): Promise<void>
+  /**
+   * Idempotent: services declare what they count, and what a root project may have of it by default. What is not
+   * counted (a limit on one object, or on one user) is every project's by default, whatever those above it have.
+   */
+  ensureResource(resource: {
+    name: string
+    service: string
+    defaultLimit: number
+    unit?: string
+    isCounted?: boolean
+  }): Promise<void>
 }

@@ -54,13 +54,15 @@ export class CreateChecks {
         asked: items, limit: limits.metadata_items,
       })
     }
-    if (exceeds('injected_files', personality.length)) throw forbidden('Quota exceeded, too many files to inject')
+    if (exceeds('injected_files', personality.length)) throw forbidden(
+      'Personality file limit exceeded', { asked: personality.length, limit: limits.injected_files },
+    )
     const bytes = personality.map((file) => Buffer.from(file.contents, 'base64').length)
     if (bytes.some((size) => exceeds('injected_file_content_bytes', size))) throw forbidden(
-      'Quota exceeded, too much data in the files to inject',
+      `Personality file content exceeds maximum ${limits.injected_file_content_bytes}`,
     )
     if (personality.some((file) => exceeds('injected_file_path_bytes', Buffer.byteLength(file.path)))) throw forbidden(
-      'Quota exceeded, file path too long',
+      `Personality file path exceeds maximum ${limits.injected_file_path_bytes}`,
     )
   }
 

@@ -4,19 +4,21 @@ import type { Amounts, ReserveRequest } from '#services/quota/facade.ts'
 import type { Flavor, Server } from './model.ts'
 
 /** What Nova declares to quota, with upstream's defaults. */
-export const novaResources: { name: string; defaultLimit: number; unit?: string }[] = [
+export const novaResources: { name: string; defaultLimit: number; unit?: string; isCounted?: false }[] = [
   { name: 'instances', defaultLimit: 10 },
   { name: 'cores', defaultLimit: 20 },
   { name: 'ram', defaultLimit: 51_200, unit: 'MiB' },
-  { name: 'metadata_items', defaultLimit: 128 },
-  { name: 'injected_files', defaultLimit: 5 },
-  { name: 'injected_file_content_bytes', defaultLimit: 10_240, unit: 'B' },
-  { name: 'injected_file_path_bytes', defaultLimit: 255, unit: 'B' },
-  { name: 'key_pairs', defaultLimit: 100 },
   { name: 'server_groups', defaultLimit: 10 },
-  { name: 'server_group_members', defaultLimit: 10 },
+  // Limits on one server, one group or one user: no project has less of them for what another uses.
+  { name: 'metadata_items', defaultLimit: 128, isCounted: false },
+  { name: 'injected_files', defaultLimit: 5, isCounted: false },
+  { name: 'injected_file_content_bytes', defaultLimit: 10_240, unit: 'B', isCounted: false },
+  { name: 'injected_file_path_bytes', defaultLimit: 255, unit: 'B', isCounted: false },
+  { name: 'key_pairs', defaultLimit: 100, isCounted: false },
+  { name: 'server_group_members', defaultLimit: 10, isCounted: false },
 ]
 
+export const groupSubject = (groupId: string): string => `nova:server-group:${groupId}`
 export const serverSubject = (serverId: string): string => `nova:server:${serverId}`
 export const resizeSubject = (serverId: string, migrationUuid: string): string =>
   `nova:server:${serverId}:resize:${migrationUuid}`

@@ -1,13 +1,14 @@
-/** What servers hold of quota by Nova's own account, so that quota can be recounted from it. */
+/** What servers and their groups hold of quota by Nova's own account, so that quota can be recounted from it. */
 import type { Executor } from '#platform/db/database.ts'
 import type { HeldByRow, QuotaOwner } from '#services/quota/facade.ts'
 import { hasWorkload } from '../states/server-state.ts'
 import { parkedFetch } from '../store/parked.ts'
+import { serverGroupFetch, serverGroupsAfter } from '../store/server-groups.ts'
 import { serverFetch, serverIdsAlive } from '../store/servers.ts'
-import type { Server } from './model.ts'
+import type { Server, ServerGroup } from './model.ts'
 import type { NovaParts } from './parts.ts'
 import { parkedAmounts } from './parking.ts'
-import { amountsOf, serverSubject } from './quota-words.ts'
+import { amountsOf, groupSubject, serverSubject } from './quota-words.ts'
 
 /** A resize that nobody has confirmed holds what either flavor needs. */
 const held = ({ flavor, oldFlavor }: Server): Record<string, number> => {
@@ -33,4 +34,17 @@ export const serversHeld = ({ db }: Pick<NovaParts, 'db'>): QuotaOwner => ({
     const rows = await Promise.all(ids.map((id) => look(db, id)))
     return rows.filter((row) => row !== undefined)
   },
+})
+
+const groupHeld = ({ id, projectId }: Pick<ServerGroup, 'id' | 'projectId'>): HeldByRow =>
+  ({ key: id, projectId, amounts: { server_groups: 1 } })
+
+export const serverGroupsHeld = ({ db }: Pick<NovaParts, 'db'>): QuotaOwner => ({
+  name: 'nova',
+  prefix: groupSubject(''),
+  look: async (executor, id) => {
+    const group = await serverGroupFetch(executor, id)
+    return group && groupHeld(group)
+  },
+  list: async (after, limit) => (await serverGroupsAfter(db, after, limit)).map(groupHeld),
 })

@@ -4,7 +4,6 @@ import type { SetLimitsRequest } from '#services/quota/facade.ts'
 import { badRequest, isRefusal, notFound } from '#platform/errors/errors.ts'
 import { quotaClassRead, quotaClassWrite } from '../store/aggregates.ts'
 import { keypairsList } from '../store/keypairs.ts'
-import { serverGroupsList } from '../store/server-groups.ts'
 import type { NovaParts } from './parts.ts'
 import { novaResources } from './quota-words.ts'
 
@@ -33,15 +32,14 @@ export class Quotas {
     }
   }
 
-  /** With how much is used: servers by quota's own count, the rest by Nova's. */
+  /** With how much is used: key pairs by Nova's own count, all else by quota's. */
   async detail(projectId: string, userId: string): Promise<QuotaSet> {
-    const [limits, usage, keypairs, groups] = await Promise.all([
+    const [limits, usage, keypairs] = await Promise.all([
       this.limits(projectId), this.#parts.facades.quota.usage(projectId), keypairsList(this.#parts.db, userId),
-      serverGroupsList(this.#parts.db, { projectId }),
     ])
-    const counted: Record<string, number> = { key_pairs: keypairs.length, server_groups: groups.length }
     return Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, {
-      limit, inUse: usage[name]?.inUse || (counted[name] ?? 0), reserved: usage[name]?.reserved ?? 0,
+      limit, inUse: name === 'key_pairs' ? keypairs.length : usage[name]?.inUse ?? 0,
+      reserved: usage[name]?.reserved ?? 0,
     }]))
   }
 
@@ -75,9 +73,9 @@ export class Quotas {
   /** Tells quota what Nova counts, and the operator's defaults. */
   async declare(): Promise<void> {
     const changed = await quotaClassRead(this.#parts.db)
-    for (const { name, defaultLimit, unit } of novaResources) {
+    for (const { name, defaultLimit, ...kind } of novaResources) {
       await this.#parts.facades.quota.ensureResource({
-        name, service: 'compute', defaultLimit: changed[name] ?? defaultLimit, unit,
+        name, service: 'compute', defaultLimit: changed[name] ?? defaultLimit, ...kind,
       })
     }
   }

@@ -36,6 +36,15 @@ export const serverGroupFetch = async (executor: Executor, id: string): Promise<
   return (await withMembers(executor, rows))[0]
 }
 
+/** In the order of their ids, without their members. */
+export const serverGroupsAfter = async (
+  executor: Executor, after: string, limit: number,
+): Promise<Pick<ServerGroup, 'id' | 'projectId'>[]> => {
+  const rows = await executor.as<NovaTables>().selectFrom('nova_server_group').select(['id', 'project_id'])
+    .where('id', '>', after).orderBy('id').limit(limit).execute()
+  return rows.map((row) => ({ id: row.id, projectId: row.project_id }))
+}
+
 export const serverGroupInsert = async (tx: Tx, group: ServerGroup): Promise<void> => {
   await tx.as<NovaTables>().insertInto('nova_server_group').values({
     id: group.id, project_id: group.projectId, user_id: group.userId, name: group.name, policy: group.policy,

@@ -1,6 +1,8 @@
 /** Quota's facade: reservations in the caller's own transaction, limits and usage. */
+import { isDeepStrictEqual } from 'node:util'
 import { gone } from '#platform/errors/errors.ts'
 import type { Executor, Tx } from '#platform/db/database.ts'
+import { toFlag } from '#platform/db/json.ts'
 import { agedLoansOf } from '#engines/quota/loan-ages.ts'
 import type { AgedLoan } from '#engines/quota/loan-ages.ts'
 import type {
@@ -16,11 +18,9 @@ import type {
 } from '../facade.ts'
 import { claimFetch } from '../store/claims.ts'
 import { privatePart } from '../store/private-part.ts'
-import type { StoredProject } from '../store/projects.ts'
 import { isAnybodyWaiting } from '../store/waiting.ts'
 import { resourceFetch, resourcesList, resourceWrite } from '../store/resources.ts'
 import { standingOf } from '../store/standing.ts'
-import { lineLock } from '../store/tree-locks.ts'
 import { Admission } from './admission.ts'
 import { positiveAmounts } from './amounts-asked.ts'
 import { GivingBack } from './giving-back.ts'
@@ -113,32 +113,24 @@ export class QuotaFront implements QuotaFacade {
   }
 
   async cancel(tx: Tx, subject: string, cause: Cause = 'cancelled'): Promise<void> {
-    const awaited = await this.#awaitedBeside(tx, subject)
     const projectId = await this.#givingBack.drop(tx, subject, cause)
     if (projectId === undefined) await this.waitingLine.leave(tx, subject, cause)
-    else if (awaited) await this.waitingLine.serve(tx, awaited.rootId)
+    else await this.#serveBeside(tx, projectId)
   }
 
-  /**
-   * Capacity will return: whoever waits in the same tree has it in this transaction, before anybody else. The line is
-   * held before anything is counted; who comes to stand in it meanwhile is served by its next look.
-   */
-  async #awaitedBeside(tx: Tx, subject: string): Promise<StoredProject | undefined> {
-    if (!(await isAnybodyWaiting(tx))) return undefined
-    const claim = await claimFetch(tx, subject)
-    if (!claim) return undefined
-    const project = await this.#projects.ensure(tx, claim.projectId)
-    await lineLock(tx, project.rootId, [project.id])
-    return project
+  /** Capacity has returned: whoever waits in the same tree has it in this transaction, before anybody else. */
+  async #serveBeside(tx: Tx, projectId: string): Promise<void> {
+    if (!(await isAnybodyWaiting(tx))) return
+    const project = await this.#projects.ensure(tx, projectId)
+    await this.waitingLine.serve(tx, project.rootId)
   }
 
   async release(tx: Tx, { subject, deltas }: ReleaseRequest): Promise<void> {
     if (!deltas) return this.cancel(tx, subject)
-    const awaited = await this.#awaitedBeside(tx, subject)
     const claim = await claimFetch(tx, subject)
     if (!claim) return askLess(tx, { subject, deltas: positiveAmounts(deltas) }, this.waitingLine)
     await this.#givingBack.giveBack(tx, claim, positiveAmounts(deltas))
-    if (awaited) await this.waitingLine.serve(tx, awaited.rootId)
+    await this.#serveBeside(tx, claim.projectId)
   }
 
   async usage(projectId: string): Promise<Record<string, ResourceUsage>> {
@@ -186,12 +178,8 @@ export class QuotaFront implements QuotaFacade {
     service,
     defaultLimit,
     unit,
-  }: {
-    name: string
-    service: string
-    defaultLimit: number
-    unit?: string
-  }): Promise<void> {
+    isCounted = true,
+  }: Parameters<QuotaFacade['ensureResource']>[0]): Promise<void> {
     const declared = this.#parts.defaults[name] ?? defaultLimit
     await this.#parts.db.transaction(async (tx) => {
       const before = await resourceFetch(tx, name)
@@ -199,17 +187,12 @@ export class QuotaFront implements QuotaFacade {
       const row = {
         ...{ name, service, unit: unit ?? '', declared_limit: declared, registered_limit: registered },
         default_limit: registered ?? declared,
+        counted: toFlag(isCounted),
       }
-      if (
-        before &&
-        before.default_limit === row.default_limit &&
-        before.declared_limit === declared &&
-        before.service === service &&
-        before.unit === row.unit
-      )
-        return
+      if (before && isDeepStrictEqual({ ...before }, row)) return
       await resourceWrite(tx, row)
-      if (before && before.default_limit !== row.default_limit) await this.#limits.rewriteAll(tx)
+      const isOther = before && (before.default_limit !== row.default_limit || before.counted !== row.counted)
+      if (isOther) await this.#limits.rewriteAll(tx)
     })
   }
 }

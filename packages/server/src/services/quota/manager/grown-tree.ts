@@ -1,6 +1,6 @@
 /** One root's tree between the tables and the engine: grown from holdings and claims, its numbers written back. */
 import type { Executor, Tx } from '#platform/db/database.ts'
-import { fromJson, toFlag } from '#platform/db/json.ts'
+import { fromFlag, fromJson, toFlag } from '#platform/db/json.ts'
 import type { QuotaEngine } from '#engines/quota/engine.ts'
 import { toWire } from '#engines/quota/amounts.ts'
 import { exclusive, selfDefault } from '#engines/quota/settings.ts'
@@ -8,8 +8,7 @@ import type { Holding, SelfHolding } from '#engines/quota/settings.ts'
 import { importState } from '#engines/quota/state.ts'
 import type { ClaimRecord, ProjectState, TicketRecord } from '#engines/quota/state.ts'
 import type { Project, QuotaTree } from '#engines/quota/tree.ts'
-import { cellDelete, cellsOfRoot, cellWrite, isSameCell } from '../store/cells.ts'
-import { treeLock } from '../store/tree-locks.ts'
+import { cellDelete, cellsOfRoot, cellWrite, isSameCell, treeLock } from '../store/cells.ts'
 import { claimsOfRoot } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { holdingsOfRoot, projectsOfRoot, projectUpdate } from '../store/projects.ts'
@@ -102,9 +101,12 @@ export const childDefault = (resource: ResourceRow): Holding => {
   return limit === null ? exclusive : { ...exclusive, borrow: -1, ceiling: limit === -1 ? null : limit }
 }
 
-/** What nobody limits at the root is not kept from children either, as far as those above have it. */
-export const childLimitOf = ({ registered_limit, default_limit }: ResourceRow): number | null =>
-  registered_limit ?? (default_limit === -1 ? -1 : null)
+/**
+ * What nobody limits at the root is not kept from children either, as far as those above have it; and of what is not
+ * counted nobody has less for what others have.
+ */
+export const childLimitOf = ({ registered_limit, default_limit, counted }: ResourceRow): number | null =>
+  registered_limit ?? (default_limit === -1 || !fromFlag(counted) ? default_limit : null)
 
 const fromRow = ({ own, pool, lend, borrow, ceiling, weight, tier }: HoldingRow): Holding => ({
   own,

@@ -67,11 +67,13 @@ export class Limits {
   }
 
   set({ projectId, limits, force = false, by }: SetLimitsRequest): Promise<void> {
-    const work = (engine: QuotaEngine) => {
-      for (const [name, limit] of Object.entries(limits)) this.#setOne(engine, projectId, name, limit, force)
-      return Object.keys(limits)
-    }
     return this.#parts.db.transaction(async (tx) => {
+      const uncounted = new Set((await resourcesList(tx)).filter((row) => row.counted === 0).map(({ name }) => name))
+      const work = (engine: QuotaEngine) => {
+        for (const [name, limit] of Object.entries(limits))
+          this.#setOne(engine, projectId, name, uncounted.has(name) ? ownLimit(engine, projectId, limit) : limit, force)
+        return Object.keys(limits)
+      }
       await assertFree(
         tx,
         projectId,
@@ -184,6 +186,12 @@ const changesBetween = (before: Settings, after: Settings): Record<string, Recor
   })
   return Object.fromEntries(entries.filter(([, fields]) => Object.keys(fields).length > 0))
 }
+
+/** Of what is not counted a project below others needs nothing from them. */
+const ownLimit = ({ tree }: QuotaEngine, projectId: string, limit: number | ResourceLimit): number | ResourceLimit =>
+  typeof limit === 'number' && tree.project(projectId).parent
+    ? { borrow: -1, ceiling: limit === -1 ? null : limit }
+    : limit
 
 /** What a project may have before anybody sets anything. */
 export const defaultLimitOf = (resource: ResourceRow, isRoot: boolean): number =>

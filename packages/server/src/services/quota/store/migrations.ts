@@ -3,6 +3,7 @@ import {
   autoId,
   count,
   flag,
+  flagOn,
   id,
   integer,
   json,
@@ -195,4 +196,13 @@ export const migrations: Migration[] = [
   }),
   waitingLines,
   ticketsOfAsks,
+  defineMigration({
+    id: '0007-limits-that-count-nothing',
+    up: async (schema) => {
+      await schema.schema
+        .alterTable('quota_resource')
+        .addColumn('counted', ...flagOn)
+        .execute()
+    },
+  }),
 ]

@@ -9,6 +9,8 @@ export interface ResourceRow {
   /** What its service or the operator's file says, and what a registered limit of Keystone says instead. */
   declared_limit: number | null
   registered_limit: number | null
+  /** 0: a limit on one object or one user, of which nothing is counted in the tree. */
+  counted: number
 }
 
 /** `path`: the project's leaf, then every node above it up to the root. */
