@@ -14,6 +14,7 @@ export const families: Readonly<Record<string, string>> = {
   identity: String.raw`^tempest\.api\.identity\.(?:admin\.)?v3\.`,
   image: String.raw`^tempest\.api\.image\.v2\.`,
   compute: String.raw`^tempest\.api\.compute\.(?:flavors|keypairs|servers|test_versions)`,
+  volume: String.raw`^tempest\.api\.volume\.`,
   network: String.raw`^tempest\.api\.network\.`,
   scenario: String.raw`^tempest\.scenario\.`,
 }
