@@ -18,9 +18,11 @@ import type {
 } from '../facade.ts'
 import { claimFetch } from '../store/claims.ts'
 import { privatePart } from '../store/private-part.ts'
+import type { StoredProject } from '../store/projects.ts'
 import { isAnybodyWaiting } from '../store/waiting.ts'
 import { resourceFetch, resourcesList, resourceWrite } from '../store/resources.ts'
 import { standingOf } from '../store/standing.ts'
+import { lineLock } from '../store/tree-locks.ts'
 import { Admission } from './admission.ts'
 import { positiveAmounts } from './amounts-asked.ts'
 import { GivingBack } from './giving-back.ts'
@@ -113,24 +115,32 @@ export class QuotaFront implements QuotaFacade {
   }
 
   async cancel(tx: Tx, subject: string, cause: Cause = 'cancelled'): Promise<void> {
+    const awaited = await this.#awaitedBeside(tx, subject)
     const projectId = await this.#givingBack.drop(tx, subject, cause)
     if (projectId === undefined) await this.waitingLine.leave(tx, subject, cause)
-    else await this.#serveBeside(tx, projectId)
+    else if (awaited) await this.waitingLine.serve(tx, awaited.rootId)
   }
 
-  /** Capacity has returned: whoever waits in the same tree has it in this transaction, before anybody else. */
-  async #serveBeside(tx: Tx, projectId: string): Promise<void> {
-    if (!(await isAnybodyWaiting(tx))) return
-    const project = await this.#projects.ensure(tx, projectId)
-    await this.waitingLine.serve(tx, project.rootId)
+  /**
+   * Capacity will return: whoever waits in the same tree has it in this transaction, before anybody else. The line is
+   * held before anything is counted; who comes to stand in it meanwhile is served by its next look.
+   */
+  async #awaitedBeside(tx: Tx, subject: string): Promise<StoredProject | undefined> {
+    if (!(await isAnybodyWaiting(tx))) return undefined
+    const claim = await claimFetch(tx, subject)
+    if (!claim) return undefined
+    const project = await this.#projects.ensure(tx, claim.projectId)
+    await lineLock(tx, project.rootId, [project.id])
+    return project
   }
 
   async release(tx: Tx, { subject, deltas }: ReleaseRequest): Promise<void> {
     if (!deltas) return this.cancel(tx, subject)
+    const awaited = await this.#awaitedBeside(tx, subject)
     const claim = await claimFetch(tx, subject)
     if (!claim) return askLess(tx, { subject, deltas: positiveAmounts(deltas) }, this.waitingLine)
     await this.#givingBack.giveBack(tx, claim, positiveAmounts(deltas))
-    await this.#serveBeside(tx, claim.projectId)
+    if (awaited) await this.waitingLine.serve(tx, awaited.rootId)
   }
 
   async usage(projectId: string): Promise<Record<string, ResourceUsage>> {
