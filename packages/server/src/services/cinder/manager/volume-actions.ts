@@ -164,9 +164,9 @@ export class VolumeActions {
     const volume = await this.#act(ctx, id, rule, async (tx, current) => {
       const states = asked.force ? ['available', 'in-use'] : ['available']
       assertStatus(current, states, (wanted) => `Volume ${id} status must be ${wanted}`)
+      await this.#parts.facades.glance.snapshotEnsure(image, tx)
       await this.#order(tx, current, 'uploading', { do: 'upload', image })
     })
-    await this.#parts.facades.glance.snapshotEnsure(image)
     return { volume, image }
   }
 
