@@ -340,6 +340,29 @@ for (const database of testDatabases()) {
       assert.deepEqual([await bench.standing(stays!), await bench.instances('project-a')], ['committed', 1])
     })
 
+    test('deleted in the moment in which it is built it is deleted all the same, and nothing is counted twice', async () => {
+      await bench.places(4)
+      const running = [await bench.id('r1'), await bench.id('r2'), await bench.id('r3'), await bench.id('r4')]
+      const ids = [await bench.id('w1'), await bench.id('w2'), await bench.id('w3'), await bench.id('w4')]
+      for (const id of running) await bench.end(id)
+      const controller = bench.cloud.freshController('nova.build-waiting')
+      const steps = controller.plan(await controller.observe(10))
+      assert.equal(steps.length, 4)
+      const deleting = ids.map((id) => ask('DELETE', `/v2.1/servers/${id}`))
+      const building = steps.map((step) => controller.act(step))
+      assert.deepEqual(
+        (await Promise.all(deleting)).map(({ status }) => status),
+        [204, 204, 204, 204],
+      )
+      await Promise.all(building)
+      const workloads = bench.cloud.workloads
+      for (const id of ids)
+        if (workloads.orders.some((one) => one.id === id && one.order.do === 'delete')) workloads.finish(id)
+      await bench.cloud.follow()
+      for (const id of ids) assert.equal((await ask('GET', `/v2.1/servers/${id}`)).status, 404)
+      assert.deepEqual([await waitingRows(), await bench.instances('project-a')], [[], 0])
+    })
+
     test('a batch of which all are deleted leaves the line', async () => {
       await bench.places(2)
       const running = await bench.id('r1')
