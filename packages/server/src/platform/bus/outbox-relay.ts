@@ -2,7 +2,7 @@
 import { uuid } from '#platform/ids/ids.ts'
 import { systemClock } from '#platform/clock/clock.ts'
 import type { Clock } from '#platform/clock/clock.ts'
-import type { Database } from '#platform/db/database.ts'
+import type { Database, Executor } from '#platform/db/database.ts'
 import type { PlatformTables } from '#platform/db/platform-tables.ts'
 import type { Log } from '#platform/log/log.ts'
 import type { Bus } from './bus.ts'
@@ -119,8 +119,9 @@ class Relay implements OutboxRelay {
     const events = await this.#claim()
     if (events.length === 0) return 0
     await this.#publishAll(events)
-    await this.#db.as<PlatformTables>().deleteFrom('outbox')
-      .where('id', 'in', events.map(({ id }) => id)).where('claimed_by', '=', this.#owner).execute()
+    const ids = events.map(({ id }) => id)
+    await this.#write((executor) => executor.as<PlatformTables>().deleteFrom('outbox')
+      .where('id', 'in', ids).where('claimed_by', '=', this.#owner).execute())
     return events.length
   }
 
@@ -135,7 +136,7 @@ class Relay implements OutboxRelay {
 
   async #claim(): Promise<OutboxEvent[]> {
     const now = this.#clock.now()
-    const rows = await this.#db.as<PlatformTables>().updateTable('outbox')
+    const rows = await this.#write((executor) => executor.as<PlatformTables>().updateTable('outbox')
       .set({ claimed_by: this.#owner, claimed_until: now + claimMs })
       .where('id', 'in', (query) => {
         const free = query.selectFrom('outbox').select('id')
@@ -143,8 +144,13 @@ class Relay implements OutboxRelay {
           .orderBy('id').limit(batchMax)
         return this.#db.dialect === 'postgresql' ? free.forUpdate().skipLocked() : free
       })
-      .returning(['id', 'topic', 'payload', 'at']).execute()
+      .returning(['id', 'topic', 'payload', 'at']).execute())
     return rows.map((row) => ({ ...row, payload: JSON.parse(row.payload) as unknown })).sort((a, b) => a.id - b.id)
+  }
+
+  /** One statement. On SQLite as a transaction, which shares the commit of those beside it. */
+  #write<T>(work: (executor: Executor) => Promise<T>): Promise<T> {
+    return this.#db.dialect === 'sqlite' ? this.#db.transaction(work) : work(this.#db)
   }
 
   /** Gives the rows back when the bus is away, so that the next try, by any process, need not wait for their claim. */

@@ -4,6 +4,8 @@ export class Mutex {
   #held = false
   readonly #waiting: (() => void)[] = []
 
+  get isHeld(): boolean { return this.#held }
+
   /** How many stand in line for it. */
   get waiting(): number { return this.#waiting.length }
 

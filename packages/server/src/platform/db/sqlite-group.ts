@@ -96,11 +96,20 @@ export class SqliteGroups {
     return this.#open
   }
 
-  /** The next in line takes its turn, in this group while there is one; the last in line ends the group. */
+  /**
+   * The next in line takes its turn, in this group while there is one. The last in line leaves it open for those whose
+   * requests have arrived too, but are read one after the other: for one turn of the event loop.
+   */
   handOn(): void {
-    const goesOn = this.#line.waiting > 0 && !this.#isFull() && this.#writer.inTransaction && !this.#hooks.mustEnd()
-    if (!goesOn) this.#end()
+    const group = this.#open
+    if (this.#isFull() || !this.#writer.inTransaction || this.#hooks.mustEnd()) this.#end()
+    else if (this.#line.waiting === 0) setImmediate(() => this.#endIdle(group))
     this.#line.release()
+  }
+
+  /** Whoever has a turn now ends the group later. */
+  #endIdle(group: Group | undefined): void {
+    if (this.#open === group && !this.#line.isHeld) this.#end()
   }
 
   /** Undoes a group that has only the member that fails. */
