@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { ManualClock } from '#platform/clock/clock.ts'
 import { controllerSuite } from '#platform/controllers/testing.ts'
+import { mortal } from '#platform/db/testing-deaths.ts'
 import { testDatabases } from '#platform/db/testing.ts'
 import { Managers } from '../manager/managers.ts'
 import { settingsOf } from '../manager/settings.ts'
@@ -14,7 +15,7 @@ for (const database of testDatabases()) {
   controllerSuite({
     name: `keystone.token-upkeep on ${database.name}`,
     make: async () => {
-      const db = await database.open({ migrations: [{ service: 'keystone', migrations }] })
+      const db = mortal(await database.open({ migrations: [{ service: 'keystone', migrations }] }))
       const clock = new ManualClock(10 * day)
       const managers = () => new Managers({ db, clock, masterKey: Buffer.alloc(32), settings: settingsOf({}) })
       const first = managers()
@@ -22,6 +23,7 @@ for (const database of testDatabases()) {
       await db.transaction((tx) => first.ground.news.revoke(tx, 'user:gone'))
       clock.advance(10 * day)
       await db.transaction((tx) => first.ground.news.revoke(tx, 'user:fresh'))
+      db.deaths.begin()
       return {
         db,
         controller: () => tokenUpkeep({ tokens: managers().tokens, db, clock }),
@@ -31,7 +33,8 @@ for (const database of testDatabases()) {
           const keys = await db.kysely.selectFrom('identity_token_key').select('number').orderBy('number').execute()
           assert.deepEqual(keys.map(({ number }) => number), [0, 1, 2], 'one rotation is enough')
         },
-        effects: () => [],
+        effects: () => [...db.deaths.written],
+        dieAfterEffect: (n) => db.deaths.dieBehind(n),
         close: () => db.close(),
       }
     },

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { controllerSuite, type ControllerBench } from '#platform/controllers/testing.ts'
 import type { AnyController } from '#platform/controllers/controller.ts'
 import { testDatabases } from '#platform/db/testing.ts'
+import type { TestDatabase } from '#platform/db/testing.ts'
+import { mortal } from '#platform/db/testing-deaths.ts'
+import type { MortalDatabase } from '#platform/db/testing-deaths.ts'
 import type { QuotaOwner } from '../facade.ts'
 import { historyList } from '../store/history.ts'
 import { openQuota, type QuotaBench } from '../testing.ts'
@@ -28,14 +31,17 @@ interface Case {
   assertDone(bench: QuotaBench): Promise<void>
 }
 
-const open = async (): Promise<QuotaBench> => {
-  const bench = await openQuota(database!, { org: null, t1: 'org', t2: 'org' })
+/** Its database dies when it is told to. */
+const open = async () => {
+  let db: MortalDatabase | undefined
+  const open: TestDatabase['open'] = async (options) => (db = mortal(await database!.open(options)))
+  const bench = await openQuota({ open }, { org: null, t1: 'org', t2: 'org' })
   await bench.front.ensureResource({ name: 'instances', service: 'compute', defaultLimit: 16 })
   for (const projectId of ['t1', 't2']) {
     const instances = { own: 8, lend: -1, borrow: projectId === 't2' ? 8 : 0 }
     await bench.front.setLimits({ projectId, limits: { instances } })
   }
-  return bench
+  return { bench, deaths: db!.deaths }
 }
 
 const take = (bench: QuotaBench, subject: string, projectId: string, instances: number, isKept: boolean) =>
@@ -223,8 +229,9 @@ const cases: Record<string, Case> = {
 
 for (const [name, { prepare, controller, assertDone }] of Object.entries(cases)) {
   const make = async (): Promise<ControllerBench> => {
-    const bench = await open()
+    const { bench, deaths } = await open()
     await prepare(bench)
+    deaths.begin()
     return {
       db: bench.db,
       controller: () => controller(bench),
@@ -232,7 +239,8 @@ for (const [name, { prepare, controller, assertDone }] of Object.entries(cases))
         await assertDone(bench)
         assert.deepEqual(await driftOf(bench.db, 10), [])
       },
-      effects: () => [],
+      effects: () => [...deaths.written],
+      dieAfterEffect: (n) => deaths.dieBehind(n),
       close: () => bench.db.close(),
     }
   }

@@ -94,8 +94,8 @@ export class Admission {
 
   /**
    * Makes the claim and counts it at every node that it spills to, and at every one that watches its subtree. If it is
-   * too much, what was kept for the project is free, too. What `isThere` fits in any case. `lost`: another took it while
-   * its counters were asked for, and they are held now.
+   * too much, what was kept for the project is free, too. What `isThere` fits in any case. `lost`: another took it
+   * while its counters were asked for, and they are held now.
    */
   async #enter(
     tx: Tx,

@@ -42,8 +42,8 @@ const sqliteCount = `
   where quota_cell.node = change.node and quota_cell.resource = change.resource`
 
 /**
- * What only a change of settings changes, or of the tree: a walk that was made on others is of no use. With the root and
- * the leaf among them, neither is one whose project has moved or got its first child meanwhile.
+ * What only a change of settings changes, or of the tree: a walk that was made on others is of no use. With the root
+ * and the leaf among them, neither is one whose project has moved or got its first child meanwhile.
  */
 const settings = [
   ...(['root_id', 'is_leaf', 'visible', 'private', 'bound', 'ceiling', 'lendable', 'borrow', 'watched'] as const),
