@@ -96,15 +96,15 @@ export async function projectDelete(executor: Executor, id: string): Promise<voi
   await executor.as<QuotaTables>().deleteFrom('quota_project').where('id', '=', id).execute()
 }
 
-export const holdingsOf = (executor: Executor, projectIds: readonly string[]): Promise<HoldingRow[]> =>
-  projectIds.length === 0
-    ? Promise.resolve([])
-    : executor
-        .as<QuotaTables>()
-        .selectFrom('quota_holding')
-        .selectAll()
-        .where('project_id', 'in', [...projectIds])
-        .execute()
+const holdingsByIds: StatementTexts = {
+  sqlite: 'select * from quota_holding where project_id in (select value from json_each(?1))',
+  postgresql: 'select * from quota_holding where project_id = any ($1)',
+}
+
+export async function holdingsOf(executor: Executor, projectIds: readonly string[]): Promise<HoldingRow[]> {
+  const list = executor.dialect === 'postgresql' ? projectIds : toJson(projectIds)
+  return projectIds.length === 0 ? [] : (await runStatement<HoldingRow>(executor, holdingsByIds, [list])).rows
+}
 
 export const holdingsOfRoot = (executor: Executor, rootId: string): Promise<HoldingRow[]> =>
   executor

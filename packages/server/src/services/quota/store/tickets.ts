@@ -41,17 +41,12 @@ export async function projectsWithTickets(executor: Executor, projectIds: readon
   return new Set(rows.map((row) => row.project_id))
 }
 
+const ofRoot = bothTexts(`
+  select quota_ticket.* from quota_ticket join quota_project on quota_project.id = quota_ticket.project_id
+  where quota_project.root_id = ? order by quota_ticket.created_at, quota_ticket.project_id`)
+
 export async function ticketsOfRoot(executor: Executor, rootId: string): Promise<StoredTicket[]> {
-  const rows = await executor
-    .as<QuotaTables>()
-    .selectFrom('quota_ticket')
-    .innerJoin('quota_project', 'quota_project.id', 'quota_ticket.project_id')
-    .selectAll('quota_ticket')
-    .where('quota_project.root_id', '=', rootId)
-    .orderBy('created_at')
-    .orderBy('quota_ticket.project_id')
-    .execute()
-  return rows.map(toTicket)
+  return (await runStatement<TicketRow>(executor, ofRoot, [rootId])).rows.map(toTicket)
 }
 
 export async function ticketsList(executor: Executor): Promise<StoredTicket[]> {
