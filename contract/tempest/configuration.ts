@@ -120,7 +120,7 @@ const volumes: Record<string, Section> = {
     clone: true,
     volume_revert: true,
     extend_attached_volume: true,
-    backup: false,
+    backup: true,
     manage_volume: false,
     manage_snapshot: false,
     multi_backend: false,

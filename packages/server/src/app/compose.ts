@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { createBoundBus } from './bus.ts'
+import { cinderPorts } from './cinder-ports.ts'
 import { glancePorts } from './glance-ports.ts'
 import { readOverrides } from './policy-files.ts'
 import type { Config } from './config.ts'
@@ -99,6 +100,7 @@ const depsFor = (
       ...section,
       ...(manifest.name === 'hosts' && { tokenText: cloudKeysOf(options).tokenText }),
       ...(manifest.name === 'glance' && { ports: glancePorts(options.dataDir) }),
+      ...(manifest.name === 'cinder' && { ports: cinderPorts(options.dataDir) }),
       ...options.extras?.[manifest.name],
     },
   }

@@ -143,6 +143,10 @@ const extensions: PolicyRule[] = [
 ]
 
 const rest: PolicyRule[] = [
+  ...named('backup:', reader, ['get_all', 'get']),
+  ...named('backup:', member, ['create', 'update', 'delete', 'restore']),
+  ...named('backup:', admin, ['backup_project_attribute']),
+  ...named('volume_extension:backup_admin_actions:', admin, ['reset_status', 'force_delete']),
   ...named('scheduler_extension:', admin, ['scheduler_stats:get_pools']),
   ...named('limits_extension:', reader, ['used_limits']),
   ...named('snapshot_extension:', member, ['snapshot_actions:update_snapshot_status']),

@@ -92,3 +92,16 @@ export interface VolumeStore {
   /** The workload is gone from this host, and its container with it: whatever it held is let go, and its slot. */
   clear(workloadId: string): Promise<void>
 }
+
+/** Where backups are kept, apart from hosts: byte strings by backup id. A write is all or nothing. */
+export interface BackupStore {
+  write(key: string, data: Readable): Promise<unknown>
+  /** Throws `notFound`. */
+  read(key: string): Promise<Readable>
+  /** Idempotent. */
+  remove(key: string): Promise<void>
+}
+
+export interface CinderPorts {
+  backups: BackupStore
+}

@@ -3,6 +3,7 @@ import { defineService } from '#platform/api-kit/service.ts'
 import type { ServiceDeps } from '#services/deps.ts'
 import { absentRoutes } from './api/absent.ts'
 import { attachmentRoutes } from './api/attachments.ts'
+import { backupRoutes } from './api/backups.ts'
 import type { CinderApi } from './api/cinder-api.ts'
 import { defaultTypeRoutes, encryptionRoutes } from './api/default-types.ts'
 import { messageRoutes } from './api/messages.ts'
@@ -16,10 +17,12 @@ import { volumeActionRoutes } from './api/volume-actions.ts'
 import { metadataRoutes } from './api/volume-metadata.ts'
 import { volumeRoutes } from './api/volumes.ts'
 import { versionMax, versionMin, versionRoutes } from './api/versions.ts'
+import { runBackups } from './controllers/run-backups.ts'
 import { runSnapshots } from './controllers/run-snapshots.ts'
 import { runVolumes } from './controllers/run-volumes.ts'
 import type { CinderFacade } from './facade.ts'
 import { Attachments } from './manager/attachments.ts'
+import { Backups } from './manager/backups.ts'
 import { Connections } from './manager/connections.ts'
 import { CinderFront } from './manager/front.ts'
 import { VolumeHosts } from './manager/hosts.ts'
@@ -35,6 +38,7 @@ import { VolumeActions } from './manager/volume-actions.ts'
 import { VolumeCreate } from './manager/volume-create.ts'
 import { Volumes } from './manager/volumes.ts'
 import { policies } from './policies.ts'
+import type { CinderPorts } from './ports.ts'
 import { migrations } from './store/migrations.ts'
 
 const routes = [
@@ -49,6 +53,7 @@ const routes = [
   qosRoutes,
   transferRoutes,
   messageRoutes,
+  backupRoutes,
   attachmentRoutes,
   quotaRoutes,
   limitRoutes,
@@ -74,6 +79,7 @@ const managers = (deps: ServiceDeps) => {
     qos: new QosSpecs(deps),
     transfers: new Transfers(deps, volumes),
     messages: new Messages(deps),
+    backups: new Backups(deps, volumes, create),
     hosts: new VolumeHosts(deps),
     keystone: deps.facades.keystone,
   }
@@ -100,11 +106,12 @@ export const cinder = defineService<CinderApi, CinderFacade, ServiceDeps>({
   migrations,
   create: (deps) => {
     const { api, facade } = managers(deps)
-    const work = { ...deps, choosing: api.hosts, messages: api.messages }
+    const { backups } = deps.config.ports as CinderPorts
+    const work = { ...deps, choosing: api.hosts, messages: api.messages, backups }
     return {
       api,
       facade,
-      controllers: [runVolumes(work), runSnapshots(work)],
+      controllers: [runVolumes(work), runSnapshots(work), runBackups(work)],
       seed: async () => {
         await api.types.seed()
         await api.quotas.declare()

@@ -6,7 +6,7 @@ import { AnyQuery } from './manners.ts'
 import { Anything } from './shapes.ts'
 
 interface Absent {
-  /** `backups`: the collection, and the key of its list. */
+  /** `groups`: the collection, and the key of its list. */
   path: string
   key: string
   word: string
@@ -16,13 +16,6 @@ interface Absent {
 }
 
 const all: Absent[] = [
-  {
-    path: '/backups',
-    key: 'backups',
-    word: 'Backup',
-    reason: 'Backups of volumes are not kept here: upload the volume as an image instead.',
-    listPolicy: 'volume:get_all',
-  },
   {
     path: '/groups',
     key: 'groups',

@@ -1,6 +1,7 @@
 /** What Cinder's handlers receive: its managers, by what they are about. */
 import type { CinderParts } from '../manager/parts.ts'
 import type { Attachments } from '../manager/attachments.ts'
+import type { Backups } from '../manager/backups.ts'
 import type { Connections } from '../manager/connections.ts'
 import type { Messages } from '../manager/messages.ts'
 import type { QosSpecs } from '../manager/qos.ts'
@@ -23,6 +24,7 @@ export interface CinderApi {
   quotas: Quotas
   transfers: Transfers
   messages: Messages
+  backups: Backups
   hosts: VolumeHosts
   keystone: CinderParts['facades']['keystone']
 }

@@ -51,7 +51,7 @@ type NewFields = {
 }
 
 /** What upstream knows and this cloud does not have, each with its reason. */
-const refuseAbsent = ({ group_id, consistencygroup_id, backup_id, multiattach }: NewFields): void => {
+const refuseAbsent = ({ group_id, consistencygroup_id, multiattach }: NewFields): void => {
   if (isTrue(multiattach)) {
     throw badRequest(
       'multiattach parameter has been removed. The default behavior is to use multiattach enabled volume types. ' +
@@ -62,7 +62,6 @@ const refuseAbsent = ({ group_id, consistencygroup_id, backup_id, multiattach }:
   }
   if (group_id || consistencygroup_id)
     throw badRequest('Groups of volumes are not kept here: leave group_id out.', { field: 'group_id' })
-  if (backup_id) throw badRequest('Backups are not kept here: leave backup_id out.', { field: 'backup_id' })
 }
 
 /** The last of the sources wins nothing: each that is named is used alone. */
@@ -127,9 +126,13 @@ export const volumeRoutes: Route<CinderApi>[] = [
     body: NewVolumeBody,
     reply: { status: 202, schema: T.Object({ volume: VolumeView }) },
     errors: [404, 413],
-    handler: async (cinder, ctx, { body }) => ({
-      volume: volumeMade(ctx, await cinder.volumes.create(ctx, orderOf(ctx, body.volume as NewFields))),
-    }),
+    handler: async (cinder, ctx, { body }) => {
+      const asked = body.volume as NewFields
+      const order = orderOf(ctx, asked)
+      const backupId: string | undefined = (atLeast(ctx, '3.47') && asked.backup_id) || undefined
+      const made = backupId ? cinder.backups.volumeOf(ctx, backupId, order) : cinder.volumes.create(ctx, order)
+      return { volume: volumeMade(ctx, await made) }
+    },
   }),
   listRoute('volumes.list', '/volumes', volumeSummary),
   listRoute('volumes.detail', '/volumes/detail', volumeDetail),

@@ -1,13 +1,16 @@
 /** The loops: volumes and snapshots become what their rows ask for, whenever the process dies. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { controllerSuite } from '#platform/controllers/testing.ts'
 import { testDatabases } from '#platform/db/testing.ts'
 import { badRequest, unavailable } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
+import { backupFetch } from '../store/backups.ts'
 import { snapshotFetch } from '../store/snapshots.ts'
 import { volumeFetch } from '../store/volumes.ts'
 import { CinderBench } from '../testing/cinder-bench.ts'
+import { runBackups } from './run-backups.ts'
 import { runSnapshots } from './run-snapshots.ts'
 import { runVolumes } from './run-volumes.ts'
 
@@ -40,6 +43,13 @@ controllerSuite({
       charges: [{ subject: 'claim', amounts: { volumes: 1 } }],
     })
     bench.quota.held.set('claim', { volumes: 1 })
+    const kept = await bench.backup({ volumeId: source.id, status: 'restoring' })
+    bench.backups.set(kept.id, gzipSync('from the backup'))
+    const emptied = { do: 'restore' as const, backupId: kept.id }
+    const restored = await bench.stored({ status: 'restoring-backup', task: emptied }, 'before')
+    const made = await bench.backup({ volumeId: '', status: 'creating' })
+    const order = { do: 'backup' as const, backupId: made.id, snapshotId: null }
+    const saved = await bench.stored({ status: 'backing-up', previousStatus: 'in-use', task: order }, 'saved')
     return {
       db: bench.db,
       controller: () => runVolumes(bench.work()),
@@ -60,6 +70,10 @@ controllerSuite({
         assert.deepEqual([near.kept.has(moved.id), far.kept.get(moved.id)!.data.toString()], [false, 'moved'])
         assert.equal(await volumeFetch(bench.db, gone.id), undefined)
         assert.deepEqual([near.kept.has(gone.id), bench.quota.held.has('claim')], [false, false])
+        assert.deepEqual([(await seen(restored.id)).status, bytes(restored.id)], ['available', 'from the backup'])
+        assert.deepEqual([(await seen(saved.id)).status, near.kept.has(made.id)], ['in-use', false])
+        assert.equal(gunzipSync(bench.backups.get(made.id)!).toString(), 'saved')
+        for (const { id } of [kept, made]) assert.equal((await backupFetch(bench.db, id))!.status, 'available')
       },
       close: () => bench.db.close(),
     }
@@ -90,6 +104,27 @@ controllerSuite({
         assert.equal(bench.stores.near.kept.get(taken.id)!.data.toString(), 'then')
         assert.equal(await snapshotFetch(bench.db, gone.id), undefined)
         assert.deepEqual([bench.stores.near.kept.has(gone.id), bench.quota.held.size], [false, 0])
+      },
+      close: () => bench.db.close(),
+    }
+  },
+})
+
+controllerSuite({
+  name: 'cinder.backups',
+  make: async () => {
+    const bench = await CinderBench.open(database)
+    const gone = await bench.backup({ volumeId: 'v', status: 'deleting', task: 'delete' })
+    bench.backups.set(gone.id, Buffer.from('x'))
+    bench.quota.held.set(`cinder:backup:${gone.id}`, { backups: 1 })
+    return {
+      db: bench.db,
+      controller: () => runBackups(bench.work()),
+      effects: () => bench.effects(),
+      dieAfterEffect: (n) => (bench.diary.deathAt = n),
+      assertDone: async () => {
+        assert.equal(await backupFetch(bench.db, gone.id), undefined)
+        assert.deepEqual([bench.backups.size, bench.quota.held.size], [0, 0])
       },
       close: () => bench.db.close(),
     }

@@ -1,21 +1,26 @@
 /** What hosts do for volumes, one kind of work each. All of it may be done again after a crash at any point. */
+import { pipeline } from 'node:stream/promises'
+import { PassThrough, type Readable } from 'node:stream'
+import { createGunzip, createGzip } from 'node:zlib'
 import { unavailable } from '#platform/errors/errors.ts'
 import type { Tx } from '#platform/db/database.ts'
-import type { DiskFormat, NewVolume, VolumeOrigin, VolumeStore } from '../ports.ts'
+import type { BackupStore, DiskFormat, NewVolume, VolumeOrigin, VolumeStore } from '../ports.ts'
 import { giveBack } from '../manager/charges.ts'
 import type { VolumeHosts } from '../manager/hosts.ts'
 import type { MessageAction, Messages } from '../manager/messages.ts'
 import { bytesPerGiB, type Volume, type VolumeTask } from '../manager/model.ts'
 import type { CinderParts } from '../manager/parts.ts'
 import { extendSubject } from '../manager/quota-words.ts'
+import { backupTryMove } from '../store/backups.ts'
 import { snapshotTryMove } from '../store/snapshots.ts'
 import { transfersForget } from '../store/transfers.ts'
 import { typeFetch } from '../store/types.ts'
 import { volumeDelete, volumeHost, volumeTryMove, volumeUpdate } from '../store/volumes.ts'
-import type { VolumeEvent } from '../states/volume.ts'
+import type { BackupEvent, VolumeEvent } from '../states/volume.ts'
 
 export interface WorkParts extends CinderParts {
   choosing: VolumeHosts
+  backups: BackupStore
   messages: Messages
 }
 
@@ -35,6 +40,8 @@ export class VolumeWork {
     if (task.do === 'upload') return this.#upload(volume, task)
     if (task.do === 'revert') return this.#revert(volume, task)
     if (task.do === 'move') return this.#move(volume, task)
+    if (task.do === 'backup') return this.#backup(volume, task)
+    if (task.do === 'restore') return this.#restore(volume, task)
     return this.#delete(volume)
   }
 
@@ -100,6 +107,34 @@ export class VolumeWork {
     })
   }
 
+  /** Of a moment: a snapshot of the host is held under the backup's id while its bytes are read. */
+  async #backup(volume: Volume, { backupId, snapshotId }: Task<'backup'>): Promise<void> {
+    const store = this.#storeOf(volume)
+    if (snapshotId === null) await store.snapshotCreate({ id: backupId, volumeId: volume.id })
+    await this.#parts.backups.write(backupId, packed(await store.read(snapshotId ?? backupId)))
+    if (snapshotId === null) await store.snapshotRemove(backupId)
+    await this.#settle(volume, {}, (tx) => this.#backupMove(tx, backupId, 'created'))
+  }
+
+  /** What the volume held goes first, and the row says so: it is never taken for what the backup has. */
+  async #restore(volume: Volume, task: Task<'restore'>): Promise<void> {
+    const hostName = volume.hostName ?? (await this.#choose(volume))
+    if (hostName === undefined) return
+    const store = this.#store(hostName)
+    if (!task.emptied) {
+      await store.remove(volume.id)
+      await this.#parts.db.transaction((tx) => volumeUpdate(tx, volume.id, { task: { ...task, emptied: true } }))
+    }
+    const data = await this.#parts.backups.read(task.backupId)
+    await store.createFrom(newVolume(volume), unpacked(data), 'raw')
+    await this.#settle(volume, {}, (tx) => this.#backupMove(tx, task.backupId, 'restored'))
+  }
+
+  #backupMove(tx: Tx, id: string, event: BackupEvent, failReason?: string): Promise<boolean> {
+    const updatedAt = this.#parts.clock.now()
+    return backupTryMove(tx, id, event, { updatedAt, ...(failReason !== undefined && { failReason }) })
+  }
+
   async #delete(volume: Volume): Promise<void> {
     const { hostName, id, projectId, charges } = volume
     if (hostName !== null && this.#isKnown(hostName)) await this.#store(hostName).remove(id)
@@ -153,12 +188,15 @@ export class VolumeWork {
   async fail(volume: Volume, task: VolumeTask, reason: string): Promise<void> {
     const { facades, messages } = this.#parts
     if (task.do === 'upload') await facades.glance.snapshotFail(task.image.id)
+    if (task.do === 'backup' && task.snapshotId === null) await this.#storeOf(volume).snapshotRemove(task.backupId)
     const about = { projectId: volume.projectId, resourceType: 'VOLUME' as const, resourceId: volume.id }
     const action = failedAction(volume, task)
     await this.#finish(volume, failedEvent(volume, task), {}, async (tx) => {
       await messages.tell(tx, about, action, reason)
       if (task.do === 'extend') await this.#giveGrowthBack(tx, volume, task)
       if (task.do === 'revert') await snapshotTryMove(tx, task.snapshotId, 'restored')
+      if (task.do === 'backup') await this.#backupMove(tx, task.backupId, 'failed', reason)
+      if (task.do === 'restore') await this.#backupMove(tx, task.backupId, 'restored', reason)
     })
   }
 
@@ -171,6 +209,15 @@ export class VolumeWork {
 
 const newVolume = ({ id, sizeGiB }: Volume): NewVolume => ({ id, sizeBytes: sizeGiB * bytesPerGiB })
 
+/** Most of a volume is zeros: they take next to nothing when packed. What fails on the way ends the reader. */
+const through = (from: Readable, by: NodeJS.ReadWriteStream): Readable => {
+  const out = new PassThrough()
+  pipeline(from, by, out).catch((error: Error) => out.destroy(error))
+  return out
+}
+const packed = (data: Readable): Readable => through(data, createGzip({ level: 1 }))
+const unpacked = (data: Readable): Readable => through(data, createGunzip())
+
 const originOf = ({ snapshotId, sourceId }: Volume): VolumeOrigin => {
   if (snapshotId !== null) return { kind: 'snapshot', snapshotId }
   return sourceId === null ? { kind: 'blank' } : { kind: 'volume', volumeId: sourceId }
@@ -179,6 +226,7 @@ const originOf = ({ snapshotId, sourceId }: Volume): VolumeOrigin => {
 const failedEvent = (volume: Volume, task: VolumeTask): VolumeEvent => {
   if (task.do === 'create' || task.do === 'revert') return 'failed'
   if (task.do === 'extend') return 'extendFailed'
+  if (task.do === 'restore') return 'restoreFailed'
   if (task.do === 'delete') return 'deleteFailed'
   return volume.previousStatus === 'in-use' ? 'settledInUse' : 'settledFree'
 }

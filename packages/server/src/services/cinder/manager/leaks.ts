@@ -3,6 +3,7 @@ import type { Executor } from '#platform/db/database.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
 import type { VolumeLeak } from '../facade.ts'
 import type { StoredVolume, VolumeStore } from '../ports.ts'
+import { backupFetch } from '../store/backups.ts'
 import { snapshotFetch } from '../store/snapshots.ts'
 import { volumeFetch } from '../store/volumes.ts'
 import type { CinderParts } from './parts.ts'
@@ -62,7 +63,11 @@ export class Leaks {
     host: string,
     { kind, id }: Pick<StoredVolume, 'kind' | 'id'>,
   ): Promise<boolean> {
-    if (kind === 'snapshot') return (await snapshotFetch(executor, id))?.hostName === host
+    if (kind === 'snapshot') {
+      // A backup holds its moment under its own id while it is made.
+      const isHeld = (await backupFetch(executor, id))?.status === 'creating'
+      return isHeld || (await snapshotFetch(executor, id))?.hostName === host
+    }
     const volume = await volumeFetch(executor, id)
     if (!volume) return false
     const { task } = volume

@@ -10,6 +10,10 @@ export type VolumeTask =
   | { do: 'revert'; snapshotId: string }
   /** `from` is set once the bytes are at `hostName`: what is left there is to be taken away. */
   | { do: 'move'; hostName: string; from?: string }
+  /** Of the volume as it is now, or of a snapshot of it. */
+  | { do: 'backup'; backupId: string; snapshotId: string | null }
+  /** `emptied` is set once what the volume held is gone. */
+  | { do: 'restore'; backupId: string; emptied?: boolean }
   | { do: 'delete' }
 
 /** The record of the image that a volume becomes. */
@@ -71,6 +75,33 @@ export interface Snapshot {
   typeId: string
   hostName: string | null
   metadata: Record<string, string>
+  createdAt: number
+  updatedAt: number
+}
+
+export type BackupStatus =
+  'creating' | 'available' | 'restoring' | 'deleting' | 'error' | 'error_deleting' | 'deleted'
+
+/** A volume's bytes at one moment, kept apart from its host. */
+export interface Backup {
+  id: string
+  volumeId: string
+  snapshotId: string | null
+  projectId: string
+  userId: string
+  name: string
+  description: string
+  container: string
+  sizeGiB: number
+  status: BackupStatus
+  task: 'delete' | null
+  tries: number
+  failReason: string | null
+  /** What the volume was besides its bytes: a volume made of the backup is so too. */
+  volume: Pick<Volume, 'name' | 'description' | 'metadata' | 'imageMetadata' | 'bootable'>
+  metadata: Record<string, string>
+  /** The moment that it shows. */
+  dataAt: number
   createdAt: number
   updatedAt: number
 }

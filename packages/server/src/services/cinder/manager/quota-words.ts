@@ -53,6 +53,10 @@ export const snapshotAmounts = (sizeGiB: number, typeName: string): Record<strin
   [`gigabytes_${typeName}`]: sizeGiB,
 })
 
+export const backupPrefix = 'cinder:backup:'
+export const backupSubject = (id: string): string => backupPrefix + id
+export const backupAmounts = (sizeGiB: number): Record<string, number> => ({ backups: 1, backup_gigabytes: sizeGiB })
+
 export const exceedsPerVolume = (sizeGiB: number, limit: number): Refusal =>
   overLimit(`Requested volume size ${sizeGiB}G is larger than maximum allowed limit ${limit}G.`, {
     reason: 'PER_VOLUME',
@@ -69,8 +73,12 @@ const inWords = (error: Refusal, amounts: Amounts): Refusal => {
   const name = String(resource)
   if (name.includes('gigabytes')) {
     const consumed = typeof used === 'number' ? used + (reserved ?? 0) : undefined
+    const what =
+      name === 'backup_gigabytes'
+        ? 'backup exceeds allowed Backup gigabytes'
+        : `volume or snapshot exceeds allowed ${name}`
     return overLimit(
-      `Requested volume or snapshot exceeds allowed ${name} quota. Requested ${asked ?? amounts[name]}G, ` +
+      `Requested ${what} quota. Requested ${asked ?? amounts[name]}G, ` +
         `quota is ${told(limit)}G and ${told(consumed)}G has been consumed. ${error.message}`,
       error.details,
       error,

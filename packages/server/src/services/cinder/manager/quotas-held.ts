@@ -1,11 +1,19 @@
 /** What volumes and snapshots hold of quota by Cinder's own account, so that quota can be recounted from it. */
 import type { Executor } from '#platform/db/database.ts'
 import type { HeldByRow, QuotaOwner } from '#services/quota/facade.ts'
+import { backupFetch, backupIdsAfter } from '../store/backups.ts'
 import { snapshotFetch, snapshotIdsAfter } from '../store/snapshots.ts'
 import { typeFetch } from '../store/types.ts'
 import { volumeFetch, volumeIdsAfter } from '../store/volumes.ts'
 import type { CinderParts } from './parts.ts'
-import { snapshotAmounts, snapshotPrefix, volumeAmounts, volumePrefix } from './quota-words.ts'
+import {
+  backupAmounts,
+  backupPrefix,
+  snapshotAmounts,
+  snapshotPrefix,
+  volumeAmounts,
+  volumePrefix,
+} from './quota-words.ts'
 
 const typeName = async (executor: Executor, typeId: string): Promise<string> =>
   (await typeFetch(executor, typeId))?.name ?? typeId
@@ -26,6 +34,11 @@ const snapshotHeld = async (executor: Executor, id: string): Promise<HeldByRow |
   return { key: id, projectId, amounts: snapshotAmounts(sizeGiB, await typeName(executor, typeId)) }
 }
 
+const backupHeld = async (executor: Executor, id: string): Promise<HeldByRow | undefined> => {
+  const backup = await backupFetch(executor, id)
+  return backup && { key: id, projectId: backup.projectId, amounts: backupAmounts(backup.sizeGiB) }
+}
+
 const ownerOf = (
   { db }: Pick<CinderParts, 'db'>,
   prefix: string,
@@ -44,4 +57,5 @@ const ownerOf = (
 export const volumesHeld = (parts: Pick<CinderParts, 'db'>): QuotaOwner[] => [
   ownerOf(parts, volumePrefix, volumeIdsAfter, volumeHeld),
   ownerOf(parts, snapshotPrefix, snapshotIdsAfter, snapshotHeld),
+  ownerOf(parts, backupPrefix, backupIdsAfter, backupHeld),
 ]

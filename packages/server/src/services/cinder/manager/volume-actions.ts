@@ -1,7 +1,7 @@
 /** What a volume's owner asks to be done with it: grow, change its type, go back, become an image. */
 import type { RequestContext } from '#platform/auth/context.ts'
 import type { Tx } from '#platform/db/database.ts'
-import { badRequest, conflict } from '#platform/errors/errors.ts'
+import { badRequest, conflict, unavailable } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
 import { attachmentsOfVolume } from '../store/attachments.ts'
 import { snapshotsOfVolume, snapshotTryMove } from '../store/snapshots.ts'
@@ -181,20 +181,19 @@ export class VolumeActions {
   async moveIn(tx: Tx, volume: Volume, hostName: string): Promise<void> {
     if (volume.task?.do === 'move' && volume.task.hostName === hostName) return
     if (volume.task === null && volume.hostName === hostName) return
-    const snapshots = await snapshotsOfVolume(tx, volume.id)
-    const isFree = ['available', 'reserved'].includes(volume.status) && volume.task === null
-    if (!isFree || snapshots.length > 0) {
-      throw invalidVolume(
-        `Volume ${volume.id} status must be available or reserved, must not be migrating or have snapshots, and ` +
-          `destination host must be different than the current one. It is ${volume.status} on ` +
-          `${volume.hostName ?? 'no host'} with ${snapshots.length} snapshots.`,
-      )
-    }
+    assertMovable(volume, (await snapshotsOfVolume(tx, volume.id)).length)
+    if (this.#parts.hosts.find(hostName) === undefined && this.#isKnown(hostName))
+      throw unavailable(`Host ${hostName} cannot be reached now`)
     if (this.#parts.hosts.find(hostName)?.volumes === undefined)
       throw badRequest(`Invalid host: No available service named '${hostName}'`, { field: 'host' })
     const task: VolumeTask = { do: 'move', hostName }
     if (volume.status === 'available') return this.#order(tx, volume, 'moving', task)
     await this.#write(tx, volume.id, { task, previousStatus: volume.status })
+  }
+
+  /** It joined once: after a start, hosts are linked one by one. */
+  #isKnown(hostName: string): boolean {
+    return this.#parts.hosts.known?.().some(({ name }) => name === hostName) ?? false
   }
 
   async #order(
@@ -227,6 +226,16 @@ export class VolumeActions {
       return (await volumeFetch(tx, id))!
     })
   }
+}
+
+const assertMovable = (volume: Volume, snapshots: number): void => {
+  const isFree = ['available', 'reserved'].includes(volume.status) && volume.task === null
+  if (isFree && snapshots === 0) return
+  throw invalidVolume(
+    `Volume ${volume.id} status must be available or reserved, must not be migrating or have snapshots, and ` +
+      `destination host must be different than the current one. It is ${volume.status} on ` +
+      `${volume.hostName ?? 'no host'} with ${snapshots} snapshots.`,
+  )
 }
 
 const assertStatus = (volume: Volume, states: string[], sentence: (wanted: string) => string): void => {

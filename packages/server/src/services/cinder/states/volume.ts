@@ -90,6 +90,20 @@ export const snapshotMachine = defineMachine({
   },
 })
 
+export const backupMachine = defineMachine({
+  name: 'volume-backup',
+  initial: 'creating',
+  table: {
+    creating: { created: 'available', failed: 'error', deleteForced: 'deleting' },
+    available: { restoring: 'restoring', deleteAsked: 'deleting', deleteForced: 'deleting' },
+    restoring: { restored: 'available', deleteForced: 'deleting' },
+    error: { deleteAsked: 'deleting', deleteForced: 'deleting' },
+    deleting: { deleteForced: 'deleting', deleteFailed: 'error_deleting', removed: 'deleted' },
+    error_deleting: { deleteForced: 'deleting' },
+    deleted: {},
+  },
+})
+
 export const attachmentMachine = defineMachine({
   name: 'volume-attachment',
   initial: 'reserved',
@@ -103,4 +117,5 @@ export const attachmentMachine = defineMachine({
 
 export type VolumeEvent = (typeof volumeMachine)['events'][number]
 export type SnapshotEvent = (typeof snapshotMachine)['events'][number]
+export type BackupEvent = (typeof backupMachine)['events'][number]
 export type AttachmentEvent = (typeof attachmentMachine)['events'][number]

@@ -33,6 +33,7 @@ export const migrations = [
       await progress.addColumn('progress', 'text', (column) => column.notNull().defaultTo('100%')).execute()
     },
   }),
+  defineMigration({ id: '0003-backups', up: ({ schema }) => backupsUp(schema) }),
 ]
 
 type Schema = Kysely<any>['schema']
@@ -137,6 +138,36 @@ const snapshotsUp = async (schema: Schema): Promise<void> => {
     .columns(['project_id', 'created_at'])
     .execute()
   await schema.createIndex('cinder_snapshot_task').on('cinder_snapshot').column('task').execute()
+}
+
+const backupsUp = async (schema: Schema): Promise<void> => {
+  await schema
+    .createTable('cinder_backup')
+    .addColumn('id', ...id)
+    .addColumn('volume_id', ...text)
+    .addColumn('snapshot_id', ...text)
+    .addColumn('project_id', ...text)
+    .addColumn('user_id', ...text)
+    .addColumn('name', ...text)
+    .addColumn('description', ...text)
+    .addColumn('container', ...text)
+    .addColumn('size', ...integer)
+    .addColumn('status', ...text)
+    .addColumn('task', ...optionalText)
+    .addColumn('tries', ...integer)
+    .addColumn('fail_reason', ...optionalText)
+    .addColumn('volume', ...json)
+    .addColumn('metadata', ...json)
+    .addColumn('data_at', ...time)
+    .addColumn('created_at', ...time)
+    .addColumn('updated_at', ...time)
+    .execute()
+  await schema
+    .createIndex('cinder_backup_project')
+    .on('cinder_backup')
+    .columns(['project_id', 'created_at'])
+    .execute()
+  await schema.createIndex('cinder_backup_task').on('cinder_backup').column('task').execute()
 }
 
 const attachmentsUp = async (schema: Schema): Promise<void> => {

@@ -51,6 +51,27 @@ export interface SnapshotRow {
   updated_at: number
 }
 
+export interface BackupRow {
+  id: string
+  volume_id: string
+  snapshot_id: string
+  project_id: string
+  user_id: string
+  name: string
+  description: string
+  container: string
+  size: number
+  status: string
+  task: string | null
+  tries: number
+  fail_reason: string | null
+  volume: string
+  metadata: string
+  data_at: number
+  created_at: number
+  updated_at: number
+}
+
 export interface AttachmentRow {
   id: string
   volume_id: string
@@ -129,6 +150,7 @@ export interface SettingRow {
 export interface CinderTables {
   cinder_volume: VolumeRow
   cinder_snapshot: SnapshotRow
+  cinder_backup: BackupRow
   cinder_attachment: AttachmentRow
   cinder_type: TypeRow
   cinder_type_access: TypeAccessRow

@@ -1,5 +1,6 @@
 /** Cinder's rooms over a private database, with neighbours in memory that tell what was done to them. */
 import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { ManualClock } from '#platform/clock/clock.ts'
 import type { Database } from '#platform/db/database.ts'
 import type { TestDatabase } from '#platform/db/testing.ts'
@@ -11,11 +12,12 @@ import type { Amounts } from '#services/quota/facade.ts'
 import type { WorkParts } from '../controllers/volume-work.ts'
 import { VolumeHosts } from '../manager/hosts.ts'
 import { Messages } from '../manager/messages.ts'
-import type { Snapshot, Volume } from '../manager/model.ts'
+import type { Backup, Snapshot, Volume } from '../manager/model.ts'
 import type { CinderParts } from '../manager/parts.ts'
 import { Quotas } from '../manager/quotas.ts'
 import { Types } from '../manager/types.ts'
 import { migrations } from '../store/migrations.ts'
+import { backupInsert } from '../store/backups.ts'
 import { snapshotInsert } from '../store/snapshots.ts'
 import { volumeInsert } from '../store/volumes.ts'
 
@@ -27,6 +29,13 @@ interface Diary {
   deathAt: number
 }
 
+const note = (diary: Diary, effect: string): void => {
+  diary.effects.push(effect)
+  if (diary.effects.length !== diary.deathAt) return
+  diary.deathAt = 0
+  throw new Error(`the process died after "${effect}"`)
+}
+
 /** Tells each change that it makes, once it is made. Reads give what was written, without the zeros after it. */
 class TellingStore extends FakeVolumeStore {
   readonly #diary: Diary
@@ -36,10 +45,7 @@ class TellingStore extends FakeVolumeStore {
   }
 
   #did(effect: string): void {
-    this.#diary.effects.push(effect)
-    if (this.#diary.effects.length !== this.#diary.deathAt) return
-    this.#diary.deathAt = 0
-    throw new Error(`the process died after "${effect}"`)
+    note(this.#diary, effect)
   }
 
   override async read(id: string): Promise<Readable> {
@@ -106,6 +112,7 @@ export class CinderBench {
   readonly stores = { near: new TellingStore(this.diary), far: new TellingStore(this.diary) }
   readonly quota = new CountingQuota()
   readonly images = new Map<string, string>()
+  readonly backups = new Map<string, Buffer>()
   readonly db: Database
   readonly parts: CinderParts
 
@@ -145,12 +152,35 @@ export class CinderBench {
     }
   }
 
+  /** Packed bytes by backup id; each write and removal is an effect. */
+  readonly #backups = {
+    write: async (id: string, data: Readable) => {
+      const isNew = !this.backups.has(id)
+      const bytes = await buffer(data)
+      this.backups.set(id, bytes)
+      if (isNew) this.did(`back up ${id}`)
+    },
+    read: async (id: string) => Readable.from([this.backups.get(id)!]),
+    remove: async (id: string) => {
+      if (this.backups.delete(id)) this.did(`remove ${id}`)
+    },
+  }
+
   get types(): Types {
     return new Types(this.parts, new Quotas(this.parts))
   }
 
   work(): WorkParts {
-    return { ...this.parts, choosing: new VolumeHosts(this.parts), messages: new Messages(this.parts) }
+    return {
+      ...this.parts,
+      choosing: new VolumeHosts(this.parts),
+      messages: new Messages(this.parts),
+      backups: this.#backups,
+    }
+  }
+
+  did(effect: string): void {
+    note(this.diary, effect)
   }
 
   effects(): string[] {
@@ -178,6 +208,19 @@ export class CinderBench {
     const kept = { kind: 'volume' as const, sizeBytes: volume.sizeGiB * 2 ** 30, data: Buffer.from(text) }
     this.stores[volume.hostName as 'near'].kept.set(volume.id, kept)
     return volume
+  }
+
+  async backup(fields: Partial<Backup> & { volumeId: string }): Promise<Backup> {
+    const at = this.clock.now()
+    const volume = { name: 'v', description: '', metadata: {}, imageMetadata: null, bootable: false }
+    const backup: Backup = {
+      ...{ id: uuid(), snapshotId: null, projectId, userId: 'u', name: 'b', description: '', container: 'c' },
+      ...{ sizeGiB: 1, status: 'available', task: null, tries: 0, failReason: null, volume, metadata: {} },
+      ...{ dataAt: at, createdAt: at, updatedAt: at },
+      ...fields,
+    }
+    await this.db.transaction((tx) => backupInsert(tx, backup))
+    return backup
   }
 
   async snapshot(fields: Partial<Snapshot> & { volumeId: string }): Promise<Snapshot> {

@@ -14,6 +14,8 @@ const triesMax = 1_500
 const underWay = new Set([
   'creating',
   'downloading',
+  'backing-up',
+  'restoring-backup',
   'extending',
   'uploading',
   'reverting',
