@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { startTestEngine, type TestEngine } from '../../packages/server/src/drivers/docker/testing.ts'
+import { loopsOf } from '../../packages/server/src/drivers/volumes/loops.ts'
 import { eventually } from './eventually.ts'
 import { runProgram } from './run-program.ts'
 
@@ -149,6 +150,9 @@ export class HostsLab {
     }
     for (const name of this.#namespaces) await tried('ip', ['netns', 'delete', name])
     await tried('ip', ['link', 'delete', `${this.#id}w`])
+    await tried('umount', ['--recursive', '--lazy', this.directory])
+    for (const { device } of loopsOf().filter(({ file }) => file.startsWith(this.directory)))
+      await tried('losetup', ['--detach', device])
     rmSync(this.directory, { recursive: true, force: true })
   }
 
@@ -175,6 +179,9 @@ export class HostsLab {
 
   async #layWires(): Promise<void> {
     mkdirSync(this.dataDir, { recursive: true })
+    // What an agent mounts in its own directory, its engine sees, as on a machine of their own.
+    await run('mount', ['--bind', this.directory, this.directory])
+    await run('mount', ['--make-shared', this.directory])
     writeFileSync(join(this.dataDir, 'quaystone.yaml'), `publicUrl: ${this.url}\n`)
     const fabric = await this.#namespace('fab')
     await run('ip', ['-n', fabric, 'link', 'add', 'name', 'fab', 'type', 'bridge', 'forward_delay', '0'])
@@ -195,8 +202,10 @@ export class HostsLab {
   async #keeper(name: string, namespace: string): Promise<ChildProcess> {
     const own = join(this.directory, `run-${name}`)
     mkdirSync(own)
-    const script = 'mount --bind "$0" /run && echo ready && exec sleep infinity'
-    const command = [`--net=${namespace}`, 'unshare', '--mount', 'sh', '-c', script, own]
+    const alone = 'mount --make-private / && { mount --make-private /run 2>/dev/null || :; }'
+    const script = `${alone} && mount --bind "$0" /run && echo ready && exec sleep infinity`
+    const unshare = ['unshare', '--mount', '--propagation', 'unchanged']
+    const command = [`--net=${namespace}`, ...unshare, 'sh', '-c', script, own]
     const keeper = spawn('nsenter', command, { detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
     await once(keeper.stdout!, 'data')
     return keeper

@@ -79,8 +79,10 @@ exec "$@"
 
 async function startDaemon(dir: string, options: TestEngineOptions): Promise<ChildProcess> {
   const { dockerd = 'dockerd', binDir, args = [], netns } = options
+  // What is shared outside is seen inside, and nothing of its own gets out.
+  const mounts = ['--mount', '--propagation', 'slave']
   const namespaces =
-    netns === undefined ? ['unshare', '--net', '--mount'] : ['nsenter', `--net=${netns}`, 'unshare', '--mount']
+    netns === undefined ? ['unshare', '--net', ...mounts] : ['nsenter', `--net=${netns}`, 'unshare', ...mounts]
   const flags = [
     '--data-root',
     join(dir, 'data'),
