@@ -35,10 +35,10 @@ export class FakeVolumeStore implements VolumeStore {
     this.#make(volume, from === undefined ? Buffer.alloc(0) : this.#require(from).data)
   }
 
-  async createFrom(volume: NewVolume, stream: Readable, format: DiskFormat): Promise<void> {
+  async createFrom(volume: NewVolume, stream: Readable, format: DiskFormat | 'packed'): Promise<void> {
     try {
       if (this.#exists(volume)) return
-      if (format !== 'raw') throw badRequest(`This host cannot read disk_format ${format}`, { field: 'disk_format' })
+      if (format !== 'raw' && format !== 'packed') throw badRequest(`This host cannot read disk_format ${format}`, { field: 'disk_format' })
       const chunks: Buffer[] = []
       for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array))
       this.#make(volume, Buffer.concat(chunks))
@@ -50,6 +50,10 @@ export class FakeVolumeStore implements VolumeStore {
   async read(id: string): Promise<Readable> {
     const { data, sizeBytes } = this.#require(id)
     return Readable.from(padded(data, sizeBytes))
+  }
+
+  async readPacked(id: string): Promise<Readable> {
+    return await this.read(id)
   }
 
   async extend(id: string, sizeBytes: number): Promise<void> {

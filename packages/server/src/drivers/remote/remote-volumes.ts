@@ -7,6 +7,7 @@ const methods = [
   'create',
   'createFrom',
   'read',
+  'readPacked',
   'extend',
   'remove',
   'snapshotCreate',

@@ -24,6 +24,7 @@ import { isMounted, mountsOf } from './mounts.ts'
 import { devicePut, deviceTake } from './raw-device.ts'
 import { Slots } from './slots.ts'
 import { frozenCopy, thaw } from './snapshots.ts'
+import { packed } from './packing.ts'
 import { streamIn } from './stream-in.ts'
 import { run } from './tools.ts'
 import { VolumeFiles } from './volume-files.ts'
@@ -72,7 +73,7 @@ export class HostVolumes implements VolumeStore {
     })
   }
 
-  async createFrom({ id, sizeBytes }: NewVolume, data: Readable, format: DiskFormat): Promise<void> {
+  async createFrom({ id, sizeBytes }: NewVolume, data: Readable, format: DiskFormat | 'packed'): Promise<void> {
     try {
       await this.#alone(id, async () => {
         if (await this.#files.exists(id, sizeBytes)) return
@@ -88,6 +89,10 @@ export class HostVolumes implements VolumeStore {
     await this.restore()
     for (const hold of this.#holds.ofVolume(id)) await this.#flush(hold)
     return await this.#files.read(id)
+  }
+
+  async readPacked(id: string): Promise<Readable> {
+    return packed(await this.read(id))
   }
 
   extend(id: string, sizeBytes: number): Promise<void> {

@@ -4,6 +4,7 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { badRequest, isRefusal, tooLarge } from '#platform/errors/errors.ts'
 import type { DiskFormat } from '#services/cinder/ports.ts'
+import { unpacked } from './packing.ts'
 import { run } from './tools.ts'
 
 /** Zeros of this length become a hole. */
@@ -24,9 +25,10 @@ const qemuNames: Partial<Record<DiskFormat, string>> = {
 export async function streamIn(
   part: string,
   data: Readable,
-  { sizeBytes, format }: { sizeBytes: number; format: DiskFormat },
+  { sizeBytes, format }: { sizeBytes: number; format: DiskFormat | 'packed' },
 ): Promise<void> {
   try {
+    if (format === 'packed') return await writeSparse(part, unpacked(data), sizeBytes)
     if (plain.has(format)) return await writeSparse(part, data, sizeBytes)
     await assertConverter(format)
     await writeSparse(part, data, Infinity)

@@ -64,6 +64,16 @@ export function volumeStoreSuite(name: string, skip: string | false, make: () =>
     )
 
     test(
+      'what is packed on one host is the same volume on another',
+      withStore(async (store) => {
+        const [id, copy] = [await filled(store, 'moved'), uuid()]
+        await store.createFrom({ id: copy, sizeBytes }, await store.readPacked(id), 'packed')
+        assert.equal(await textOf(store, copy), 'moved')
+        assert.equal((await store.list()).find((each) => each.id === copy)?.sizeBytes, sizeBytes)
+      }),
+    )
+
+    test(
       'a volume made of another, or of a snapshot, is a copy and may be larger',
       withStore(async (store) => {
         const [origin, snapshot, copy, second] = [await filled(store, 'first'), uuid(), uuid(), uuid()]

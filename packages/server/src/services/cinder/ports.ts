@@ -64,9 +64,11 @@ export interface VolumeStore {
   /** Made whole or not at all. One that exists with this size is left as it is. Grown when its origin is smaller. */
   create(volume: NewVolume, origin: VolumeOrigin): Promise<void>
   /** The same from a stream, which is read to its end or destroyed. One that exists is left as it is. */
-  createFrom(volume: NewVolume, data: Readable, format: DiskFormat): Promise<void>
+  createFrom(volume: NewVolume, data: Readable, format: DiskFormat | 'packed'): Promise<void>
   /** The volume's bytes, raw and whole; of a snapshot too. */
   read(id: string): Promise<Readable>
+  /** The same for the way to another host, whose `createFrom` takes it as `packed`: holes cost next to nothing. */
+  readPacked(id: string): Promise<Readable>
   /** Grows it, attached or not; a file system that the host mounted for it grows too. Never shrinks. */
   extend(id: string, sizeBytes: number): Promise<void>
   /** Throws `conflict` while it is plugged in. */

@@ -100,7 +100,7 @@ export class VolumeWork {
     const target = this.#store(to)
     // What an earlier move left there is of another time.
     if (volume.tries === 0) await target.remove(volume.id)
-    await target.createFrom(newVolume(volume), await this.#store(from).read(volume.id), 'raw')
+    await target.createFrom(newVolume(volume), await this.#store(from).readPacked(volume.id), 'packed')
     await this.#parts.db.transaction(async (tx) => {
       await volumeUpdate(tx, volume.id, { hostName: to, task: { ...task, from } })
       tx.emit('cinder.volume.changed', { id: volume.id })
