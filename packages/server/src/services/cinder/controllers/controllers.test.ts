@@ -192,6 +192,24 @@ describe('what cannot be done', () => {
     await bench.db.close()
   })
 
+  test('a backup that nothing packs says why, and leaves nothing on the host', async () => {
+    const bench = await CinderBench.open(database)
+    const { id } = await bench.backup({ volumeId: 'v', status: 'creating' })
+    const task = { do: 'backup' as const, backupId: id, snapshotId: null }
+    const volume = await bench.stored({ status: 'backing-up', task })
+    const refuse = async () => {
+      throw badRequest('The disk for backups is full')
+    }
+    const backups = { ...bench.work().backups, write: refuse }
+    const controller = runVolumes({ ...bench.work(), backups })
+    for (const waiting of controller.plan(await controller.observe(10))) await controller.act(waiting)
+    const backup = (await backupFetch(bench.db, id))!
+    assert.deepEqual([backup.status, backup.failReason], ['error', 'The disk for backups is full'])
+    assert.equal((await volumeFetch(bench.db, volume.id))!.status, 'available')
+    assert.equal(bench.stores.near.kept.has(id), false)
+    await bench.db.close()
+  })
+
   test("an operator's word about the status stays, and the work is done all the same", async () => {
     const bench = await CinderBench.open(database)
     const volume = await bench.stored({ status: 'error', task: { do: 'extend', sizeGiB: 2 } })

@@ -3,6 +3,7 @@ import type { RequestContext } from '#platform/auth/context.ts'
 import { parseSort } from '#platform/api-kit/paging.ts'
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { notFound } from '#platform/errors/errors.ts'
+import { backupTryMove } from '../store/backups.ts'
 import { snapshotsOfVolume, snapshotTryMove } from '../store/snapshots.ts'
 import {
   volumeFetch,
@@ -221,12 +222,20 @@ export class Volumes {
     const event = force ? 'deleteForced' : 'deleteAsked'
     const fields = { task: { do: 'delete' as const }, updatedAt }
     if (!mayGo || !(await volumeTryMove(tx, id, event, fields))) throw notDeletable(volume, force)
+    await this.#abandon(tx, volume)
     for (const { id: snapshotId } of snapshots) {
       if (!(await snapshotTryMove(tx, snapshotId, event, { task: 'delete', updatedAt })))
         throw invalidVolume('Failed to update snapshot.')
       tx.emit('cinder.snapshot.changed', { id: snapshotId })
     }
     tx.emit('cinder.volume.changed', { id })
+  }
+
+  /** What waited for a volume that is forced to go waits no longer. */
+  async #abandon(tx: Tx, { id, task }: Volume): Promise<void> {
+    if (task?.do !== 'backup' && task?.do !== 'restore') return
+    const fields = { failReason: `Volume ${id} was deleted meanwhile.`, updatedAt: this.#parts.clock.now() }
+    await backupTryMove(tx, task.backupId, task.do === 'backup' ? 'failed' : 'restored', fields)
   }
 
   /** An operator's word about what a volume is, against what is seen. Hosts are asked for nothing by it. */
