@@ -13,15 +13,15 @@ const name = 'quota-kueue'
  * What is compared. Kueue's figure is the wall clock of its runner: real waiting for arrivals and run times, its
  * scheduler, and a real API server without nodes.
  *
- * By the real clock ours is the same: a job controller in this process creates, watches, ends and evicts through the HTTP
- * API of a server in another, and every answer is of a committed transaction. What differs: Kueue's store is etcd in the
- * process of its API server, ours SQLite with full sync (or PostgreSQL); Kueue's runner watches, ours asks every 20 ms;
- * an evicted workload of Kueue's keeps its object, ours is given back and asked for anew; whoever was reclaimed here may
- * for a while take back only what its queue owns, which Kueue has no rule for; this machine is not Kueue's CI node.
+ * By the real clock ours is the same: a job controller in this process creates, watches, ends and evicts through the
+ * HTTP API of a server in another, and every answer is of a committed transaction. What differs: Kueue's store is etcd
+ * in the process of its API server, ours SQLite with full sync (or PostgreSQL); Kueue's runner watches, ours asks every
+ * 20 ms; an evicted workload of Kueue's keeps its object, ours is given back and asked for anew; whoever was reclaimed
+ * here may for a while take back only what its queue owns, which is no rule of Kueue's; the machine is another.
  *
  * By the simulated clock the same arrivals and run times are played on the engine alone, in seconds: the real time of
- * every pass is added, once in memory, once with a synced commit of each pass. It has no API server: that ratio is of two
- * ways to run the same workload.
+ * every pass is added, once in memory, once with a synced commit of each pass. It has no API server: that ratio is of
+ * two ways to run the same workload.
  */
 const about =
   'Kueue’s CI workloads on the engine, simulated clock; by the real clock over HTTP with QUAYSTONE_KUEUE_CLOCK'

@@ -112,6 +112,25 @@ describe('the openstack command and volumes', () => {
     })
   })
 
+  test('a backup outlives its volume, and becomes a volume again', async () => {
+    const backup = `backup-${tag}`
+    const restored = `restored-${tag}`
+    await demo('volume', 'backup', 'create', '--name', backup, names.volume)
+    await untilStatus(names.volume, 'available')
+    const shown = await demo<{ id: string; status: string; size: number }>('volume', 'backup', 'show', backup)
+    assert.deepEqual([shown.status, shown.size], ['available', 2])
+    const kept = statSync(join(cloud.dataDir, 'cinder', 'backups', shown.id))
+    assert.ok(kept.size < gibibyte / 10, `${kept.size} bytes for two gibibytes of nothing`)
+    await demo('volume', 'backup', 'restore', shown.id, restored)
+    const { id } = await untilStatus(restored, 'available')
+    assert.ok(filesOf(id).some(({ sizeBytes }) => sizeBytes === 2 * gibibyte))
+    await plain('quaystone', 'volume', 'delete', restored)
+    await plain('quaystone', 'volume', 'backup', 'delete', backup)
+    await eventually(patience, async () => {
+      assert.equal(existsSync(join(cloud.dataDir, 'cinder', 'backups', shown.id)), false)
+    })
+  })
+
   test('a volume is filled from an image', async () => {
     await demo('volume', 'create', '--size', '1', '--image', 'busybox', names.image)
     const { id } = await untilStatus(names.image, 'available')

@@ -1,10 +1,11 @@
-/** A cloud in a process of its own for quota's benches: the real door, tokens, database and loops, and no containers. */
+/** A cloud in a process of its own for quota's benches: the real door, tokens, database and loops, no containers. */
 import { fork } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { Agent, request } from 'undici'
+import { openDatabase } from '../../packages/server/src/platform/db/database.ts'
+import { runStatement } from '../../packages/server/src/platform/db/statement.ts'
 
 const ticksPerSecond = 100
 
@@ -72,9 +73,8 @@ export const startQuota = async (database?: string): Promise<QuotaProcess> => {
 export const emptyDatabase = async (url: string): Promise<{ url: string; drop(): Promise<void> }> => {
   const name = `bench_quota_${process.pid}`
   const administer = async (text: string): Promise<void> => {
-    const client = new pg.Client({ connectionString: url })
-    await client.connect()
-    await client.query(text).finally(() => client.end())
+    const db = await openDatabase({ url })
+    await runStatement(db, { sqlite: text, postgresql: text }, []).finally(() => db.close())
   }
   await administer(`create database ${name}`)
   const own = new URL(url)

@@ -1,4 +1,4 @@
-/** One cloud of many processes on this machine: PostgreSQL, a NATS server, two of each role, and an agent as its host. */
+/** One cloud of many processes on this machine: PostgreSQL, NATS, two of each role, and an agent as its host. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import {

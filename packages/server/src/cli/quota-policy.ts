@@ -1,6 +1,5 @@
 /** A project's reclaim policy in words that people type and read: `grace=30s onReclaim=stop`. */
 import { StartProblem } from '../app/data-dir.ts'
-import { victimRules } from '#engines/quota/victim-order.ts'
 
 export interface PolicyAnswer {
   /** What the project sets itself. */
@@ -66,11 +65,14 @@ const durationOf = (word: string, value: string): number => {
   return Number(amount) * units[unit!]!
 }
 
+/** As the API takes them. */
+const victimRules = ['preferred', 'priority', 'newest', 'oldest', 'largest', 'smallest']
+
 /** `priority,newest`. */
 const orderOf = (word: string, value: string): string[] => {
   const rules = value.split(',')
   const wrong = rules.find(
-    (rule, at) => !(victimRules as readonly string[]).includes(rule) || rules.indexOf(rule) < at,
+    (rule, at) => !victimRules.includes(rule) || rules.indexOf(rule) < at,
   )
   if (wrong === undefined) return rules
   throw new StartProblem(`"${word}" must be some of ${victimRules.join(', ')}, each once, with commas between.`)

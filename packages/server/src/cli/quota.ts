@@ -71,8 +71,8 @@ ${Object.entries(policyWords)
   .map(([name, { kind, about }]) => `  ${name.padEnd(12)} ${Array.isArray(kind) ? kind.join(' | ') : kind}: ${about}`)
   .join('\n')}
 
-The order is made of preferred (offered by its owner), priority (the lower one), newest, oldest, largest and smallest (of
-what is missing; the largest first takes the fewest). Between equals the newest goes. Never more than is needed.
+The order is made of preferred (offered by its owner), priority (the lower one), newest, oldest, largest and smallest
+(of what is missing; the largest first takes the fewest). Between equals the newest goes. Never more than is needed.
 
 Examples: quaystone quota policy web grace=2m onReclaim=stop
           quaystone quota policy org victimOrder=priority,largest,newest`

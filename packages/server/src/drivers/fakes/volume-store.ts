@@ -38,7 +38,8 @@ export class FakeVolumeStore implements VolumeStore {
   async createFrom(volume: NewVolume, stream: Readable, format: DiskFormat | 'packed'): Promise<void> {
     try {
       if (this.#exists(volume)) return
-      if (format !== 'raw' && format !== 'packed') throw badRequest(`This host cannot read disk_format ${format}`, { field: 'disk_format' })
+      if (format !== 'raw' && format !== 'packed')
+        throw badRequest(`This host cannot read disk_format ${format}`, { field: 'disk_format' })
       const chunks: Buffer[] = []
       for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array))
       this.#make(volume, Buffer.concat(chunks))

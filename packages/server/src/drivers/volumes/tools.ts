@@ -12,8 +12,8 @@ interface Failure {
 }
 
 /**
- * What a tool wrote. Throws `tooLarge` for a full disk and `conflict` for the rest, in the tool's words: whoever asked is
- * told, and may ask again.
+ * What a tool wrote. Throws `tooLarge` for a full disk and `conflict` for the rest, in the tool's words: whoever
+ * asked is told, and may ask again.
  */
 export async function run(tool: string, ...args: string[]): Promise<string> {
   try {

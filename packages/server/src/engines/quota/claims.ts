@@ -1,7 +1,5 @@
 /** What is held, by whom: every claim, and per project the order in which its containers would be taken back. */
 import type { Project } from './tree.ts'
-import { compareVictims, orderKey } from './victim-order.ts'
-import type { VictimOrder } from './victim-order.ts'
 
 /** Amounts of the resources that are asked for, side by side. No zeros, each resource once. */
 export interface Vector {
@@ -35,6 +33,12 @@ export interface Claim {
 export const amountOf = (vector: Vector, resource: number): number => {
   const index = vector.resources.indexOf(resource)
   return index < 0 ? 0 : vector.amounts[index]!
+}
+
+/** `key` tells it from other orders. */
+export interface ClaimOrder {
+  key: string
+  compare(a: Claim, b: Claim): number
 }
 
 const NONE: readonly Claim[] = []
@@ -78,15 +82,11 @@ export class ClaimBook {
     else if (shelf.ordered) shelf.ordered.claims = shelf.ordered.claims.filter((other) => other !== claim)
   }
 
-  /** The project's claims that may be taken back for want of a resource, first victim first. */
-  victimsOf(project: Project, order: VictimOrder, resource: number): readonly Claim[] {
+  /** The project's claims that may be taken back, in an order, first victim first. */
+  victimsOf(project: Project, { key, compare }: ClaimOrder): readonly Claim[] {
     const shelf = this.#shelves.get(project)
     if (!shelf) return NONE
-    const key = orderKey(order, resource)
-    if (shelf.ordered?.key !== key) {
-      const claims = [...shelf.claims].sort((a, b) => compareVictims(order, a, b, resource))
-      shelf.ordered = { key, claims }
-    }
+    if (shelf.ordered?.key !== key) shelf.ordered = { key, claims: [...shelf.claims].sort(compare) }
     return shelf.ordered.claims
   }
 }

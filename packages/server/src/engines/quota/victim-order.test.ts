@@ -1,4 +1,4 @@
-/** Whom a plan takes from under each order that a policy may name: the rule decides, and the rights stay what they are. */
+/** Whom a plan takes from under each order of a policy: the rule decides, and the rights stay what they are. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

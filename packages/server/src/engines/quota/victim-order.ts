@@ -1,7 +1,7 @@
-/** In which order a project's containers would be taken back: rules that a policy names, the first that differs decides. */
+/** In which order a project's containers would be taken back: rules of a policy, the first that differs decides. */
 import { compareText } from './amounts.ts'
 import { amountOf } from './claims.ts'
-import type { Claim } from './claims.ts'
+import type { Claim, ClaimOrder } from './claims.ts'
 
 /**
  * Who goes first. `preferred`: who was offered. `priority`: the lower one. `newest`, `oldest`: by when it started.
@@ -35,6 +35,8 @@ export const compareVictims = (order: VictimOrder, a: Claim, b: Claim, resource:
   return rules.newest(a, b, resource) || b.number - a.number || compareText(a.id, b.id)
 }
 
-/** Orders of one key are the same for the same claims: only sizes depend on the resource. */
-export const orderKey = (order: VictimOrder, resource: number): string =>
-  order.join() + (order.some((rule) => rule === 'largest' || rule === 'smallest') ? ` ${resource}` : '')
+/** Only sizes make an order differ from resource to resource. */
+export const orderFor = (order: VictimOrder, resource: number): ClaimOrder => ({
+  key: order.join() + (order.some((rule) => rule === 'largest' || rule === 'smallest') ? ` ${resource}` : ''),
+  compare: (a, b) => compareVictims(order, a, b, resource),
+})

@@ -7,7 +7,7 @@ import type { Block } from './ledger.ts'
 import { isWithinOwn, mayShare, mayTakeByShare, rankOf } from './rights.ts'
 import type { Claimant, Right, Sides } from './rights.ts'
 import type { QuotaTree } from './tree.ts'
-import { compareVictims } from './victim-order.ts'
+import { compareVictims, orderFor } from './victim-order.ts'
 import type { VictimOrder } from './victim-order.ts'
 import { WorstFirst } from './worst-first.ts'
 
@@ -135,7 +135,7 @@ class Choice {
 
   #victimsAt(leaf: number, resource: number): readonly Claim[] {
     const { tree, book } = this.#scene
-    return book.victimsOf(tree.projectAt(leaf), this.#orderAt(leaf), resource)
+    return book.victimsOf(tree.projectAt(leaf), orderFor(this.#orderAt(leaf), resource))
   }
 
   #isFree(claim: Claim, resource: number): boolean {

@@ -60,8 +60,8 @@ export interface GlanceFacade {
     tx?: Tx,
   ): Promise<void>
   /**
-   * Stores the snapshot's bytes and makes it `active`. Idempotent: an active image is left alone. Throws `overLimit` when
-   * its owner may not store so much; nothing of it is kept then.
+   * Stores the snapshot's bytes and makes it `active`. Idempotent: an active image is left alone. Throws `overLimit`
+   * when its owner may not store so much; nothing of it is kept then.
    */
   snapshotUpload(id: string, data: Readable): Promise<void>
   /** A project's images that have all these properties, the newest first. */

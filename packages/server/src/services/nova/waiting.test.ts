@@ -27,18 +27,6 @@ for (const database of testDatabases()) {
       const { status, 'OS-EXT-STS:task_state': task } = await show(bench.cloud, id, { as })
       return [status, task]
     }
-    const createOf = async (id: string) => {
-      const { instanceActions } = (await ask('GET', `/v2.1/servers/${id}/os-instance-actions`)).body
-      return instanceActions.find(({ action }: { action: string }) => action === 'create')
-    }
-    const waitingRows = async () =>
-      (
-        await bench.cloud.db
-          .as<{ nova_waiting: { server_id: string } }>()
-          .selectFrom('nova_waiting')
-          .select('server_id')
-          .execute()
-      ).map((row) => row.server_id)
 
     test('a project without room answers 202, and the server waits in BUILD with nothing of its own', async () => {
       await bench.id('first')
@@ -48,7 +36,7 @@ for (const database of testDatabases()) {
       assert.equal(bench.cloud.workloads.rows.has(id), false)
       assert.deepEqual(await bench.cloud.neutron.portsOf(id), [])
       assert.deepEqual([await bench.standing(id), await bench.instances('project-a')], ['waiting', 1])
-      const { message } = await createOf(id)
+      const { message } = await bench.createOf(id)
       assert.match(
         message,
         /^Waiting for quota since [^ ]+Z, now number 1 in line\. Quota exceeded for instances: asked 1/,
@@ -59,7 +47,7 @@ for (const database of testDatabases()) {
       await bench.id('first')
       await bench.id('second')
       const id = await bench.id('third')
-      assert.match((await createOf(id)).message, /now number 2 in line/)
+      assert.match((await bench.createOf(id)).message, /now number 2 in line/)
       const names = async (query: string, version = '2.26') =>
         (await ask('GET', `/v2.1/servers?${query}`, { version })).body.servers.map(
           ({ name }: { name: string }) => name,
@@ -81,12 +69,12 @@ for (const database of testDatabases()) {
       assert.deepEqual([spec.env, spec.networkMode], [{ COLOR: 'blue' }, 'tenant'])
       assert.ok(spec.files.some(({ path, content }) => path === '/etc/motd' && content === 'aGk='))
       assert.equal((await bench.cloud.neutron.portsOf(id)).length, 1)
-      assert.deepEqual([await waitingRows(), await tagsOf(id), await bench.standing(id)], [[], [], 'committed'])
-      assert.equal((await createOf(id)).message, null)
+      assert.deepEqual([await bench.waitingRows(), await tagsOf(id), await bench.standing(id)], [[], [], 'committed'])
+      assert.equal((await bench.createOf(id)).message, null)
       bench.cloud.workloads.finish(id)
       await bench.cloud.follow()
       assert.deepEqual(await statusOf(id), ['ACTIVE', null])
-      assert.deepEqual([(await createOf(id)).message, await bench.instances('project-a')], [null, 1])
+      assert.deepEqual([(await bench.createOf(id)).message, await bench.instances('project-a')], [null, 1])
     })
 
     test('two projects are served in fair order: who has less comes first, whoever asked first', async () => {
@@ -105,7 +93,7 @@ for (const database of testDatabases()) {
       assert.equal((await bench.create('refused', { hints: {} })).status, 403)
       await bench.policy('org', { whenFull: 'wait', waitMaxMs: 60_000 })
       const id = await bench.id('waits', { hints: {} })
-      assert.match((await createOf(id)).message, /, until [^ ]+Z at most\./)
+      assert.match((await bench.createOf(id)).message, /, until [^ ]+Z at most\./)
       const refused = await bench.create('hurry', { hints: { 'quaystone:when_full': 'refuse' } })
       assert.equal(refused.status, 403)
       assert.match(refused.body.forbidden.message, /^Quota exceeded for instances/)
@@ -120,7 +108,7 @@ for (const database of testDatabases()) {
         { 'quaystone:wait_max': 'x' },
       ])
         assert.equal((await bench.create('odd', { hints })).status, 400, JSON.stringify(hints))
-      assert.deepEqual(await waitingRows(), [])
+      assert.deepEqual(await bench.waitingRows(), [])
     })
 
     test('deleted while it waits it leaves the line, is gone at once, and whoever is behind moves up', async () => {
@@ -128,8 +116,8 @@ for (const database of testDatabases()) {
       const [second, third] = [await bench.id('second'), await bench.id('third')]
       await bench.end(second)
       assert.equal((await ask('GET', `/v2.1/servers/${second}`)).status, 404)
-      assert.deepEqual([await bench.standing(second), await waitingRows()], [undefined, [third]])
-      assert.match((await createOf(third)).message, /now number 1 in line/)
+      assert.deepEqual([await bench.standing(second), await bench.waitingRows()], [undefined, [third]])
+      assert.match((await bench.createOf(third)).message, /now number 1 in line/)
       await bench.end(first)
       await bench.settle()
       assert.equal(await bench.standing(third), 'committed')
@@ -142,7 +130,7 @@ for (const database of testDatabases()) {
       assert.notEqual(await bench.standing(id), 'waiting')
       assert.equal(await bench.instances('project-a'), 1)
       await bench.end(id)
-      assert.deepEqual([await bench.instances('project-a'), await waitingRows()], [0, []])
+      assert.deepEqual([await bench.instances('project-a'), await bench.waitingRows()], [0, []])
     })
 
     test('out of time it is in ERROR, says why, holds nothing, and can be deleted', async () => {
@@ -157,7 +145,8 @@ for (const database of testDatabases()) {
         fault.message,
         /^Quota exceeded: the server waited from .*Z until .*Z in vain\. Quota exceeded for/,
       )
-      assert.deepEqual([await tagsOf(id), await waitingRows(), (await createOf(id)).message], [[], [], 'Error'])
+      assert.deepEqual([await tagsOf(id), await bench.waitingRows()], [[], []])
+      assert.equal((await bench.createOf(id)).message, 'Error')
       await bench.cloud.follow()
       assert.equal((await show(bench.cloud, id)).status, 'ERROR')
       assert.equal((await act(bench.cloud, id, { 'os-start': null })).status, 409)
@@ -225,7 +214,7 @@ for (const database of testDatabases()) {
       const odd = await bench.create('odd')
       bench.cloud.workloads.check = check
       assert.deepEqual([odd.status, odd.body.badRequest.message], [400, 'Invalid container spec: it is odd'])
-      assert.deepEqual(await waitingRows(), [id])
+      assert.deepEqual(await bench.waitingRows(), [id])
     })
 
     test('security groups given to who waits are those of the ports it will have', async () => {
@@ -291,86 +280,6 @@ for (const database of testDatabases()) {
       await bench.settle()
       assert.deepEqual([await bench.standing(id), bench.cloud.workloads.rows.has(id)], ['committed', true])
       assert.equal((await ask('GET', `/v2.1/servers/${borrowed}`, { as: 'bob' })).status, 404)
-    })
-
-    test('a batch waits as one, all or nothing, and each of it is its own afterwards', async () => {
-      await bench.places(3)
-      const running = [await bench.id('r1'), await bench.id('r2'), await bench.id('r3')]
-      const answer = await bench.create('batch', { min_count: 2, max_count: 5, return_reservation_id: true })
-      assert.equal(answer.status, 202)
-      const list = async () =>
-        (await ask('GET', `/v2.1/servers?reservation_id=${answer.body.reservation_id}`)).body.servers
-      const ids: string[] = (await list()).map(({ id }: { id: string }) => id)
-      assert.equal(ids.length, 2, 'more than must be are not waited for')
-      await bench.end(running[0]!)
-      await bench.settle()
-      assert.deepEqual((await waitingRows()).sort(), [...ids].sort(), 'one place is not enough for both')
-      await bench.end(running[1]!)
-      await bench.settle()
-      assert.deepEqual(await waitingRows(), [])
-      assert.deepEqual(await Promise.all(ids.map((id) => bench.standing(id))), ['committed', 'committed'])
-      assert.equal(await bench.instances('project-a'), 3)
-      await bench.end(ids[0]!)
-      assert.equal(await bench.instances('project-a'), 2)
-    })
-
-    test('of a batch of which some are deleted, the others wait for less, in their place', async () => {
-      await bench.places(2)
-      const running = [await bench.id('r1'), await bench.id('r2')]
-      await bench.create('batch', { min_count: 2, max_count: 2 })
-      const [gone, stays] = await waitingRows()
-      const behind = await bench.id('behind')
-      await bench.end(gone!)
-      assert.deepEqual((await waitingRows()).sort(), [stays, behind].sort())
-      assert.match((await createOf(stays!)).message, /now number 1 in line/)
-      await bench.end(running[0]!)
-      await bench.settle()
-      assert.deepEqual([await bench.standing(stays!), await bench.standing(behind)], ['committed', 'waiting'])
-      assert.equal(await bench.instances('project-a'), 2)
-    })
-
-    test('of a batch that was granted and loses one before it is built, the rest is free', async () => {
-      await bench.places(2)
-      const running = [await bench.id('r1'), await bench.id('r2')]
-      await bench.create('batch', { min_count: 2, max_count: 2 })
-      for (const id of running) await bench.end(id)
-      const [gone, stays] = await waitingRows()
-      await bench.end(gone!)
-      await bench.settle()
-      assert.deepEqual([await bench.standing(stays!), await bench.instances('project-a')], ['committed', 1])
-    })
-
-    test('deleted in the moment in which it is built it is deleted all the same, and nothing is counted twice', async () => {
-      await bench.places(4)
-      const running = [await bench.id('r1'), await bench.id('r2'), await bench.id('r3'), await bench.id('r4')]
-      const ids = [await bench.id('w1'), await bench.id('w2'), await bench.id('w3'), await bench.id('w4')]
-      for (const id of running) await bench.end(id)
-      const controller = bench.cloud.freshController('nova.build-waiting')
-      const steps = controller.plan(await controller.observe(10))
-      assert.equal(steps.length, 4)
-      const deleting = ids.map((id) => ask('DELETE', `/v2.1/servers/${id}`))
-      const building = steps.map((step) => controller.act(step))
-      assert.deepEqual(
-        (await Promise.all(deleting)).map(({ status }) => status),
-        [204, 204, 204, 204],
-      )
-      await Promise.all(building)
-      const workloads = bench.cloud.workloads
-      for (const id of ids)
-        if (workloads.orders.some((one) => one.id === id && one.order.do === 'delete')) workloads.finish(id)
-      await bench.cloud.follow()
-      for (const id of ids) assert.equal((await ask('GET', `/v2.1/servers/${id}`)).status, 404)
-      assert.deepEqual([await waitingRows(), await bench.instances('project-a')], [[], 0])
-    })
-
-    test('a batch of which all are deleted leaves the line', async () => {
-      await bench.places(2)
-      const running = await bench.id('r1')
-      await bench.create('batch', { min_count: 2, max_count: 2 })
-      for (const id of await waitingRows()) await bench.end(id)
-      assert.deepEqual(await bench.quota.waiting('project-a'), [])
-      await bench.end(running)
-      assert.equal(await bench.instances('project-a'), 0)
     })
 
     test('a port that the client brought is the server’s from the start, and let go with it', async () => {

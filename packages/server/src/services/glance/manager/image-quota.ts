@@ -1,4 +1,5 @@
 /** Images in their owner's quota: whatever changes an image changes its claims with it, in one transaction. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Tx } from '#platform/db/database.ts'
 import { overLimit } from '#platform/errors/errors.ts'
 import type { HeldByRow, QuotaOwner } from '#services/quota/facade.ts'
@@ -44,6 +45,10 @@ interface Change {
   isThere: boolean
 }
 
+/** Whose quota it is in, and how much; nothing where there is none. */
+const shareOf = (held: HeldImage | undefined, resource: Resource) =>
+  held && held.amounts[resource] > 0 ? { projectId: held.ownerId, amount: held.amounts[resource] } : undefined
+
 export class ImageQuota {
   readonly #parts: GlanceParts
   constructor(parts: GlanceParts) {
@@ -71,27 +76,20 @@ export class ImageQuota {
   }
 
   async #claim(tx: Tx, { id, resource, before, after, isThere }: Change): Promise<void> {
-    const had = before?.amounts[resource] ?? 0
-    const has = after?.amounts[resource] ?? 0
-    const isMoved = before && after && before.ownerId !== after.ownerId
-    if (had === has && !isMoved) return
+    const [had, has] = [shareOf(before, resource), shareOf(after, resource)]
+    if (isDeepStrictEqual(had, has)) return
     const { quota } = this.#parts.facades
     const subject = subjectOf(id, resource)
-    if (before && had > 0) await quota.release(tx, { projectId: before.ownerId, subject })
-    if (!after || has === 0) return
-    const whenFull = isThere || has < had ? 'count' : 'refuse'
-    await quota.reserve(tx, {
-      projectId: after.ownerId,
-      deltas: { [resource]: has },
-      subject,
-      started: true,
-      whenFull,
-    })
+    if (had) await quota.release(tx, { projectId: had.projectId, subject })
+    if (!has) return
+    const { projectId, amount } = has
+    const whenFull = isThere || (had && amount < had.amount) ? 'count' : 'refuse'
+    await quota.reserve(tx, { projectId, deltas: { [resource]: amount }, subject, started: true, whenFull })
   }
 
   /**
-   * Before data of unknown length comes: throws `overLimit` when there is no room for any. Returns how many MiB may come
-   * even above the limit: none, or where the operator lets such data finish, what the project could have all in all.
+   * Before data of unknown length comes: throws `overLimit` when there is no room for any. Returns how many MiB may
+   * come even above the limit: none, or where the operator lets it finish, what the project could have all in all.
    */
   async welcome(ownerId: string, place: Place): Promise<number> {
     const { resource } = places[place]

@@ -144,9 +144,9 @@ export const createRequest = (ctx: RequestContext, body: CreateBody): CreateRequ
   enforceParts(ctx, draft, networks)
   return {
     ...namesOf(ctx, draft, counts), ...counts, ...destinationOf(ctx, draft), ...patienceOf(hints), networks,
-    flavorId: flavorIdOf(draft.flavorRef), imageId: imageOf(draft, devices), volumes: devices.volumes, keyName: draft.key_name,
-    metadata: draft.metadata ?? {}, tags: [...new Set(draft.tags ?? [])], userData: draft.user_data,
-    personality: personalityOf(draft.personality), hints,
+    flavorId: flavorIdOf(draft.flavorRef), imageId: imageOf(draft, devices), volumes: devices.volumes,
+    keyName: draft.key_name, metadata: draft.metadata ?? {}, tags: [...new Set(draft.tags ?? [])],
+    userData: draft.user_data, personality: personalityOf(draft.personality), hints,
     securityGroups: draft.security_groups?.flatMap((group) => group.name ?? []),
     configDrive: isTrue(draft.config_drive), diskConfig: draft['OS-DCF:diskConfig'] ?? 'MANUAL',
     accessIpV4: draft.accessIPv4, accessIpV6: canonical(draft.accessIPv6),

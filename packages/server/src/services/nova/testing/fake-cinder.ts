@@ -17,8 +17,8 @@ export class FakeCinder implements Cinder {
   add(id: string, change: Partial<VolumeInfo> = {}): VolumeInfo {
     const volume: VolumeInfo = {
       id, projectId: 'project-a', userId: 'user-a', name: '', description: '', status: 'available', sizeGiB: 1,
-      hostName: null, movingTo: null, availabilityZone: 'nova', typeName: 'default', bootable: false, multiattach: false,
-      readOnly: false, metadata: {}, attachments: [], ...change,
+      hostName: null, movingTo: null, availabilityZone: 'nova', typeName: 'default', bootable: false,
+      multiattach: false, readOnly: false, metadata: {}, attachments: [], ...change,
     }
     this.volumes.set(id, volume)
     return volume

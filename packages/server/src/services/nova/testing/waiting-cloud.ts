@@ -120,6 +120,19 @@ export class WaitingCloud {
     return inUse + reserved
   }
 
+  /** The action that made a server, as its owner sees it. */
+  async createOf(id: string, as = 'alice') {
+    const { instanceActions } = (await this.cloud.ask('GET', `/v2.1/servers/${id}/os-instance-actions`, { as })).body
+    return instanceActions.find(({ action }: { action: string }) => action === 'create')
+  }
+
+  /** The ids of the servers that wait. */
+  async waitingRows(): Promise<string[]> {
+    const db = this.cloud.db.as<{ nova_waiting: { server_id: string } }>()
+    const rows = await db.selectFrom('nova_waiting').select('server_id').execute()
+    return rows.map((row) => row.server_id)
+  }
+
   async close(): Promise<void> {
     await assertNoDrift(this.cloud.db)
     await this.cloud.close()

@@ -5,7 +5,10 @@ import type { PlatformTables } from '#platform/db/platform-tables.ts'
 import { testDatabases } from '#platform/db/testing.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
 import type { ReserveRequest } from '../facade.ts'
+import { claimFetch } from '../store/claims.ts'
 import { projectUpdate } from '../store/projects.ts'
+import type { QuotaTables } from '../store/tables.ts'
+import { ticketWrite } from '../store/tickets.ts'
 import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
 
 for (const database of testDatabases()) {
@@ -235,6 +238,104 @@ for (const database of testDatabases()) {
         [[], 3, ['owner']],
       )
       assert.deepEqual(await bench.front.notices(), [])
+    })
+
+    /** Has the notices given that were wished for. */
+    const recall = async () => {
+      for (const wish of bench.wishes.splice(0))
+        await bench.db.transaction((tx) => bench.front.reclaim.begin(tx, wish))
+    }
+    const tickets = async () =>
+      (await bench.db.as<QuotaTables>().selectFrom('quota_ticket').select(['project_id', 'subject']).execute()).map(
+        (row) => [row.project_id, row.subject],
+      )
+
+    test('what is taken back for one who waits is for nobody else of its project', async () => {
+      await open()
+      for (const part of [1, 2])
+        await ask(`borrowed ${part}`, 't2', 5, { reclaimable: 'yes', started: true, whenFull: 'refuse' })
+      assert.equal(await stateOf('owner', 't1', 3), 'waiting')
+      await recall()
+      assert.deepEqual(await tickets(), [['t1', 'owner']])
+      const [notice] = await bench.front.notices()
+      assert.equal(await reasonOf(ask('hasty', 't1', 1, { whenFull: 'refuse' })), 'RECLAIMING')
+      await stop(notice!.subject)
+      assert.deepEqual([await told('quota.waiting.granted'), await tickets()], [['owner'], []])
+      assert.equal(await stateOf('hasty', 't1', 1, { whenFull: 'refuse' }), 'reserved', 'what is left is for all')
+    })
+
+    test('halves that were taken back for two do not wait for each other', async () => {
+      await open()
+      for (const [part, by] of [
+        ['a', 't1'],
+        ['b', 't2'],
+      ] as const)
+        await ask(part, by, 5, { started: true, whenFull: 'refuse' })
+      for (const by of ['t1', 't2']) assert.equal(await stateOf(`large of ${by}`, by, 8), 'waiting')
+      // As if each had been promised what somebody else has taken meanwhile, and nobody has to end for it any more.
+      const at = { createdAt: 0, expiresAt: bench.clock.now() + 3_600_000 }
+      for (const projectId of ['t1', 't2'])
+        await bench.db.transaction((tx) =>
+          ticketWrite(tx, { ...at, projectId, amounts: { cores: 8 }, subject: `large of ${projectId}` }),
+        )
+      await stop('a')
+      assert.deepEqual(await tickets(), [])
+      await stop('b')
+      assert.deepEqual(await told('quota.waiting.granted'), ['large of t1'])
+      await stop('large of t1')
+      assert.deepEqual(await told('quota.waiting.granted'), ['large of t1', 'large of t2'])
+    })
+
+    test('an ask that is given up lets those stay who were told to end for it', async () => {
+      await open()
+      await ask('borrowed', 't2', 10, { reclaimable: 'yes', started: true, whenFull: 'refuse' })
+      await ask('owner', 't1', 3)
+      await recall()
+      assert.equal((await bench.front.notices()).length, 1)
+      await stop('owner')
+      assert.deepEqual([await bench.front.notices(), await tickets(), await holding('t1')], [[], [], 0])
+    })
+
+    test('a wish of one who no longer waits costs nobody anything', async () => {
+      await open()
+      await ask('borrowed', 't2', 10, { reclaimable: 'yes', started: true, whenFull: 'refuse' })
+      await ask('owner', 't1', 3)
+      const late = bench.wishes.slice()
+      await stop('owner')
+      assert.ok(late.length > 0)
+      await recall()
+      assert.deepEqual([await bench.front.notices(), await tickets()], [[], []])
+    })
+
+    test('who is given up makes way for who is behind', async () => {
+      await open()
+      await ask('most', 't2', 9)
+      await ask('large', 't1', 5)
+      await ask('small', 't1', 1)
+      assert.deepEqual(await told('quota.waiting.granted'), [])
+      await stop('large')
+      assert.deepEqual(await told('quota.waiting.granted'), ['small'])
+    })
+
+    test('a line of hundreds is served to its end, and asks started say so when they are granted', async () => {
+      await open()
+      await ask('all', 't2', 10)
+      for (let index = 0; index < 250; index++)
+        await ask(`job ${index}`, index % 2 ? 't1' : 't2', 5, { priority: index % 3, started: index % 2 === 0 })
+      await stop('all')
+      const granted = new Set<string>()
+      while (granted.size < 250) {
+        const fresh = (await told('quota.waiting.granted')).filter((subject) => !granted.has(subject))
+        assert.equal(fresh.length, Math.min(2, 250 - granted.size), 'two at a time fit')
+        for (const subject of fresh) {
+          granted.add(subject)
+          const isStarted = Number(subject.slice(4)) % 2 === 0
+          assert.equal((await claimFetch(bench.db, subject))!.state, isStarted ? 'committed' : 'reserved')
+        }
+        await bench.db.transaction(async (tx) => {
+          for (const subject of fresh) await bench.front.cancel(tx, subject)
+        })
+      }
     })
 
     test('of many who wait and many who come and go at once, nobody is forgotten or counted twice', async () => {

@@ -42,7 +42,7 @@ const take = `
 
 /**
  * $1 to $9 are the claims, $10 of how many resources each is; $11 at which nodes any of them may be counted, $12 of
- * what any of them is, $13 on their history. All cells are locked in the order of their names. Whoever comes later among
+ * what any of them is, $13 on their history. All cells are locked in the order of their names. Who comes later among
  * them finds taken what those before it ask for, granted or not: who is refused so is asked about again, by itself.
  * Lists are selected, so that PostgreSQL does not plan anew for each length of them.
  */

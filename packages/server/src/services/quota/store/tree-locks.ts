@@ -1,13 +1,13 @@
-/**
- * On PostgreSQL, who waits for whom below one root. Whoever changes more than one path takes the root's own row first,
- * and then every counter that it may come to change, the lowest first: whoever counts along one path takes them in that
- * order, too, so that nobody waits in a circle.
- */
+/** On PostgreSQL, who waits for whom below one root: everybody takes its locks in one order, so never in a circle. */
 import type { Tx } from '#platform/db/database.ts'
 import { runStatement } from '#platform/db/statement.ts'
 
 const sameText = (text: string) => ({ sqlite: text, postgresql: text })
 
+/**
+ * Whoever changes more than one path takes the root's own row first, and then every counter that it may come to change,
+ * the lowest first: whoever counts along one path takes them in that order, too.
+ */
 const rootRow = sameText('select id from quota_project where id = $1 for update')
 
 /** How far above it the root is; a project's own leaf is below the project. */

@@ -20,11 +20,10 @@ export const waitingLines = defineMigration({
       .alterTable('quota_waiting')
       .addColumn('gathers', ...flag)
       .execute()
-    await sql`
-      update quota_waiting set line = project_id || ' ' || amounts, root_id =
-        coalesce((select root_id from quota_project where quota_project.id = quota_waiting.project_id), project_id)`.execute(
-      schema,
-    )
+    const backfill = sql`
+      update quota_waiting set line = project_id || ' ' || amounts, root_id = coalesce(
+        (select root_id from quota_project where quota_project.id = quota_waiting.project_id), project_id)`
+    await backfill.execute(schema)
     await schema.schema
       .createIndex('quota_waiting_line')
       .on('quota_waiting')
