@@ -6,7 +6,7 @@ import { uuid } from '#platform/ids/ids.ts'
 import type { Amounts, QuotaFacade, Reservation, ReserveRequest } from '../facade.ts'
 import { claimFetch } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
-import { outsideClaims, outsideWaiting } from '../store/outside-claims.ts'
+import { outsidePage } from '../store/outside-claims.ts'
 import { projectFetch, projectsOfRoot } from '../store/projects.ts'
 import { waitingFetch } from '../store/waiting.ts'
 import type { StoredWaiting } from '../store/waiting.ts'
@@ -131,10 +131,7 @@ export class OutsideClaims {
   async list(ctx: RequestContext, { projectId, state, after, limit }: OutsideQuery): Promise<OutsideClaim[]> {
     const { db } = this.#parts
     const projectIds = await this.#seenBelow(ctx, projectId)
-    const found = { prefix, projectIds, after: after ? subjectOf(after) : '', limit }
-    const claims = state === 'waiting' ? [] : await outsideClaims(db, { ...found, ...conditionOf(state) })
-    const asked = state === undefined || state === 'waiting' ? await outsideWaiting(db, found) : []
-    const page = [...claims, ...asked].sort(bySubject).slice(0, limit)
+    const page = await outsidePage(db, { prefix, projectIds, state, after: after ? subjectOf(after) : '', limit })
     const places = await this.#line.places(db, page.filter(isWaiting))
     return page.map((one) => (isWaiting(one) ? placed(one, places) : viewOf(one)))
   }
@@ -231,14 +228,8 @@ const assertSame = ({ id }: ClaimName, asked: Amounts, { deltas }: Reservation):
   })
 }
 
-const conditionOf = (state: OutsideState | undefined) => {
-  if (state === undefined) return {}
-  return state === 'recalled' ? { recalled: true } : { state: state as StoredClaim['state'], recalled: false }
-}
-
 type Stored = StoredClaim | StoredWaiting
 const isWaiting = (one: Stored): one is StoredWaiting => 'since' in one
-const bySubject = (a: Stored, b: Stored): number => (a.subject < b.subject ? -1 : 1)
 
 const nameOf = ({ subject, projectId }: Stored): ClaimName => ({
   projectId,
