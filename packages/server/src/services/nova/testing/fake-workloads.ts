@@ -1,4 +1,5 @@
-/** Workloads in memory: an order is done when a test says so. */
+/** Workloads in memory: an order is given when its transaction is committed, and done when a test says so. */
+import type { Tx } from '#platform/db/database.ts'
 import { conflict, notFound } from '#platform/errors/errors.ts'
 import type {
   HostInfo, Workload, WorkloadOrder, WorkloadSpec, WorkloadState, WorkloadsFacade,
@@ -28,7 +29,7 @@ export class FakeWorkloads implements WorkloadsFacade {
 
   check(_spec: WorkloadSpec): void {}
 
-  async ensure(_tx: unknown, workload: Parameters<WorkloadsFacade['ensure']>[1]): Promise<Workload> {
+  async ensure(tx: Tx, workload: Parameters<WorkloadsFacade['ensure']>[1]): Promise<Workload> {
     const known = this.rows.get(workload.id)
     if (known) return known
     const row: Workload = {
@@ -37,17 +38,21 @@ export class FakeWorkloads implements WorkloadsFacade {
       oomKilled: false, fault: null, generation: 1, doneGeneration: 0, launchedAt: null, terminatedAt: null,
       createdAt: 0, updatedAt: 0,
     }
-    this.rows.set(row.id, row)
-    this.orders.push({ id: row.id, order: { do: 'start' } })
+    tx.afterCommit(() => {
+      this.rows.set(row.id, row)
+      this.orders.push({ id: row.id, order: { do: 'start' } })
+    })
     return row
   }
 
-  async order(_tx: unknown, id: string, order: WorkloadOrder): Promise<number> {
+  async order(tx: Tx, id: string, order: WorkloadOrder): Promise<number> {
     const row = this.rows.get(id)
     if (!row) throw notFound(`Workload ${id} could not be found.`)
     if (row.doneGeneration < row.generation && order.do !== 'delete') throw conflict(`Workload ${id} is busy`)
-    this.orders.push({ id, order })
-    this.rows.set(id, { ...row, generation: row.generation + 1, step: order.do })
+    tx.afterCommit(() => {
+      this.orders.push({ id, order })
+      this.rows.set(id, { ...row, generation: row.generation + 1, step: order.do })
+    })
     return row.generation + 1
   }
 
