@@ -1,7 +1,7 @@
 /** The official `openstack` command makes, grows, copies, hands over and deletes volumes; their host's files agree. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Cloud, openstack, openstackText, type Person } from './support/cloud.ts'
@@ -49,6 +49,28 @@ function filesOf(id: string): { path: string; sizeBytes: number }[] {
     .filter(({ stat }) => stat.isFile())
     .map(({ path, stat }) => ({ path, sizeBytes: stat.size }))
 }
+
+const someOffset = 1_048_576
+
+function writeAt(path: string, text: string): void {
+  const file = openSync(join(cloud.dataDir, 'volumes', path), 'r+')
+  writeSync(file, text, someOffset)
+  closeSync(file)
+}
+
+function readAt(path: string, length: number): string {
+  const bytes = Buffer.alloc(length)
+  const file = openSync(join(cloud.dataDir, 'volumes', path), 'r')
+  readSync(file, bytes, 0, length, someOffset)
+  closeSync(file)
+  return bytes.toString()
+}
+
+/** python-openstackclient 6.0 gives the order, and then ends with 1: it cannot print the answer. */
+const restore = (backupId: string, name: string): Promise<unknown> =>
+  plain('quaystone', 'volume', 'backup', 'restore', backupId, name).catch((error: Error) =>
+    assert.match(error.message, /cannot unpack non-iterable VolumeBackupsRestore object/),
+  )
 
 before(async () => {
   cloud = await Cloud.start()
@@ -112,23 +134,26 @@ describe('the openstack command and volumes', () => {
     })
   })
 
-  test('a backup outlives its volume, and becomes a volume again', async () => {
-    const backup = `backup-${tag}`
-    const restored = `restored-${tag}`
-    await demo('volume', 'backup', 'create', '--name', backup, names.volume)
-    await untilStatus(names.volume, 'available')
+  test('a backup outlives its volume, and becomes a volume again with the same bytes', async () => {
+    const [source, backup, restored] = [`source-${tag}`, `backup-${tag}`, `restored-${tag}`]
+    await demo('volume', 'create', '--size', '1', source)
+    const { id } = await untilStatus(source, 'available')
+    const [file] = filesOf(id)
+    writeAt(file!.path, tag)
+    await demo('volume', 'backup', 'create', '--name', backup, source)
+    await untilStatus(source, 'available')
     const shown = await demo<{ id: string; status: string; size: number }>('volume', 'backup', 'show', backup)
-    assert.deepEqual([shown.status, shown.size], ['available', 2])
-    const kept = statSync(join(cloud.dataDir, 'cinder', 'backups', shown.id))
-    assert.ok(kept.size < gibibyte / 10, `${kept.size} bytes for two gibibytes of nothing`)
-    await demo('volume', 'backup', 'restore', shown.id, restored)
-    const { id } = await untilStatus(restored, 'available')
-    assert.ok(filesOf(id).some(({ sizeBytes }) => sizeBytes === 2 * gibibyte))
+    assert.deepEqual([shown.status, shown.size], ['available', 1])
+    const kept = join(cloud.dataDir, 'cinder', 'backups', shown.id)
+    assert.ok(statSync(kept).size < gibibyte / 10, `${statSync(kept).size} bytes for a gibibyte of nearly nothing`)
+    await plain('quaystone', 'volume', 'delete', source)
+    await eventually(patience, () => assert.deepEqual(filesOf(id), []))
+    await restore(shown.id, restored)
+    const again = filesOf((await untilStatus(restored, 'available')).id)
+    assert.equal(readAt(again[0]!.path, tag.length), tag)
     await plain('quaystone', 'volume', 'delete', restored)
     await plain('quaystone', 'volume', 'backup', 'delete', backup)
-    await eventually(patience, async () => {
-      assert.equal(existsSync(join(cloud.dataDir, 'cinder', 'backups', shown.id)), false)
-    })
+    await eventually(patience, () => assert.equal(existsSync(kept), false))
   })
 
   test('a volume is filled from an image', async () => {
