@@ -22,6 +22,8 @@ const depth = 5
 const resources = ['instances', 'cores', 'ram']
 const amounts = { instances: 1, cores: 2, ram: 512 }
 const seconds = 2
+/** So much that no case uses up what an earlier one left private. */
+const leafOwn = 1_000_000_000
 
 interface Planted {
   projects: { id: string; parent: string | null; own: number; path: string[] }[]
@@ -32,7 +34,7 @@ const plantNames = (): Planted => {
   const planted: Planted = { projects: [], leaves: [] }
   const plant = (id: string, above: string[], level: number): void => {
     const path = [...above, id],
-      own = 1_000_000 * branch ** (depth - level)
+      own = leafOwn * branch ** (depth - level)
     planted.projects.push({ id, parent: above.at(-1) ?? null, own, path })
     if (level === depth) planted.leaves.push(id)
     else for (let child = 0; child < branch; child++) plant(`${id}.${child}`, path, level + 1)

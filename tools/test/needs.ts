@@ -21,7 +21,7 @@ const context: InstallContext = {
 }
 
 /** What tests use of a machine beside what the program itself needs: a bus between hosts, and packets to send. */
-const rootPackages = ['nats-server', 'iputils-ping', 'util-linux', 'openssh-client'] as const
+const rootPackages = ['nats-server', 'iputils-ping', 'netcat-openbsd', 'util-linux', 'openssh-client'] as const
 
 export class Needs {
   readonly #childEnv: NodeJS.ProcessEnv
