@@ -1,221 +1,160 @@
-/** QB2: durable reservations, with the row they are for and without one, beside two other ways over one database. */
+/** QB2: durable reservations, with the row they are for and without one, beside other ways over the same database. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock } from '../packages/server/src/platform/clock/clock.ts'
 import { openDatabase, type Database } from '../packages/server/src/platform/db/database.ts'
 import { migrate } from '../packages/server/src/platform/db/migrate.ts'
 import { runStatement } from '../packages/server/src/platform/db/statement.ts'
-import { quotaOver } from '../packages/server/src/services/quota/testing.ts'
-import type { QuotaFront } from '../packages/server/src/services/quota/manager/front.ts'
 import { migrations } from '../packages/server/src/services/quota/store/migrations.ts'
 import type { Bench, BenchContext, Figure } from './bench.ts'
 import { figure } from './bench.ts'
-import { createNaive, takeNaive } from './quota/naive-rows.ts'
-import { openSequencer } from './quota/sequencer.ts'
-import { randomOf } from './quota/forest.ts'
-import { eachAtATime } from './support/statistics.ts'
+import { createNaive } from './quota/naive-rows.ts'
+import { loadWith, perSecondOf, waitAt, type Load } from './quota/durable-load.ts'
+import { loadOfProcesses } from './quota/durable-process.ts'
+import { lendFrom, planTree, plantTree, type Lent, type PlantedTree } from './quota/durable-tree.ts'
+import { createSmallest, waysOver, type WayName } from './quota/durable-ways.ts'
 
 const name = 'quota-durable'
-const branch = 2
-const depth = 5
-const resources = ['instances', 'cores', 'ram']
-const amounts = { instances: 1, cores: 2, ram: 512 }
 const seconds = 2
-/** So much that no case uses up what an earlier one left private. */
-const leafOwn = 1_000_000_000
-
-interface Planted {
-  projects: { id: string; parent: string | null; own: number; path: string[] }[]
-  leaves: string[]
-}
-
-const plantNames = (): Planted => {
-  const planted: Planted = { projects: [], leaves: [] }
-  const plant = (id: string, above: string[], level: number): void => {
-    const path = [...above, id],
-      own = leafOwn * branch ** (depth - level)
-    planted.projects.push({ id, parent: above.at(-1) ?? null, own, path })
-    if (level === depth) planted.leaves.push(id)
-    else for (let child = 0; child < branch; child++) plant(`${id}.${child}`, path, level + 1)
-  }
-  plant('org', [], 0)
-  return planted
-}
-
-const openOurs = async (db: Database, { projects }: Planted) => {
-  await migrate(db, [{ service: 'quota', migrations }])
-  const known = new Map(projects.map(({ id, parent }) => [id, parent]))
-  const { front, limits } = quotaOver(db, systemClock, known)
-  for (const resource of resources)
-    await front.ensureResource({ name: resource, service: 'bench', defaultLimit: projects[0]!.own })
-  await db.transaction(async (tx) => {
-    for (const { id, parent } of projects.slice(0, 2))
-      await front.ensureProject(tx, { projectId: id, parentId: parent })
-  })
-  return { front, limits }
-}
-
-type Take = (number: number, leaf: string) => Promise<unknown>
-
-interface Rate {
-  perSecond: number
-  /** This process's own, milliseconds of CPU for each. */
-  cpuMs: number
-}
-
-/** Takes for some seconds, `clients` at a time. */
-const rateOf = async (clients: number, leaves: readonly string[], take: Take): Promise<Rate> => {
-  const random = randomOf(clients),
-    start = performance.now(),
-    end = start + seconds * 1000,
-    before = process.cpuUsage()
-  let done = 0
-  await eachAtATime(Array.from({ length: clients }), clients, async () => {
-    while (performance.now() < end) await take(done++, leaves[Math.floor(random() * leaves.length)]!)
-  })
-  const { user, system } = process.cpuUsage(before)
-  return { perSecond: done / ((performance.now() - start) / 1000), cpuMs: (user + system) / 1000 / done }
-}
 
 interface Case {
-  clients: number
-  lent: 'half' | 'all'
+  callers: number
+  lent: Lent
 }
 
-const waitsForRows = { isolation: 'read committed' } as const
+const cases: readonly Case[] = [
+  { callers: 1, lent: 'half' },
+  { callers: 4, lent: 'half' },
+  { callers: 16, lent: 'half' },
+  { callers: 64, lent: 'half' },
+  { callers: 16, lent: 'all' },
+]
 
-/** The ways over one database: each in turn, with subjects of its own. */
-const waysOver = async (db: Database, planted: Planted, front: QuotaFront) => {
-  const paths = new Map(planted.projects.map(({ id, path }) => [id, path]))
-  const naive = (run: string): Take => {
-    return (number, leaf) =>
-      db.transaction((tx) => takeNaive(tx, `${run} ${number}`, paths.get(leaf)!, amounts), waitsForRows)
-  }
-  const ours = (run: string): Take => {
-    return (number, leaf) => {
-      const request = { projectId: leaf, deltas: amounts, subject: `${run} ${number}`, started: true }
-      return db.transaction((tx) => front.reserve(tx, request), waitsForRows)
-    }
-  }
-  const alone = (run: string): Take => {
-    return (number, leaf) =>
-      front.reserveAlone({ projectId: leaf, deltas: amounts, subject: `alone ${run} ${number}`, started: true })
-  }
-  const sequenced = async (run: string): Promise<Take> => {
-    const sequencer = await openSequencer(db, 'org')
-    return (number, leaf) => sequencer.take(`sequenced ${run} ${number}`, leaf, amounts)
-  }
-  return { naive, ours, alone, sequenced }
-}
+/** API processes, and how many requests each has under way. */
+const processCases = [1, 4, 16] as const
+const callersOfProcess = 16
+
+const titleOf = (db: Database, { callers, lent }: Case): string =>
+  `${db.dialect}, ${callers} at a time, ${lent} lent`
+
+/** On SQLite all transactions share commits, with a row or without. */
+const waysOn = (db: Database): WayName[] =>
+  db.dialect === 'postgresql'
+    ? ['naive', 'smallest', 'with a row', 'alone', 'sequenced']
+    : ['naive', 'smallest', 'with a row', 'sequenced']
 
 /** Half lent: a claim meets the leaf's private part and no row above it. All lent: it is counted up to the root. */
-const compare = async (db: Database, planted: Planted, cases: readonly Case[]): Promise<Figure[]> => {
-  const { front } = await openOurs(db, planted)
-  await createNaive(db, planted.projects, resources)
-  const ways = await waysOver(db, planted, front)
-  const figures: Figure[] = []
-  let lentNow = ''
-  for (const { clients, lent } of cases) {
-    if (lent !== lentNow) await lend(front, planted, lent === 'all' ? -1 : 0)
-    lentNow = lent
-    const run = `${lent}${clients}`,
-      rate = (take: Take) => rateOf(clients, planted.leaves, take)
-    const naive = await rate(ways.naive(run)),
-      ours = await rate(ways.ours(run)),
-      // On SQLite that is the same: all transactions share commits.
-      alone = db.dialect === 'postgresql' ? await rate(ways.alone(run)) : undefined
-    // Its claims are not in the stored numbers: it comes last, and its claims go before the next case.
-    const sequenced = await rate(await ways.sequenced(run))
-    await db
-      .as<{ quota_claim: { subject: string } }>()
-      .deleteFrom('quota_claim')
-      .where('subject', 'like', 'seq%')
-      .execute()
-    const metric = `${db.dialect}, ${clients} at a time, ${lent} lent`,
-      isGoal = clients >= 16 && lent === 'half'
-    figures.push(...figuresOf(metric, isGoal, { naive, ours, alone, sequenced }))
+const compare = async (db: Database, tree: PlantedTree, { say, signal }: BenchContext): Promise<Figure[]> => {
+  const ways = waysOver(db, tree),
+    figures: Figure[] = []
+  let lentNow: Lent = 'half'
+  for (const one of cases) {
+    signal.throwIfAborted()
+    if (one.lent !== lentNow) await lendFrom(db, one.lent)
+    lentNow = one.lent
+    const loads = new Map<WayName, Load>()
+    for (const way of waysOn(db)) {
+      const settings = { callers: one.callers, seconds, leaves: tree.leaves, run: `${one.lent} ${one.callers} ${way}` }
+      loads.set(way, await loadWith(await ways[way](), settings))
+      if (way === 'sequenced') await forgetSequenced(db)
+    }
+    say(lineOf(titleOf(db, one), loads))
+    figures.push(...figuresOf(titleOf(db, one), one, loads))
   }
   return figures
 }
 
-const figuresOf = (
-  metric: string,
-  isGoal: boolean,
-  { naive, ours, alone, sequenced }: Record<'naive' | 'ours' | 'sequenced', Rate> & { alone: Rate | undefined },
-): Figure[] => {
-  const perSecond = (of: string, rate: Rate): Figure =>
-    figure({
-      bench: name,
-      metric: of,
-      unit: 'reservations/s',
-      value: rate.perSecond,
-      baseline: naive.perSecond,
-      goal: isGoal ? { of: 'value', is: 'at least', limit: 5_000 } : { of: 'ratio', is: 'at least', limit: 1 },
-    })
-  return [
-    perSecond(metric, ours),
-    ...(alone ? [perSecond(`${metric}, no row with it`, alone)] : []),
-    figure({
-      bench: name,
-      metric: `${metric}, own CPU`,
-      unit: 'ms each',
-      value: ours.cpuMs,
-      baseline: naive.cpuMs,
-      goal: { of: 'ratio', is: 'at most', limit: 1 },
-    }),
-    figure({
-      bench: name,
-      metric: `${metric}, beside a sequencer`,
-      unit: 'reservations/s',
-      value: ours.perSecond,
-      baseline: sequenced.perSecond,
-      goal: { of: 'ratio', is: 'at least', limit: 0.1 },
-    }),
-  ]
+/** Its claims are not in the stored numbers. */
+const forgetSequenced = (db: Database): Promise<unknown> =>
+  db
+    .as<{ quota_claim: { subject: string } }>()
+    .deleteFrom('quota_claim')
+    .where('subject', 'like', '% sequenced %')
+    .execute()
+
+const lineOf = (title: string, loads: ReadonlyMap<WayName, Load>): string => {
+  const each = [...loads].map(([way, load]) => {
+    const [median, p99] = [50, 99].map((percent) => waitAt(percent, load).toFixed(1))
+    return `${way} ${perSecondOf(load).toFixed(0)}/s (${median} and ${p99} ms)`
+  })
+  return `  ${title}; waits of half and of 99 %: ${each.join(', ')}`
 }
 
-/** Leaves lend half of what they own, or all of it; inner projects pass all on. */
-const lend = async (front: QuotaFront, { projects, leaves }: Planted, all: -1 | 0): Promise<void> => {
-  const isLeaf = new Set(leaves)
-  for (const { id, own, parent } of projects) {
-    if (parent === null) continue
-    const limit = { own, lend: all === -1 || !isLeaf.has(id) ? -1 : own / 2 }
-    await front.setLimits({
-      projectId: id,
-      limits: Object.fromEntries(resources.map((resource) => [resource, limit])),
+const reached5000 = { of: 'value', is: 'at least', limit: 5_000 } as const
+
+/** Beyond one caller at a time it is a decision a commit, and the disk's rate is what there is. */
+const figuresOf = (metric: string, { lent }: Case, loads: ReadonlyMap<WayName, Load>): Figure[] => {
+  const rateOf = (way: WayName): number => perSecondOf(loads.get(way)!)
+  const beside = (way: WayName, other: WayName, limit: number): Figure =>
+    figure({
+      ...{ bench: name, unit: 'reservations/s', value: rateOf(way), baseline: rateOf(other) },
+      metric: `${metric}: ${way}, beside ${other}`,
+      goal: { of: 'ratio', is: 'at least', limit },
     })
+  const best: WayName = loads.has('alone') ? 'alone' : 'with a row'
+  const main = figure({
+    ...{ bench: name, unit: 'reservations/s', value: rateOf(best), baseline: rateOf('naive') },
+    metric: `${metric}: ${best}`,
+    goal: lent === 'half' ? reached5000 : { of: 'ratio', is: 'at least', limit: 1 },
+  })
+  const withRow = best === 'alone' ? [beside('with a row', 'naive', 1)] : []
+  return [main, ...withRow, beside('with a row', 'smallest', 0.5), beside(best, 'sequenced', 0.1)]
+}
+
+const ofProcesses = async (url: string, schema: string, { say, signal }: BenchContext): Promise<Figure[]> => {
+  const figures: Figure[] = []
+  for (const processes of processCases) {
+    signal.throwIfAborted()
+    const loadOf = (way: WayName): Promise<Load> =>
+      loadOfProcesses({ ...{ url, schema, way, processes, seconds }, callers: callersOfProcess, run: `${processes} processes ${way}` })
+    const loads = new Map<WayName, Load>()
+    for (const way of ['naive', 'with a row', 'alone'] as const) loads.set(way, await loadOf(way))
+    const metric = `postgresql, ${processes} processes with ${callersOfProcess} requests each`
+    say(lineOf(metric, loads))
+    figures.push(
+      figure({
+        ...{ bench: name, metric, unit: 'reservations/s', goal: reached5000 },
+        value: perSecondOf(loads.get('alone')!),
+        baseline: perSecondOf(loads.get('naive')!),
+      }),
+      figure({
+        ...{ bench: name, metric: `${metric}: wait, 99 %`, unit: 'ms', value: waitAt(99, loads.get('alone')!) },
+        baseline: waitAt(99, loads.get('naive')!),
+        goal: { of: 'value', is: 'at most', limit: 25 },
+      }),
+    )
   }
+  return figures
 }
 
-const onSqlite = async (planted: Planted): Promise<Figure[]> => {
+const prepare = async (db: Database, tree: PlantedTree): Promise<void> => {
+  await migrate(db, [{ service: 'quota', migrations }])
+  await plantTree(db, tree)
+  await createNaive(db, tree)
+  await createSmallest(db)
+}
+
+const onSqlite = async (tree: PlantedTree, context: BenchContext): Promise<Figure[]> => {
   const folder = mkdtempSync(join(tmpdir(), 'quaystone-bench-'))
   const db = await openDatabase({ url: `sqlite:${join(folder, 'quota.db')}`, synchronous: 'full' })
   try {
-    return await compare(db, planted, [
-      { clients: 1, lent: 'half' },
-      { clients: 16, lent: 'half' },
-      { clients: 64, lent: 'half' },
-      { clients: 16, lent: 'all' },
-    ])
+    await prepare(db, tree)
+    return await compare(db, tree, context)
   } finally {
     await db.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-const onPostgres = async (planted: Planted, url: string): Promise<Figure[]> => {
+const onPostgres = async (tree: PlantedTree, url: string, context: BenchContext): Promise<Figure[]> => {
   const schema = `bench_quota_${process.pid}`,
     admin = await openDatabase({ url })
   await admin.transaction((tx) => tx.as().schema.createSchema(schema).execute())
   const db = await openDatabase({ url, schema, poolMax: 16 })
   try {
-    return await compare(db, planted, [
-      { clients: 1, lent: 'half' },
-      { clients: 4, lent: 'half' },
-      { clients: 16, lent: 'half' },
-      { clients: 16, lent: 'all' },
-    ])
+    await prepare(db, tree)
+    const figures = await ofProcesses(url, schema, context)
+    return [...(await compare(db, tree, context)), ...figures]
   } finally {
     await db.close()
     await admin.transaction((tx) => tx.as().schema.dropSchema(schema).cascade().execute())
@@ -232,16 +171,16 @@ const fsyncOf = async (url: string): Promise<string> => {
   return rows[0]!.fsync
 }
 
-const run = async ({ say, signal }: BenchContext): Promise<Figure[]> => {
-  const planted = plantNames(),
+const run = async (context: BenchContext): Promise<Figure[]> => {
+  const tree = planTree(),
     url = process.env.QUAYSTONE_TEST_PG
-  say(`${planted.projects.length} projects, ${depth + 1} levels, 3 resources; SQLite with full sync`)
-  const figures = await onSqlite(planted)
-  signal.throwIfAborted()
-  if (!url) say('PostgreSQL is measured too when QUAYSTONE_TEST_PG names one')
+  context.say(`${tree.projects.length} projects on six levels, 3 resources; SQLite with full sync`)
+  const figures = await onSqlite(tree, context)
+  context.signal.throwIfAborted()
+  if (!url) context.say('PostgreSQL is measured too when QUAYSTONE_TEST_PG names one')
   else {
-    say(`PostgreSQL with fsync ${await fsyncOf(url)}`)
-    figures.push(...(await onPostgres(planted, url)))
+    context.say(`PostgreSQL with fsync ${await fsyncOf(url)}`)
+    figures.push(...(await onPostgres(tree, url, context)))
   }
   return figures
 }

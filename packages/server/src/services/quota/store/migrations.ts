@@ -16,6 +16,7 @@ import {
 } from '#platform/db/columns.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
 import type { Migration } from '#platform/db/migrate.ts'
+import { cheaperClaims } from './cheaper-claims-migration.ts'
 import { ticketsOfAsks, waitingLines } from './waiting-migration.ts'
 
 type Schema = Parameters<Migration['up']>[0]
@@ -205,4 +206,5 @@ export const migrations: Migration[] = [
         .execute()
     },
   }),
+  cheaperClaims,
 ]
