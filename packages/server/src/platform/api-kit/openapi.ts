@@ -38,14 +38,20 @@ const contentOf = (body: BodySpec, version: string): Json => {
   return Object.fromEntries((typed?.mediaTypes ?? ['application/json']).map((type) => [type, { schema }]))
 }
 
-const responsesOf = (route: Route, version: string): Json => {
+const faultContent = { 'application/json': { schema: { $ref: '#/components/schemas/Fault' } } }
+
+const responsesOf = (route: Route, version: string, hasFaultSchema: boolean): Json => {
   const { status, schema, mediaType = 'application/json' } = route.reply
   const success: Json = { description: route.summary }
   if (schema) success.content = { [mediaType]: { schema: schemaAt(schema, version) } }
   const refusals = [...new Set([400, ...(route.policy === 'open' ? [] : [401, 403]), ...(route.errors ?? [])])]
+  const refusal = {
+    description: "Refused, in the service's fault format",
+    ...(hasFaultSchema && { content: faultContent }),
+  }
   return {
     [status]: success,
-    ...Object.fromEntries(refusals.map((code) => [code, { description: "Refused, in the service's fault format" }])),
+    ...Object.fromEntries(refusals.map((code) => [code, refusal])),
   }
 }
 
@@ -64,12 +70,12 @@ const actionsOf = (route: Route): Json =>
       }
     : {}
 
-const operationOf = (route: Route, version: string): Json => ({
+const operationOf = (route: Route, version: string, hasFaultSchema: boolean): Json => ({
   operationId: route.id,
   summary: route.summary,
   parameters: parametersOf(route),
   ...(route.body && { requestBody: { required: true, content: contentOf(route.body, version) } }),
-  responses: responsesOf(route, version),
+  responses: responsesOf(route, version, hasFaultSchema),
   'x-policy': route.policy,
   ...(route.since && { 'x-since': route.since }),
   ...(route.until && { 'x-until': route.until }),
@@ -82,7 +88,8 @@ export const openapiOf = (manifest: ServiceManifest): Json => {
   const paths: Record<string, Json> = {}
   for (const route of manifest.routes) {
     const path = pathOf(manifest, route)
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route, version) }
+    const operation = operationOf(route, version, manifest.faultSchema !== undefined)
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation }
   }
   return {
     openapi: '3.1.0',
@@ -92,5 +99,6 @@ export const openapiOf = (manifest: ServiceManifest): Json => {
       version: manifest.microversions?.max ?? manifest.versionPath.slice(1),
     },
     paths,
+    ...(manifest.faultSchema && { components: { schemas: { Fault: manifest.faultSchema } } }),
   }
 }

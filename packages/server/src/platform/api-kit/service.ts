@@ -1,5 +1,6 @@
 /** What a service is made of: a manifest that the door, the migrations, the runner and the catalog read. */
 import type { Route } from './route.ts'
+import type { TSchema } from './schema.ts'
 import type { Migration } from '../db/migration.ts'
 import type { Controller } from '../controllers/controller.ts'
 
@@ -38,6 +39,8 @@ export interface ServiceManifest<A = any, F = any, D = any> {
   strictSlash?: boolean
   microversions?: Microversions
   faults: FaultStyle
+  /** Of the bodies of refusals, where they are more than the style. */
+  faultSchema?: TSchema
   /** The rule behind `ctx.isAdmin`. */
   adminRule: string
   routes: Route<A>[]

@@ -5,11 +5,24 @@ export type ErrorKind =
   | 'conflict' | 'gone' | 'preconditionFailed' | 'overLimit' | 'tooLarge' | 'tooMany'
   | 'unsupportedMediaType' | 'unprocessable' | 'internal' | 'unsupported' | 'unavailable'
 
+/**
+ * Why quota says no, in the names of the wire. Nothing in it that whoever asks may not see: fields about an ancestor or
+ * its other children are absent.
+ */
+export interface QuotaReason {
+  /** Stable, for programs: `CEILING`, `RECLAIMING`, … (docs/quota.md). */
+  code: string
+  /** Seconds after which asking again can succeed. */
+  retry_after?: number
+  [told: string]: unknown
+}
+
 /** `type` is the service's own name for the error (Neutron's `NetworkNotFound`); `reason` a stable code. */
 export interface RefusalDetails {
   type?: string
   reason?: string
   field?: string
+  quota?: QuotaReason
   headers?: Record<string, string>
   [extra: string]: unknown
 }

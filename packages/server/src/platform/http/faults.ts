@@ -1,6 +1,7 @@
 /** Kinds become statuses and bodies here and nowhere else: each service's own fault format. */
 import { STATUS_CODES } from 'node:http'
 import { isRefusal, type ErrorKind, Refusal } from '#platform/errors/errors.ts'
+import type { QuotaReason, RefusalDetails } from '#platform/errors/errors.ts'
 import type { FaultStyle } from '#platform/api-kit/service.ts'
 
 const statuses: Record<ErrorKind, number> = {
@@ -28,6 +29,16 @@ type FaultWriter = (fault: Fault) => object
 const title = (status: number) => STATUS_CODES[status] ?? 'Error'
 
 const keystoneFault: FaultWriter = ({ status, message }) => ({ error: { code: status, title: title(status), message } })
+
+/** Our own services add what programs read: quota's whole reason, else the code. Upstream's bodies stay upstream's. */
+const plainFault: FaultWriter = ({ status, message, refusal: { details } }) => ({
+  error: { code: status, title: title(status), message, ...detailsOf(details) },
+})
+
+const detailsOf = ({ quota, reason, field }: RefusalDetails): { details?: QuotaReason } => {
+  if (quota) return { details: quota }
+  return reason === undefined ? {} : { details: { code: reason, field } }
+}
 
 const novaFault: FaultWriter = ({ status, message, refusal }) => ({
   [novaKeys[status] ?? 'computeFault']: {
@@ -66,8 +77,14 @@ const sigFault = (service: string): FaultWriter => ({ status, message, refusal, 
 
 const writers: Record<FaultStyle, FaultWriter> = {
   keystone: keystoneFault, nova: novaFault, cinder: novaFault, neutron: neutronFault, glance: glanceFault,
-  heat: heatFault, placement: sigFault('placement'), magnum: sigFault('magnum'), plain: keystoneFault,
+  heat: heatFault, placement: sigFault('placement'), magnum: sigFault('magnum'), plain: plainFault,
 }
+
+/** What no body of upstream has room for, the same at every door. */
+const quotaHeaders = ({ quota }: RefusalDetails): Record<string, string> => ({
+  ...(quota && { 'X-Quota-Reason': quota.code }),
+  ...(quota?.retry_after !== undefined && { 'Retry-After': String(quota.retry_after) }),
+})
 
 /** The status, headers and body with which a style tells an error. 401 is the token middleware's, so one for all. */
 export const faultOf = (error: unknown, style: FaultStyle, requestId: string) => {
@@ -78,7 +95,7 @@ export const faultOf = (error: unknown, style: FaultStyle, requestId: string) =>
   const write = status === 401 ? keystoneFault : writers[style]
   return {
     status,
-    headers: refusal.details.headers ?? {},
+    headers: { ...quotaHeaders(refusal.details), ...refusal.details.headers },
     body: write({ status, message: refusal.message, refusal, requestId }),
   }
 }

@@ -61,3 +61,20 @@ test('server groups are counted in the tree: granted from above, refused beyond,
   assert.equal((await limits()).totalServerGroupsUsed, 1)
   assert.equal((await group('again')).status, 200)
 })
+
+test('every service says why in a header, and its body is upstream’s', async () => {
+  const networks = await cloud.ask('POST', '/network/v2.0/networks', { token, body: { network: {} } })
+  const volumes = await cloud.ask('POST', '/volume/v3/volumes', { token, body: { volume: { size: 1 } } })
+  const answers = [await group('one too many'), networks, volumes]
+  assert.deepEqual(
+    answers.map(({ status, headers }) => [status, headers['x-quota-reason'], headers['retry-after']]),
+    [
+      [403, 'CEILING', undefined],
+      [409, 'CEILING', undefined],
+      [413, 'CEILING', undefined],
+    ],
+  )
+  assert.deepEqual(Object.keys(answers[0]!.body.forbidden), ['code', 'message'])
+  assert.deepEqual(Object.keys(networks.body.NeutronError), ['type', 'message', 'detail'])
+  assert.deepEqual(Object.keys(volumes.body.overLimit), ['code', 'message', 'retryAfter'])
+})

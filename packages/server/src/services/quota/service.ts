@@ -1,6 +1,7 @@
 /** Quota: a tree of projects that own, lend, borrow and share every counted resource. */
 import { defineService } from '#platform/api-kit/service.ts'
 import type { ServiceDeps } from '#services/deps.ts'
+import { fault } from './api/fault.ts'
 import type { QuotaApi } from './api/quota-api.ts'
 import { routes } from './api/routes.ts'
 import type { Subscription } from '#platform/bus/bus.ts'
@@ -39,6 +40,7 @@ export const quota = defineService<QuotaApi, QuotaFacade, ServiceDeps>({
   prefix: '/quota',
   versionPath: '/v1',
   faults: 'plain',
+  faultSchema: fault,
   adminRule: 'context_is_admin',
   policies,
   migrations,

@@ -60,6 +60,7 @@ export const backupAmounts = (sizeGiB: number): Record<string, number> => ({ bac
 export const exceedsPerVolume = (sizeGiB: number, limit: number): Refusal =>
   overLimit(`Requested volume size ${sizeGiB}G is larger than maximum allowed limit ${limit}G.`, {
     reason: 'PER_VOLUME',
+    quota: { code: 'PER_VOLUME' },
     resource: 'per_volume_gigabytes',
     asked: sizeGiB,
     limit,

@@ -147,7 +147,7 @@ const noRoom = (at: { resource: Resource; ownerId: string; usedMiB: number; limi
     `Quota exceeded for ${at.resource}: project ${at.ownerId} uses ${at.usedMiB} MiB` +
       `${at.limit < 0 ? ', and what is above it has no more to give' : ` of ${at.limit}`}. ` +
       'Delete an image, or ask who administers it for more.',
-    { reason: 'NO_ROOM', ...at },
+    { reason: 'NO_ROOM', quota: { code: 'NO_ROOM', resource: at.resource }, ...at },
   )
 
 const rowOf = ({ id, ownerId, amounts }: HeldImage): HeldByRow => ({ key: id, projectId: ownerId, amounts })

@@ -101,6 +101,7 @@ export class WaitingServers {
     if (waiting >= waitingMax)
       throw overLimit(`Quota exceeded: ${waiting} servers of project ${projectId} wait already, the most that may.`, {
         reason: 'LINE_FULL',
+        quota: { code: 'LINE_FULL' },
         used: waiting,
         limit: waitingMax,
       })

@@ -126,6 +126,49 @@ test('several claims are made whole or not at all, across projects too', async (
   await end('right', 'b')
 })
 
+test('a refusal tells programs why: all of what is the project’s own, nothing of those above and beside it', async () => {
+  await ask('PUT', `/projects/${ids.claims}`, { limits: { volumes: 4 } })
+  await ask('PUT', `/projects/${ids.left}`, { limits: { volumes: 1 } })
+  const asked = (project: string, volumes: number, token: string | undefined) =>
+    ask('POST', '/claims', { claims: [{ project_id: ids[project], amounts: { volumes } }] }, token)
+  const own = await asked('left', 2, tokens['member left'])
+  assert.equal(own.headers['x-quota-reason'], 'CEILING')
+  const { remedy, ...details } = own.body.error.details
+  assert.match(remedy, /^Release 1 volumes/)
+  assert.deepEqual(details, {
+    ...{ code: 'CEILING', resource: 'volumes', project_id: ids.left, node: ids.left, held_by: [] },
+    ...{ asked: 2, limit: 1, used: 0, reserved: 0, available: 1, missing: 1 },
+  })
+  await claim('right', 10, { id: 'all', started: true })
+  const above = await claim('left', 1, {}, tokens['member left'])
+  assert.deepEqual(above.body.error.details, {
+    ...{ code: 'SHORTAGE', resource: 'cores', project_id: ids.left, asked: 1, available: 0, missing: 1 },
+    remedy: 'Ask who administers it for more.',
+  })
+  const told = JSON.stringify([above.body, above.headers])
+  for (const id of [ids.claims!, ids.right!]) assert.ok(!told.includes(id), told)
+  await end('right', 'all')
+})
+
+test('a project with others below it is told which of them use more than their own', async () => {
+  await claim('right', 8, { id: 'much', started: true })
+  const refused = await claim('claims', 3, {}, tokens['member claims'])
+  const { code, node, held_by } = refused.body.error.details
+  assert.deepEqual([code, node, held_by], ['SHORTAGE', ids.claims, [{ project_id: ids.right, amount: 5 }]])
+  await end('right', 'much')
+})
+
+test('what may be set is told in numbers, and codes of other refusals leave the process too', async () => {
+  const set = await ask('PUT', `/projects/${ids.left}`, { limits: { cores: 11 } })
+  assert.equal(set.headers['x-quota-reason'], 'ABOVE_PARENT')
+  const { code, resource, asked, max } = set.body.error.details
+  assert.deepEqual([code, resource, asked, max], ['ABOVE_PARENT', 'cores', 11, 3])
+  await claim('left', 1, { id: 'taken' })
+  const other = await claim('left', 2, { id: 'taken' })
+  assert.deepEqual(other.body.error.details, { code: 'ID_TAKEN', field: 'id' })
+  await end('left', 'taken')
+})
+
 test('who waits knows its place, what is kept for it and why, and starts when others end', async () => {
   await claim('right', 8, { id: 'all', started: true })
   const first = await claim('left', 5, { id: 'first', when_full: 'wait', started: true })
@@ -157,7 +200,10 @@ test('who waits knows its place, what is kept for it and why, and starts when ot
 test('a claim that its owner wants back says so, with its deadline', async () => {
   await claim('right', 10, { id: 'lent', reclaimable: 'yes', started: true })
   const refused = await claim('left', 3, { id: 'mine' })
-  assert.match(refused.text, /RECLAIMING/)
+  const { code, retry_after } = refused.body.error.details
+  assert.deepEqual([code, refused.headers['x-quota-reason']], ['RECLAIMING', 'RECLAIMING'], refused.text)
+  assert.ok(retry_after >= 1)
+  assert.equal(refused.headers['retry-after'], String(retry_after))
   for (let looks = 0; (await ask('GET', one('right', 'lent'))).body.claim.state !== 'recalled'; looks++) {
     assert.ok(looks < 2000, 'the notice must come')
     await new Promise(setImmediate)

@@ -1,18 +1,28 @@
 /** The engine's answers as refusals that a client can read. */
 import { badRequest, conflict, notFound, overLimit } from '#platform/errors/errors.ts'
-import type { Refusal } from '#platform/errors/errors.ts'
+import type { QuotaReason, Refusal, RefusalDetails } from '#platform/errors/errors.ts'
 import { RuleBroken } from '#engines/quota/rules.ts'
 import { sentence } from '#engines/quota/refusals.ts'
 import type { QuotaRefusal } from '#engines/quota/refusals.ts'
+
+/** What managers read of a refusal, and beside it what leaves the process. */
+const told = (details: RefusalDetails & { reason: string }, more: Omit<QuotaReason, 'code'> = {}): RefusalDetails => {
+  const { reason: code, resource, project, asked, available, missing, limit, used, reserved, remedy } = details
+  const numbers = { asked, limit, used, reserved, available, missing }
+  return { ...details, quota: { code, resource, project_id: project, ...numbers, remedy, ...more } }
+}
 
 /**
  * Only its own numbers are told to who asks: an ancestor's use and who holds it are for those who may see the tree.
  */
 export const overQuota = (refusal: QuotaRefusal): Refusal => {
-  const { code, resource, node, project, asked, limit, used, reserved, available, missing } = refusal
+  const { code, resource, node, project, asked, limit, used, reserved, available, missing, heldBy } = refusal
   const details = { reason: code, resource, asked, available, missing, project }
-  if (node === project)
-    return overLimit(sentence(refusal), { ...details, node, limit, used, reserved, remedy: refusal.remedy })
+  if (node === project) {
+    const own = { ...details, node, limit, used, reserved, remedy: refusal.remedy }
+    const held_by = heldBy.map((holder) => ({ project_id: holder.project, amount: holder.amount }))
+    return overLimit(sentence(refusal), told(own, { node, held_by }))
+  }
   const remedy =
     available > 0
       ? `Ask for at most ${available}, or ask who administers it for more.`
@@ -20,7 +30,7 @@ export const overQuota = (refusal: QuotaRefusal): Refusal => {
   return overLimit(
     `Quota exceeded for ${resource}: asked ${asked}, project ${project} can have ${available} more, ` +
       `for the capacity above it is in use (${code}). ${remedy}`,
-    { ...details, node: 'ancestor', remedy },
+    told({ ...details, node: 'ancestor', remedy }),
   )
 }
 
@@ -28,19 +38,22 @@ export const overQuota = (refusal: QuotaRefusal): Refusal => {
 export const comingBack = (
   { resource, project, asked, available, missing }: QuotaRefusal,
   retryAfterMs: number,
-): Refusal =>
-  overLimit(
+): Refusal => {
+  const retry_after = Math.max(1, Math.ceil(retryAfterMs / 1000)),
+    remedy = `Ask again in ${retry_after} s.`
+  const details = { reason: 'RECLAIMING', resource, asked, available, missing, project, remedy }
+  return overLimit(
     `Quota exceeded for ${resource}: asked ${asked}; what is missing of project ${project}'s own is being ` +
-      `taken back from those who borrowed it (RECLAIMING). ` +
-      `Ask again in ${Math.ceil(Math.max(0, retryAfterMs) / 1000)} s.`,
-    { reason: 'RECLAIMING', resource, asked, available, missing, project, retryAfterMs: Math.max(0, retryAfterMs) },
+      `taken back from those who borrowed it (RECLAIMING). ${remedy}`,
+    told({ ...details, retryAfterMs: Math.max(0, retryAfterMs) }, { retry_after }),
   )
+}
 
 /** A broken rule of configuration, in Nova's words where it has some. */
 export const ruleRefusal = (broken: RuleBroken): Refusal => {
   const { code, details, message } = broken,
     { resource, asked, min, max } = details
-  const fields = { reason: code, field: details.field ?? resource, ...details }
+  const fields = told({ reason: code, field: details.field ?? resource, ...details }, { field: details.field, min, max })
   if (code === 'NO_PROJECT') return notFound(message, fields)
   if (code === 'BELOW_USE') {
     return badRequest(
@@ -63,4 +76,8 @@ export const inWords = <T>(work: () => T): T => {
 }
 
 export const unknownResource = (name: string): Refusal =>
-  notFound(`There is no quota of "${name}".`, { field: name, reason: 'NOT_REGISTERED' })
+  notFound(`There is no quota of "${name}".`, told({ reason: 'NOT_REGISTERED', field: name, resource: name }))
+
+/** A limit that Keystone keeps is changed there. */
+export const keptByKeystone = (message: string, resource: string, limitId: string): Refusal =>
+  badRequest(message, told({ reason: 'UNIFIED_LIMIT', field: resource, resource, limitId }, { limit_id: limitId }))
