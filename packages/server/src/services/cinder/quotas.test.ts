@@ -146,6 +146,17 @@ describe('quota sets', () => {
     await cloud.ask('PUT', path, { as: 'admin', body: { quota_class_set: { snapshots: 10 } } })
     assert.equal((await cloud.ask('GET', path)).status, 403)
   })
+
+  test('another class is kept and shown with what it leaves open, and is nobody’s', async () => {
+    const path = '/v3/os-quota-class-sets/gold'
+    const body = { quota_class_set: { snapshots: 4 } }
+    assert.equal((await cloud.ask('PUT', path, { as: 'admin', body })).body.quota_class_set.snapshots, 4)
+    const { id, snapshots, volumes } = (await cloud.ask('GET', path, { as: 'admin' })).body.quota_class_set
+    assert.deepEqual([id, snapshots, volumes], ['gold', 4, 10])
+    assert.equal((await limits(cloud.projectId)).snapshots, 10)
+    const start = await cloud.ask('GET', '/v3/os-quota-class-sets/default', { as: 'admin' })
+    assert.equal(start.body.quota_class_set.snapshots, 10)
+  })
 })
 
 describe('quota in a tree of projects', () => {

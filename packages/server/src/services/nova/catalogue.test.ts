@@ -250,12 +250,34 @@ describe('quotas', () => {
     assert.equal((await cloud.ask('GET', '/v2.1/os-quota-sets/project-b', admin)).body.quota_set.cores, 20)
   })
 
+  test('of single users are not kept: nothing is changed for who asks for one, and everybody reads the project\'s', async () => {
+    const path = '/v2.1/os-quota-sets/project-b?user_id=bob'
+    const body = { quota_set: { cores: 1 } }
+    for (const method of ['PUT', 'DELETE'])
+      assert.equal((await cloud.ask(method, path, { ...admin, ...(method === 'PUT' && { body }) })).status, 400)
+    assert.equal((await cloud.ask('GET', path, admin)).body.quota_set.cores, 20)
+  })
+
   test('of the default class are every project\'s start', async () => {
     const changed = await cloud.ask('PUT', '/v2.1/os-quota-class-sets/default', {
       ...admin, body: { quota_class_set: { key_pairs: 90 } },
     })
     assert.equal(changed.body.quota_class_set.key_pairs, 90)
     assert.equal((await cloud.ask('GET', '/v2.1/os-quota-sets/project-c', admin)).body.quota_set.key_pairs, 90)
+  })
+
+  test('of another class are kept and shown, and are nobody\'s', async () => {
+    const path = '/v2.1/os-quota-class-sets/gold'
+    const before = (await cloud.ask('GET', '/v2.1/os-quota-sets/project-c/defaults', admin)).body.quota_set
+    const changed = await cloud.ask('PUT', path, { ...admin, body: { quota_class_set: { cores: 3 } } })
+    assert.equal(changed.body.quota_class_set.cores, 3)
+    const { id, cores, instances } = (await cloud.ask('GET', path, admin)).body.quota_class_set
+    assert.deepEqual([id, cores, instances], ['gold', 3, 10])
+    const after = (await cloud.ask('GET', '/v2.1/os-quota-sets/project-c/defaults', admin)).body.quota_set
+    assert.deepEqual(after, before)
+    assert.equal((await cloud.ask('GET', '/v2.1/os-quota-class-sets/default', admin)).body.quota_class_set.cores, 20)
+    const long = `/v2.1/os-quota-class-sets/${'x'.repeat(256)}`
+    assert.equal((await cloud.ask('PUT', long, { ...admin, body: { quota_class_set: { cores: 3 } } })).status, 400)
   })
 
   test('become limits with what is used', async () => {

@@ -75,19 +75,19 @@ export const quotaRoutes: Route<CinderApi>[] = [
     policy: 'volume_extension:quota_classes:get',
     reply: { status: 200 },
     handler: async ({ quotas }, _ctx, { params }) => ({
-      quota_class_set: { ...(await quotas.classShow()), id: params.class_name },
+      quota_class_set: { ...(await quotas.classShow(params.class_name!)), id: params.class_name },
     }),
   }),
   defineRoute<CinderApi, undefined, typeof ClassBody>({
     id: 'quotaClasses.update',
     method: 'PUT',
     path: '/os-quota-class-sets/{class_name}',
-    summary: 'Set the quotas of a class: the defaults of all projects',
+    summary: 'Set the quotas of a class; those of `default` are what all projects start with',
     policy: 'volume_extension:quota_classes:update',
     body: ClassBody,
     reply: { status: 200 },
-    handler: async ({ quotas }, _ctx, { body }) => ({
-      quota_class_set: await quotas.classUpdate({ ...body.quota_class_set }),
+    handler: async ({ quotas }, _ctx, { params, body }) => ({
+      quota_class_set: await quotas.classUpdate(params.class_name!, { ...body.quota_class_set }),
     }),
   }),
 ]

@@ -2,7 +2,7 @@
 import type { RequestContext } from '#platform/auth/context.ts'
 import { badRequest, isRefusal } from '#platform/errors/errors.ts'
 import type { ResourceUsage } from '#services/quota/facade.ts'
-import { settingDelete, settingsOf, settingWrite } from '../store/settings.ts'
+import { settingDelete, settingsOf, settingWrite, type SettingKind } from '../store/settings.ts'
 import { typesList } from '../store/types.ts'
 import type { CinderParts } from './parts.ts'
 import { QuotaHierarchy } from './quota-hierarchy.ts'
@@ -138,22 +138,27 @@ export class Quotas {
       throw badRequest(`Project quotas are not properly setup for nested quotas: ${wrong.join('; ')}.`)
   }
 
-  async classShow(): Promise<Record<string, number>> {
-    const set = await settingsOf<number>(this.#parts.db, 'quota-class')
+  /** What a class leaves open is as in the class `default`. */
+  async classShow(className: string): Promise<Record<string, number>> {
+    const [set, start] = await Promise.all(
+      [classKind(className), classKind(defaultClass)].map((kind) => settingsOf<number>(this.#parts.db, kind)),
+    )
     const own = Object.fromEntries(cinderResources.map(({ name, defaultLimit }) => [name, defaultLimit]))
-    const names = await this.#names()
-    return Object.fromEntries(names.map((name) => [name, set.get(name)?.value ?? own[name] ?? unlimited]))
+    const limitOf = (name: string) => set!.get(name)?.value ?? start!.get(name)?.value ?? own[name] ?? unlimited
+    return Object.fromEntries((await this.#names()).map((name) => [name, limitOf(name)]))
   }
 
-  /** The defaults of every project that has no limit of its own. */
-  async classUpdate(asked: Record<string, unknown>): Promise<Record<string, number>> {
+  /** The class `default` is the start of every project that has no limit of its own; no project is of another. */
+  async classUpdate(className: string, asked: Record<string, unknown>): Promise<Record<string, number>> {
+    assertClassName(className)
     const limits = readLimits(asked, new Set(await this.#names()))
-    const at = this.#parts.clock.now()
+    const kind = classKind(className),
+      at = this.#parts.clock.now()
     await this.#parts.db.transaction(async (tx) => {
-      for (const [name, value] of Object.entries(limits)) await settingWrite(tx, 'quota-class', { name, value, at })
+      for (const [name, value] of Object.entries(limits)) await settingWrite(tx, kind, { name, value, at })
     })
-    await this.declare()
-    return this.classShow()
+    if (className === defaultClass) await this.declare()
+    return this.classShow(className)
   }
 
   /** Tells quota what is counted, with the defaults of now. Idempotent. */
@@ -205,6 +210,14 @@ export class Quotas {
       return absent
     }
   }
+}
+
+const defaultClass = 'default'
+const classKind = (name: string): SettingKind => (name === defaultClass ? 'quota-class' : `quota-class:${name}`)
+
+const assertClassName = (name: string): void => {
+  if (name.length <= 255) return
+  throw badRequest(`quota_class_name has ${name.length} characters, more than 255.`, { field: 'quota_class_name' })
 }
 
 const pick = (names: readonly string[], values: Record<string, number>): Record<string, number> =>

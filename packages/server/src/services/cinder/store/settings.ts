@@ -3,7 +3,8 @@ import type { Executor, Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import type { CinderTables } from './tables.ts'
 
-export type SettingKind = 'quota-class' | 'per-volume' | 'service'
+/** `quota-class` is the class `default`, which everybody's limits start from. */
+export type SettingKind = 'quota-class' | `quota-class:${string}` | 'per-volume' | 'service'
 
 const db = (executor: Executor) => executor.as<CinderTables>()
 

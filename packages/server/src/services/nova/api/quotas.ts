@@ -5,7 +5,6 @@ import type { Route } from '#platform/api-kit/route.ts'
 import { isTrue, Strict, T } from '#platform/api-kit/schema.ts'
 import { badRequest } from '#platform/errors/errors.ts'
 import type { QuotaSet } from '../manager/quotas.ts'
-import { assertQuotaClass } from '../manager/quotas.ts'
 import { atLeast, last, refuseUnknown, repeated } from './manners.ts'
 import type { Query } from './manners.ts'
 import type { NovaApi } from './nova-api.ts'
@@ -60,6 +59,14 @@ const detailOf = (set: QuotaSet) =>
 
 const enforceOn = (ctx: RequestContext, rule: string, projectId: string): void =>
   ctx.enforce(`os_compute_api:os-quota-sets:${rule}`, { project_id: projectId })
+
+/** Upstream's flag sets what one user may have; here it would change the whole project's. */
+const refuseUser = (query: Query): void => {
+  if (!last(query, 'user_id')) return
+  throw badRequest('Quota is kept for projects, not for single users of theirs. Leave user_id out.', {
+    field: 'user_id',
+  })
+}
 const path = '/os-quota-sets/{project_id}'
 
 export const quotaRoutes: Route<NovaApi>[] = [
@@ -94,8 +101,9 @@ export const quotaRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi, typeof QuotaQuery, typeof QuotaBody>({
     id: 'quotas.update', method: 'PUT', path, summary: "Set a project's quotas", policy: 'authenticated',
     query: QuotaQuery, body: QuotaBody, reply: { status: 200 },
-    handler: async (api, ctx, { params, body }) => {
+    handler: async (api, ctx, { params, query, body }) => {
       enforceOn(ctx, 'update', params.project_id!)
+      refuseUser(query)
       const { force } = body.quota_set
       const limits = await api.quotas.update(ctx, params.project_id!, asked(body.quota_set), isTrue(force))
       return { quota_set: shown(ctx, limits) }
@@ -104,8 +112,9 @@ export const quotaRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi, typeof QuotaQuery>({
     id: 'quotas.delete', method: 'DELETE', path, summary: "Take a project's quotas back to the defaults",
     policy: 'authenticated', query: QuotaQuery, reply: { status: 202 },
-    handler: async (api, ctx, { params }) => {
+    handler: async (api, ctx, { params, query }) => {
       enforceOn(ctx, 'delete', params.project_id!)
+      refuseUser(query)
       await api.quotas.reset(ctx, params.project_id!)
     },
   }),
@@ -127,17 +136,15 @@ export const quotaClassRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi>({
     id: 'quotaClasses.show', method: 'GET', path: '/os-quota-class-sets/{id}', summary: 'Show the quotas of a class',
     policy: 'os_compute_api:os-quota-class-sets:show', reply: { status: 200 },
-    handler: async (api, ctx, { params }) => {
-      assertQuotaClass(params.id!)
-      return { quota_class_set: { id: params.id, ...classView(ctx, await api.quotas.classShow()) } }
-    },
+    handler: async (api, ctx, { params }) =>
+      ({ quota_class_set: { id: params.id, ...classView(ctx, await api.quotas.classShow(params.id!)) } }),
   }),
   defineRoute<NovaApi, undefined, typeof ClassBody>({
     id: 'quotaClasses.update', method: 'PUT', path: '/os-quota-class-sets/{id}', summary: 'Set the quotas of a class',
     policy: 'os_compute_api:os-quota-class-sets:update', body: ClassBody, reply: { status: 200 },
     handler: async (api, ctx, { params, body }) => {
-      assertQuotaClass(params.id!)
-      return { quota_class_set: classView(ctx, await api.quotas.classUpdate(asked(body.quota_class_set))) }
+      const amounts = await api.quotas.classUpdate(params.id!, asked(body.quota_class_set))
+      return { quota_class_set: classView(ctx, amounts) }
     },
   }),
 ]

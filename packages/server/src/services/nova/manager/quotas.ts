@@ -1,9 +1,9 @@
 /** Nova's quota sets, which are a view of what the quota service keeps. */
 import type { RequestContext } from '#platform/auth/context.ts'
 import type { SetLimitsRequest } from '#services/quota/facade.ts'
-import { badRequest, isRefusal, notFound } from '#platform/errors/errors.ts'
-import { quotaClassRead, quotaClassWrite } from '../store/aggregates.ts'
+import { badRequest, isRefusal } from '#platform/errors/errors.ts'
 import { keypairsList } from '../store/keypairs.ts'
+import { defaultClass, quotaClassRead, quotaClassWrite } from '../store/quota-classes.ts'
 import type { NovaParts } from './parts.ts'
 import { novaResources } from './quota-words.ts'
 
@@ -27,9 +27,7 @@ export class Quotas {
   }
 
   async defaults(projectId: string): Promise<Record<string, number>> {
-    return {
-      ...this.#named(await this.#parts.facades.quota.defaults(projectId)), ...(await quotaClassRead(this.#parts.db)),
-    }
+    return this.#named(await this.#parts.facades.quota.defaults(projectId))
   }
 
   /** With how much is used: key pairs by Nova's own count, all else by quota's. */
@@ -58,16 +56,17 @@ export class Quotas {
     await this.#parts.facades.quota.resetLimits(projectId, { resources, by: caller.userId })
   }
 
-  async classShow(): Promise<Record<string, number>> {
+  async classShow(className: string): Promise<Record<string, number>> {
     const defaults = Object.fromEntries(novaResources.map(({ name, defaultLimit }) => [name, defaultLimit]))
-    return { ...defaults, ...networkQuotas, ...(await quotaClassRead(this.#parts.db)) }
+    return { ...defaults, ...networkQuotas, ...(await quotaClassRead(this.#parts.db, className)) }
   }
 
-  /** The default class is what a project has before anybody sets anything. */
-  async classUpdate(amounts: Record<string, number>): Promise<Record<string, number>> {
-    await this.#parts.db.transaction((tx) => quotaClassWrite(tx, amounts))
-    await this.declare()
-    return this.classShow()
+  /** The default class is what a project has before anybody sets anything; no project is of another, as upstream. */
+  async classUpdate(name: string, amounts: Record<string, number>): Promise<Record<string, number>> {
+    assertClassName(name)
+    await this.#parts.db.transaction((tx) => quotaClassWrite(tx, name, amounts))
+    if (name === defaultClass) await this.declare()
+    return this.classShow(name)
   }
 
   /** Tells quota what Nova counts, and the operator's defaults. */
@@ -102,6 +101,7 @@ export class Quotas {
   }
 }
 
-export const assertQuotaClass = (name: string): void => {
-  if (name.length > 255) throw notFound(`Quota class ${name} could not be found.`)
+const assertClassName = (name: string): void => {
+  if (name.length <= 255) return
+  throw badRequest(`quota_class_name has ${name.length} characters, more than 255.`, { field: 'quota_class_name' })
 }

@@ -53,15 +53,3 @@ export const forcedDownSet = async (tx: Tx, host: string, down: boolean, at: num
   await table.deleteFrom('nova_forced_down').where('host', '=', host).execute()
   if (down) await table.insertInto('nova_forced_down').values({ host, since: at }).execute()
 }
-
-export const quotaClassRead = async (executor: Executor): Promise<Record<string, number>> => {
-  const rows = await executor.as<NovaTables>().selectFrom('nova_quota_class').selectAll().execute()
-  return Object.fromEntries(rows.map((row) => [row.resource, row.amount]))
-}
-
-export const quotaClassWrite = async (tx: Tx, amounts: Record<string, number>): Promise<void> => {
-  for (const [resource, amount] of Object.entries(amounts)) {
-    await tx.as<NovaTables>().insertInto('nova_quota_class').values({ resource, amount })
-      .onConflict((clash) => clash.column('resource').doUpdateSet({ amount })).execute()
-  }
-}

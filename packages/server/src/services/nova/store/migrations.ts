@@ -5,6 +5,7 @@ import {
   time,
 } from '#platform/db/columns.ts'
 import { defineMigration } from '#platform/db/migrate.ts'
+import { namedClassesMigration } from './quota-classes.ts'
 import { passwordsMigration } from './server-passwords.ts'
 import { volumesMigration } from './volume-attachments.ts'
 import { waitingMigration } from './waiting.ts'
@@ -211,4 +212,5 @@ export const migrations = [
   passwordsMigration,
   waitingMigration,
   volumesMigration,
+  namedClassesMigration,
 ]

@@ -7,8 +7,9 @@ import { uuid } from '#platform/ids/ids.ts'
 import type { Server } from '../manager/model.ts'
 import { seedFlavors } from '../manager/seed-flavors.ts'
 import { actionFetch, actionInsert, actionsFinish, actionsList } from './actions.ts'
-import { aggregateFetch, aggregateInsert, quotaClassRead, quotaClassWrite } from './aggregates.ts'
+import { aggregateFetch, aggregateInsert } from './aggregates.ts'
 import { flavorAccessAdd, flavorAccessList, flavorDelete, flavorFetch, flavorInsert, flavorsList } from './flavors.ts'
+import { quotaClassRead, quotaClassWrite } from './quota-classes.ts'
 import { keypairDelete, keypairFetch, keypairInsert, keypairsList } from './keypairs.ts'
 import { migrationInsert, migrationMove, migrationsList } from './migrations-list.ts'
 import { migrations } from './migrations.ts'
@@ -147,10 +148,12 @@ for (const { name, open } of testDatabases()) {
       assert.deepEqual((await migrationsList(db, { serverId: server.id })).map((one) => one.status), ['finished'])
     })
 
-    test('the default class keeps what was last set', async () => {
-      await db.transaction((tx) => quotaClassWrite(tx, { cores: 1 }))
-      await db.transaction((tx) => quotaClassWrite(tx, { cores: 2, ram: 3 }))
+    test('each class keeps what was last set', async () => {
+      for (const [name, cores] of [['default', 1], ['gold', 7], ['default', 2], ['gold', 8]] as const)
+        await db.transaction((tx) => quotaClassWrite(tx, name, { cores, ram: 3 }))
       assert.deepEqual(await quotaClassRead(db), { cores: 2, ram: 3 })
+      assert.deepEqual(await quotaClassRead(db, 'gold'), { cores: 8, ram: 3 })
+      assert.deepEqual(await quotaClassRead(db, 'silver'), {})
     })
   })
 }

@@ -144,7 +144,6 @@ export interface AggregateRow {
 }
 
 export interface ForcedDownRow { host: string; since: number }
-export interface QuotaClassRow { resource: string; amount: number }
 
 export interface MigrationRow {
   number: Generated<number>
@@ -174,6 +173,5 @@ export interface NovaTables {
   nova_server_group: ServerGroupRow
   nova_aggregate: AggregateRow
   nova_forced_down: ForcedDownRow
-  nova_quota_class: QuotaClassRow
   nova_migration: MigrationRow
 }

@@ -218,6 +218,19 @@ test('Keystone’s limits are listed with what they limit, and limit it', async 
   assert.equal((await ask('GET', '/unified-limits', undefined, demo)).status, 403)
 })
 
+test('Nova’s defaults are quota’s: Keystone’s before those of the class, and those of the class only at the top', async () => {
+  const ask = (method: string, path: string, body?: object) =>
+    cloud.ask(method, `/compute/v2.1${path}`, { token: admin, body })
+  const body = { quota_class_set: { instances: 10, cores: 20 } }
+  assert.equal((await ask('PUT', '/os-quota-class-sets/default', body)).status, 200)
+  const defaults = async (id: string): Promise<number[]> => {
+    const { instances, cores, key_pairs } = (await ask('GET', `/os-quota-sets/${id}/defaults`)).body.quota_set
+    return [instances, cores, key_pairs]
+  }
+  assert.deepEqual(await defaults(org), [7, 20, 100])
+  assert.deepEqual(await defaults(children.t1!), [7, 0, 100], 'a registered limit is everybody’s')
+})
+
 test('the metrics count decisions and say what trees may use and use', async () => {
   const { text } = await cloud.ask('GET', '/metrics', {})
   const samples = text.split('\n')
