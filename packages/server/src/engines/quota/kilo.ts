@@ -1,4 +1,4 @@
-/** Kilo's nested quota on the tree: hard limits with −1, deleting a quota, and who may change or see whose. */
+/** Kilo's nested quota on the tree: hard limits with −1, deleting a quota, and who may see whose. */
 import { fromWire, UNLIMITED } from './amounts.ts'
 import { RuleBroken } from './rules.ts'
 import { exclusive } from './settings.ts'
@@ -43,12 +43,6 @@ const refuseAllocated = (tree: QuotaTree, project: Project, resource: number): n
       min: allocated,
     },
   )
-}
-
-/** Only an admin of the immediate parent changes a child's quota; nobody changes their own, except at a root. */
-export const mayChange = (tree: QuotaTree, actor: string, target: string): boolean => {
-  const project = tree.project(target)
-  return project.parent ? project.parent.id === actor : project.id === actor
 }
 
 /** A project sees itself and everything below it; never its parent, siblings or cousins. */

@@ -4,6 +4,8 @@ import type { PolicyRule } from '#platform/api-kit/service.ts'
 const admin = 'rule:admin_api'
 const reader = 'rule:xena_system_admin_or_project_reader'
 const member = 'rule:xena_system_admin_or_project_member'
+/** Whoever has a part of the tree shares it out, as far as Cinder's nested quota lets them. */
+const quotaSetter = `${admin} or rule:manager_above`
 
 const bases: PolicyRule[] = [
   { name: 'context_is_admin', rule: 'role:admin', about: 'Decides what counts as an administrator' },
@@ -12,6 +14,11 @@ const bases: PolicyRule[] = [
     rule: 'is_admin:True or (role:admin and is_admin_project:True) or project_id:%(project_id)s',
   },
   { name: 'admin_api', rule: 'rule:context_is_admin' },
+  {
+    name: 'manager_above',
+    rule: 'role:manager and True:%(is_below)s',
+    about: 'A manager of a project for the quota of those below it, and never its own',
+  },
   {
     name: 'xena_system_admin_or_project_reader',
     rule: 'rule:context_is_admin or (role:reader and project_id:%(project_id)s)',
@@ -98,8 +105,9 @@ const extensions: PolicyRule[] = [
     'access_types_extra_specs',
     'types_extra_specs:index',
     'types_extra_specs:show',
-    'quotas:show',
   ]),
+  ...named('volume_extension:', `${reader} or rule:manager_above`, ['quotas:show']),
+  ...named('volume_extension:', quotaSetter, ['quotas:update', 'quotas:delete']),
   ...named('volume_extension:', admin, [
     'volume_host_attribute',
     'volume_mig_status_attribute',
@@ -127,8 +135,6 @@ const extensions: PolicyRule[] = [
     'qos_specs_manage:create',
     'qos_specs_manage:update',
     'qos_specs_manage:delete',
-    'quotas:update',
-    'quotas:delete',
     'quota_classes:get',
     'quota_classes:update',
     'services:index',

@@ -9,6 +9,13 @@ export interface ProjectInfo {
   enabled: boolean
   isDomain: boolean
 }
+/** Whether a project stands below another in its tree. None stands below itself. */
+export const isBelow = async (
+  keystone: Pick<KeystoneFacade, 'projectAncestors'>,
+  above: string,
+  id: string,
+): Promise<boolean> => (await keystone.projectAncestors(id)).slice(1).some((project) => project.id === above)
+
 export interface UserInfo { id: string; name: string; domainId: string; enabled: boolean }
 
 export interface KeystoneFacade extends TokenValidator {

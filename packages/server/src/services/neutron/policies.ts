@@ -4,6 +4,8 @@ import type { PolicyRule } from '#platform/api-kit/service.ts'
 const admin = 'rule:admin_only'
 const member = 'rule:admin_only or (role:member and project_id:%(project_id)s)'
 const reader = 'rule:admin_only or (role:reader and project_id:%(project_id)s)'
+/** Whoever has a part of the tree of projects shares it out. */
+const quotaSetter = 'rule:admin_only or rule:manager_above'
 const networkMember = 'rule:admin_only or (role:member and project_id:%(network:project_id)s)'
 const ownOrNetworkMember = `${member} or (role:member and project_id:%(network:project_id)s)`
 
@@ -89,9 +91,10 @@ const rules: Record<string, string> = {
   ...attributes('address_scope', ['create', 'update'], admin, 'shared'),
   ...crud('rbac_policy'),
   ...attributes('rbac_policy', ['create', 'update'], member, 'target_tenant'),
-  get_quota: admin,
-  update_quota: admin,
-  delete_quota: admin,
+  manager_above: 'role:manager and True:%(is_below)s',
+  get_quota: quotaSetter,
+  update_quota: quotaSetter,
+  delete_quota: quotaSetter,
   get_quota_own: reader,
   get_agent: admin,
   update_agent: admin,

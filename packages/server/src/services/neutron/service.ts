@@ -56,6 +56,7 @@ const partsOf = ({ db, clock, log, hosts, facades, region, config }: ServiceDeps
     hosts,
     region,
     quota: () => facades.quota,
+    keystone: () => facades.keystone,
     settings: { privateCidr, publicCidr, globalMtu, resolvers },
   }
 }

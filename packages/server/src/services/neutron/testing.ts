@@ -102,6 +102,7 @@ export interface TestNeutron {
 }
 
 const keystone = {
+  projectAncestors: async (id: string) => [{ id }],
   projectsList: async () =>
     Object.entries(projectIds).map(([name, id]) => ({
       id,

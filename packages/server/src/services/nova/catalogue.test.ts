@@ -250,7 +250,7 @@ describe('quotas', () => {
     assert.equal((await cloud.ask('GET', '/v2.1/os-quota-sets/project-b', admin)).body.quota_set.cores, 20)
   })
 
-  test('of single users are not kept: nothing is changed for who asks for one, and everybody reads the project\'s', async () => {
+  test('of single users are not kept: who sets one is refused, who reads one reads the project\'s', async () => {
     const path = '/v2.1/os-quota-sets/project-b?user_id=bob'
     const body = { quota_set: { cores: 1 } }
     for (const method of ['PUT', 'DELETE'])

@@ -7,6 +7,8 @@ const reader = 'rule:project_reader_or_admin'
 const manager = 'rule:project_manager_or_admin'
 const service = 'rule:service_or_admin'
 const keypairOwner = '(rule:context_is_admin) or user_id:%(user_id)s'
+/** Whoever has a part of the tree shares it out; upstream, which has no tree, knows administrators only. */
+const quotaSetter = `${admin} or rule:manager_above`
 const anybody = '@'
 const nobody = '!'
 
@@ -20,6 +22,10 @@ const bases: PolicyRule[] = [
   { name: 'project_manager_or_admin', rule: 'rule:project_manager_api or rule:context_is_admin' },
   { name: 'project_member_or_admin', rule: 'rule:project_member_api or rule:context_is_admin' },
   { name: 'project_reader_or_admin', rule: 'rule:project_reader_api or rule:context_is_admin' },
+  {
+    name: 'manager_above', rule: 'role:manager and True:%(is_below)s',
+    about: 'A manager of a project for the quota of those below it, and never its own',
+  },
   { name: 'service_api', rule: 'role:service' },
   { name: 'service_or_admin', rule: 'rule:service_api or rule:context_is_admin' },
 ]
@@ -105,7 +111,10 @@ const catalogue: PolicyRule[] = [
   ...compute('os-keypairs', { index: keypairOwner, create: keypairOwner, delete: keypairOwner, show: keypairOwner }),
   ...compute('limits', { '': anybody, other_project: admin }),
   ...compute('os-quota-class-sets', { show: admin, update: admin }),
-  ...compute('os-quota-sets', { update: admin, defaults: anybody, show: reader, delete: admin, detail: reader }),
+  ...compute('os-quota-sets', {
+    update: quotaSetter, defaults: anybody, show: `${reader} or rule:manager_above`, delete: quotaSetter,
+    detail: `${reader} or rule:manager_above`,
+  }),
   ...compute('os-server-groups', {
     create: member, delete: member, index: reader, 'index:all_projects': admin, show: reader,
   }),

@@ -1,6 +1,7 @@
 /** Cinder's quota sets, a view of what the quota service keeps, with Cinder's own rules of who may do what. */
 import type { RequestContext } from '#platform/auth/context.ts'
 import { badRequest, isRefusal } from '#platform/errors/errors.ts'
+import { isBelow } from '#services/keystone/facade.ts'
 import type { ResourceUsage } from '#services/quota/facade.ts'
 import { settingDelete, settingsOf, settingWrite, type SettingKind } from '../store/settings.ts'
 import { typesList } from '../store/types.ts'
@@ -68,7 +69,7 @@ export class Quotas {
     projectId: string,
     asked: Record<string, unknown>,
   ): Promise<Record<string, number>> {
-    ctx.enforce(ruleName('update'), { project_id: projectId })
+    await this.#enforce(ctx, 'update', projectId)
     await this.#hierarchy.assertMayChange(ctx, projectId)
     const limits = readLimits(asked, new Set(await this.#names()))
     await this.#assertAboveUse(projectId, limits)
@@ -81,7 +82,7 @@ export class Quotas {
 
   /** Back to the defaults, 0 below a root: refused while children hold a part, or while more than that is in use. */
   async reset(ctx: RequestContext, projectId: string): Promise<void> {
-    ctx.enforce(ruleName('delete'), { project_id: projectId })
+    await this.#enforce(ctx, 'delete', projectId)
     await this.#hierarchy.assertMayChange(ctx, projectId)
     const [usage, defaults] = await Promise.all([
       this.usageOf(projectId),
@@ -185,8 +186,13 @@ export class Quotas {
   }
 
   async #assertMaySee(ctx: RequestContext, projectId: string): Promise<void> {
-    ctx.enforce(ruleName('show'), { project_id: projectId })
+    await this.#enforce(ctx, 'show', projectId)
     await this.#hierarchy.assertMaySee(ctx, projectId)
+  }
+
+  async #enforce(ctx: RequestContext, verb: string, projectId: string): Promise<void> {
+    const is_below = await isBelow(this.#parts.facades.keystone, ctx.projectId, projectId)
+    ctx.enforce(ruleName(verb), { project_id: projectId, is_below })
   }
 
   /** −1 is above everything, and what bounds one volume is not used up. */

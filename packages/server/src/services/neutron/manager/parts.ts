@@ -5,6 +5,7 @@ import type { Database, Tx } from '#platform/db/database.ts'
 import { isRefusal, overLimit, type Refusal } from '#platform/errors/errors.ts'
 import type { Log } from '#platform/log/log.ts'
 import type { HostDirectory } from '#services/deps.ts'
+import type { KeystoneFacade } from '#services/keystone/facade.ts'
 import type { QuotaFacade } from '#services/quota/facade.ts'
 import type { Standard } from '../store/tables.ts'
 
@@ -23,6 +24,7 @@ export interface NeutronParts {
   hosts: HostDirectory
   /** Asked when needed: services below are built first, their facades wired at the end. */
   quota: () => QuotaFacade
+  keystone: () => KeystoneFacade
   settings: NetworkingSettings
   region: string
 }

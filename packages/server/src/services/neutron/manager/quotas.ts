@@ -1,6 +1,7 @@
 /** Limits and use of a project's networking, asked of and set in the quota service. */
 import type { RequestContext } from '#platform/auth/context.ts'
-import { badRequest, forbidden, isRefusal } from '#platform/errors/errors.ts'
+import { badRequest, isRefusal } from '#platform/errors/errors.ts'
+import { isBelow } from '#services/keystone/facade.ts'
 import type { ResourceUsage } from '#services/quota/facade.ts'
 import { quotaOwnerAdd, quotaOwnerForget, quotaOwners } from '../store/quota-owners.ts'
 import type { NeutronParts } from './parts.ts'
@@ -18,10 +19,6 @@ export const quotaNames: Record<string, string> = {
   rbac_policy: 'rbac_policies',
 }
 
-const assertMaySee = (ctx: RequestContext, projectId: string): void => {
-  if (!ctx.isAdmin && projectId !== ctx.projectId) throw forbidden('(rule:get_quota) is disallowed by policy')
-}
-
 const renamed = <V>(values: Record<string, V>, absent: V): Record<string, V> =>
   Object.fromEntries(Object.entries(quotaNames).map(([name, resource]) => [name, values[resource] ?? absent]))
 
@@ -32,12 +29,12 @@ export class Quotas {
   }
 
   async limits(ctx: RequestContext, projectId: string): Promise<Record<string, number>> {
-    assertMaySee(ctx, projectId)
+    await this.#assertMaySee(ctx, projectId)
     return renamed(await this.#known(projectId, (quota) => quota.limits(projectId), {}), -1)
   }
 
   async defaults(ctx: RequestContext, projectId: string): Promise<Record<string, number>> {
-    assertMaySee(ctx, projectId)
+    await this.#assertMaySee(ctx, projectId)
     return renamed(await this.#known(projectId, (quota) => quota.defaults(projectId), {}), -1)
   }
 
@@ -45,7 +42,7 @@ export class Quotas {
     ctx: RequestContext,
     projectId: string,
   ): Promise<Record<string, { limit: number; used: number; reserved: number }>> {
-    assertMaySee(ctx, projectId)
+    await this.#assertMaySee(ctx, projectId)
     const usage = await this.#known<Record<string, ResourceUsage>>(projectId, (quota) => quota.usage(projectId), {})
     return Object.fromEntries(
       Object.entries(quotaNames).map(([name, resource]) => {
@@ -61,6 +58,7 @@ export class Quotas {
     projectId: string,
     { limits: asked, checkLimit }: { limits: Record<string, number>; checkLimit: boolean },
   ): Promise<Record<string, number>> {
+    await this.#enforce(ctx, 'update_quota', projectId)
     const unknown = Object.keys(asked).filter((name) => !Object.hasOwn(quotaNames, name))
     if (unknown.length > 0)
       throw badRequest(`Unrecognized attribute(s) '${unknown.join(', ')}'`, {
@@ -88,6 +86,7 @@ export class Quotas {
 
   /** Of what Neutron counts: other services' quotas are theirs to delete. */
   async reset(ctx: RequestContext, projectId: string): Promise<void> {
+    await this.#enforce(ctx, 'delete_quota', projectId)
     await this.#parts.quota().resetLimits(projectId, { resources: Object.values(quotaNames), by: ctx.userId })
     await this.#parts.db.transaction((tx) => quotaOwnerForget(tx, projectId))
   }
@@ -96,6 +95,15 @@ export class Quotas {
   async list(ctx: RequestContext): Promise<Record<string, unknown>[]> {
     const owners = await quotaOwners(this.#parts.db)
     return Promise.all(owners.map(async (id) => ({ project_id: id, tenant_id: id, ...(await this.limits(ctx, id)) })))
+  }
+
+  #assertMaySee(ctx: RequestContext, projectId: string): Promise<void> {
+    return this.#enforce(ctx, projectId === ctx.projectId ? 'get_quota_own' : 'get_quota', projectId)
+  }
+
+  async #enforce(ctx: RequestContext, rule: string, projectId: string): Promise<void> {
+    const is_below = await isBelow(this.#parts.keystone(), ctx.projectId, projectId)
+    ctx.enforce(rule, { project_id: projectId, tenant_id: projectId, is_below })
   }
 
   /** A project that the quota service does not know has nothing, and may have nothing. */

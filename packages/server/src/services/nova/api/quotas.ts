@@ -57,8 +57,10 @@ const detailOf = (set: QuotaSet) =>
     Object.entries(set).map(([name, { limit, inUse, reserved }]) => [name, { limit, in_use: inUse, reserved }]),
   )
 
-const enforceOn = (ctx: RequestContext, rule: string, projectId: string): void =>
-  ctx.enforce(`os_compute_api:os-quota-sets:${rule}`, { project_id: projectId })
+const enforceOn = async (api: NovaApi, ctx: RequestContext, rule: string, projectId: string): Promise<void> =>
+  ctx.enforce(`os_compute_api:os-quota-sets:${rule}`, {
+    project_id: projectId, is_below: await api.quotas.isBelow(ctx.projectId, projectId),
+  })
 
 /** Upstream's flag sets what one user may have; here it would change the whole project's. */
 const refuseUser = (query: Query): void => {
@@ -75,7 +77,7 @@ export const quotaRoutes: Route<NovaApi>[] = [
     query: QuotaQuery, reply: { status: 200 },
     handler: async (api, ctx, { params, query }) => {
       refuseUnknown(ctx, query, ['user_id'])
-      enforceOn(ctx, 'show', params.project_id!)
+      await enforceOn(api, ctx, 'show', params.project_id!)
       return { quota_set: { id: params.project_id, ...shown(ctx, await api.quotas.limits(params.project_id!)) } }
     },
   }),
@@ -84,7 +86,7 @@ export const quotaRoutes: Route<NovaApi>[] = [
     policy: 'authenticated', query: QuotaQuery, reply: { status: 200 },
     handler: async (api, ctx, { params, query }) => {
       refuseUnknown(ctx, query, ['user_id'])
-      enforceOn(ctx, 'detail', params.project_id!)
+      await enforceOn(api, ctx, 'detail', params.project_id!)
       return {
         quota_set: {
           id: params.project_id, ...shown(ctx, detailOf(await api.quotas.detail(params.project_id!, ctx.userId))),
@@ -102,7 +104,7 @@ export const quotaRoutes: Route<NovaApi>[] = [
     id: 'quotas.update', method: 'PUT', path, summary: "Set a project's quotas", policy: 'authenticated',
     query: QuotaQuery, body: QuotaBody, reply: { status: 200 },
     handler: async (api, ctx, { params, query, body }) => {
-      enforceOn(ctx, 'update', params.project_id!)
+      await enforceOn(api, ctx, 'update', params.project_id!)
       refuseUser(query)
       const { force } = body.quota_set
       const limits = await api.quotas.update(ctx, params.project_id!, asked(body.quota_set), isTrue(force))
@@ -113,7 +115,7 @@ export const quotaRoutes: Route<NovaApi>[] = [
     id: 'quotas.delete', method: 'DELETE', path, summary: "Take a project's quotas back to the defaults",
     policy: 'authenticated', query: QuotaQuery, reply: { status: 202 },
     handler: async (api, ctx, { params, query }) => {
-      enforceOn(ctx, 'delete', params.project_id!)
+      await enforceOn(api, ctx, 'delete', params.project_id!)
       refuseUser(query)
       await api.quotas.reset(ctx, params.project_id!)
     },

@@ -1,5 +1,6 @@
 /** Nova's quota sets, which are a view of what the quota service keeps. */
 import type { RequestContext } from '#platform/auth/context.ts'
+import { isBelow } from '#services/keystone/facade.ts'
 import type { SetLimitsRequest } from '#services/quota/facade.ts'
 import { badRequest, isRefusal } from '#platform/errors/errors.ts'
 import { keypairsList } from '../store/keypairs.ts'
@@ -21,6 +22,10 @@ export const networkQuotas: Record<string, number> = {
 export class Quotas {
   readonly #parts: NovaParts
   constructor(parts: NovaParts) { this.#parts = parts }
+
+  isBelow(above: string, projectId: string): Promise<boolean> {
+    return isBelow(this.#parts.facades.keystone, above, projectId)
+  }
 
   async limits(projectId: string): Promise<Record<string, number>> {
     return this.#named(await this.#parts.facades.quota.limits(projectId))

@@ -1,4 +1,4 @@
-/** SQL over what an operator set of quota classes: `default` holds everybody's defaults, of the others nothing follows. */
+/** SQL over quota classes: `default` holds everybody's defaults, of the others nothing follows. */
 import type { Kysely } from 'kysely'
 import { integer, text } from '#platform/db/columns.ts'
 import type { Executor, Tx } from '#platform/db/database.ts'

@@ -31,8 +31,12 @@ export class NovaCloud {
   readonly glance = new FakeGlance()
   readonly cinder = new FakeCinder()
   readonly quota = new FakeQuota()
-  readonly keystone: { projectFetch(id: string): Promise<{ id: string; name: string } | undefined> } = {
+  readonly keystone: {
+    projectFetch(id: string): Promise<{ id: string; name: string } | undefined>
+    projectAncestors(id: string): Promise<{ id: string }[]>
+  } = {
     projectFetch: async (id) => (id.startsWith('missing') ? undefined : { id, name: id }),
+    projectAncestors: async (id) => [{ id }],
   }
   readonly bus = createMemoryBus()
   #server!: FastifyInstance

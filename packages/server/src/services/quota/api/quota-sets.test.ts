@@ -6,8 +6,10 @@ import { passwordLogin, startTestCloud, type TestCloud } from '#app/testing.ts'
 
 let cloud: TestCloud
 let admin: string
-/** A manager of CMS, the specification's "admin of CMS". */
+/** Managers, the specification's "admins", of these projects. */
 let cms: string
+let it: string
+let visualisation: string
 const ids: Record<string, string> = {}
 
 /** The specification's tree: parent, hard limit, used, reserved. */
@@ -40,6 +42,16 @@ const take = (project: string, instances: number, isKept: boolean) =>
     if (isKept) await cloud.facades.quota.commit(tx, subject)
   })
 
+const managerOf = async (project: string): Promise<string> => {
+  const name = `chief of ${project}`,
+    password = 'Harbour-7'
+  const user = await made('users', { user: { name, password, domain_id: 'default' } })
+  const { roles } = (await ask('GET', '/identity/v3/roles?name=manager')).body
+  await ask('PUT', `/identity/v3/projects/${ids[project]}/users/${user}/roles/${roles[0].id}`)
+  const login = await cloud.ask('POST', '/identity/v3/auth/tokens', { body: passwordLogin(name, password, project) })
+  return String(login.headers['x-subject-token'])
+}
+
 before(async () => {
   cloud = await startTestCloud()
   admin = await cloud.login('admin')
@@ -52,13 +64,9 @@ before(async () => {
     await take(name, used, true)
     await take(name, reserved, false)
   }
-  const user = await made('users', { user: { name: 'chief', password: 'Harbour-7', domain_id: 'default' } })
-  const { roles } = (await ask('GET', '/identity/v3/roles?name=manager')).body
-  await ask('PUT', `/identity/v3/projects/${ids.CMS}/users/${user}/roles/${roles[0].id}`)
-  const login = await cloud.ask('POST', '/identity/v3/auth/tokens', {
-    body: passwordLogin('chief', 'Harbour-7', 'CMS'),
-  })
-  cms = String(login.headers['x-subject-token'])
+  cms = await managerOf('CMS')
+  it = await managerOf('ProductionIT')
+  visualisation = await managerOf('Visualisation')
 })
 after(() => cloud.close())
 
@@ -115,6 +123,44 @@ test('f, g, h: nobody changes their own quota or sees their siblings’', async 
   assert.equal((await ask('GET', `/quota/v1/projects/${ids.ProductionIT}`, undefined, cms)).status, 404)
   const child = await ask('PUT', `/quota/v1/projects/${ids.Visualisation}`, { limits: { instances: 151 } }, cms)
   assert.equal(child.status, 200, 'a manager of the parent changes a child’s')
+})
+
+/** One limit of each service, at every door. */
+const doors: Record<string, { path(id: string): string; body: object }> = {
+  nova: { path: (id) => `/compute/v2.1/os-quota-sets/${id}`, body: { quota_set: { cores: 0 } } },
+  neutron: { path: (id) => `/network/v2.0/quotas/${id}`, body: { quota: { network: 0 } } },
+  cinder: { path: (id) => `/volume/v3/os-quota-sets/${id}`, body: { quota_set: { volumes: 0 } } },
+  quota: { path: (id) => `/quota/v1/projects/${id}`, body: { limits: { cores: 0 } } },
+}
+const tried = (token: string, project: string) =>
+  Promise.all(
+    Object.values(doors).flatMap(({ path, body }) => [
+      ask('GET', path(ids[project]!), undefined, token).then(({ status }) => status),
+      ask('PUT', path(ids[project]!), body, token).then(({ status }) => status),
+    ]),
+  )
+const refused = [403, 403, 403, 403, 403, 403]
+
+test('f, h: managers share out what is below them in every service, not their own or a cousin’s', async () => {
+  const seen = [200, 200, 200, 200, 200, 200, 200, 200]
+  assert.deepEqual(await tried(cms, 'Visualisation'), seen)
+  assert.deepEqual(await tried(it, 'CMS'), seen)
+  assert.deepEqual(await tried(it, 'Visualisation'), seen, 'a root’s, of all that is below')
+  assert.deepEqual(await tried(cms, 'CMS'), [200, 403, 200, 403, 200, 403, 200, 403])
+  assert.deepEqual(await tried(visualisation, 'CMS'), [...refused, 404, 404])
+  assert.deepEqual(await tried(cms, 'ProductionIT'), [...refused, 404, 404])
+  assert.deepEqual(await tried(cms, 'Services'), [...refused, 404, 404])
+})
+
+test('a manager takes limits back below, and who only reads there neither sees nor changes', async () => {
+  for (const door of ['nova', 'neutron', 'cinder']) {
+    const path = doors[door]!.path(ids.Computing!)
+    assert.equal((await ask('PUT', path, doors[door]!.body, cms)).status, 200, door)
+    if (door !== 'nova') assert.ok((await ask('DELETE', path, undefined, cms)).status < 300, door)
+    assert.equal((await ask('DELETE', doors[door]!.path(ids.CMS!), undefined, cms)).status, 403, door)
+  }
+  const member = await cloud.login('demo')
+  assert.deepEqual(await tried(member, 'CMS'), [...refused, 404, 403])
 })
 
 test('i: a root may grow without bound', async () => {

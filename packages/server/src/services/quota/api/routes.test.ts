@@ -218,7 +218,7 @@ test('Keystone’s limits are listed with what they limit, and limit it', async 
   assert.equal((await ask('GET', '/unified-limits', undefined, demo)).status, 403)
 })
 
-test('Nova’s defaults are quota’s: Keystone’s before those of the class, and those of the class only at the top', async () => {
+test('Nova’s defaults are quota’s: Keystone’s before the class’s, and the class’s at the top only', async () => {
   const ask = (method: string, path: string, body?: object) =>
     cloud.ask(method, `/compute/v2.1${path}`, { token: admin, body })
   const body = { quota_class_set: { instances: 10, cores: 20 } }

@@ -6,7 +6,7 @@ import type { QuotaEngine } from '#engines/quota/engine.ts'
 import type { Ask } from '#engines/quota/asks.ts'
 import { explain, simulate } from '#engines/quota/explain.ts'
 import type { Explanation, Supposition, SuppositionResult } from '#engines/quota/explain.ts'
-import { mayChange, maySee } from '#engines/quota/kilo.ts'
+import { maySee } from '#engines/quota/kilo.ts'
 import { agedLoansOf } from '#engines/quota/loan-ages.ts'
 import type { AgedLoan } from '#engines/quota/loan-ages.ts'
 import type { Holding } from '#engines/quota/settings.ts'
@@ -181,13 +181,11 @@ export class Board {
     })
   }
 
-  /** An admin, or a manager of the immediate parent; nobody their own. */
+  /** An admin, or a manager of a project above; nobody their own. */
   async #assertMayChange(ctx: RequestContext, projectId: string): Promise<void> {
-    const { engine } = await this.#seen(ctx, projectId)
-    if (ctx.isAdmin || (ctx.projectId !== projectId && mayChange(engine.tree, ctx.projectId, projectId))) return
-    throw forbidden(
-      "A project's quota is changed by a manager of its immediate parent, or by an administrator of the cloud.",
-    )
+    await this.#seen(ctx, projectId)
+    if (ctx.isAdmin || ctx.projectId !== projectId) return
+    throw forbidden("A project's quota is changed by a manager of one above it, or by an administrator of the cloud.")
   }
 
   /** A project that the caller may see, and everything below it. */

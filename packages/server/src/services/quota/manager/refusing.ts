@@ -53,7 +53,8 @@ export const comingBack = (
 export const ruleRefusal = (broken: RuleBroken): Refusal => {
   const { code, details, message } = broken,
     { resource, asked, min, max } = details
-  const fields = told({ reason: code, field: details.field ?? resource, ...details }, { field: details.field, min, max })
+  const { field } = details
+  const fields = told({ reason: code, ...details, field: field ?? resource }, { field, min, max })
   if (code === 'NO_PROJECT') return notFound(message, fields)
   if (code === 'BELOW_USE') {
     return badRequest(
