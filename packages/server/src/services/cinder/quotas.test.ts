@@ -201,7 +201,11 @@ describe('quota in a tree of projects', () => {
     assert.deepEqual(volumes, { limit: 10, in_use: 0, reserved: 0, allocated: 6 })
     const tooMuch = await set('it', 'atlas', 5)
     assert.equal(tooMuch.status, 400)
-    assert.match(tooMuch.body.badRequest.message, /5 for volumes must be less than or equal to 4/)
+    assert.equal(
+      tooMuch.body.badRequest.message,
+      "Quota exceeded for resources: ['volumes']. Quota limit 5 for volumes must be less than or equal to 4.",
+    )
+    assert.equal(tooMuch.headers['x-quota-reason'], 'ABOVE_PARENT')
     assert.equal((await set('it', 'atlas', 4)).status, 200)
     assert.equal((await set('cms', 'visual', 2)).status, 200)
   })

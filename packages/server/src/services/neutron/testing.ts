@@ -23,6 +23,7 @@ import { neutron } from './service.ts'
 export class CountingQuota {
   readonly held = new Map<string, { projectId: string; resource: string }>()
   readonly limitsOf = new Map<string, number>()
+  readonly limited = new Set<string>()
 
   used(resource: string, projectId?: string): number {
     return [...this.held.values()].filter(
@@ -49,10 +50,13 @@ export class CountingQuota {
       usage: async () => ({}),
       limits: async () => Object.fromEntries(this.limitsOf),
       defaults: async () => ({ networks: 100, subnets: 100, ports: 500 }),
-      setLimits: async ({ limits }) => {
+      projectsLimited: async () => [...this.limited],
+      setLimits: async ({ projectId, limits }) => {
+        this.limited.add(projectId)
         for (const [name, limit] of Object.entries(limits)) this.limitsOf.set(name, Number(limit))
       },
-      resetLimits: async () => {
+      resetLimits: async (projectId) => {
+        this.limited.delete(projectId)
         this.limitsOf.clear()
       },
     }

@@ -235,9 +235,15 @@ describe('quotas', () => {
     assert.equal((await set('2.36')).floating_ips, undefined)
     assert.equal((await set('2.57')).injected_files, undefined)
     const detail = await set('2.57', 'project-a/detail')
-    assert.deepEqual(Object.keys(detail.instances), ['limit', 'in_use', 'reserved'])
+    assert.deepEqual(Object.keys(detail.instances).toSorted(), ['allocated', 'in_use', 'limit', 'reserved'])
     assert.equal((await cloud.ask('GET', '/v2.1/os-quota-sets/project-b')).status, 403)
     assert.equal((await cloud.ask('GET', '/v2.1/os-quota-sets/project-b', admin)).status, 200)
+    for (const tail of ['', '/detail', '/defaults']) {
+      const unknown = await cloud.ask('GET', `/v2.1/os-quota-sets/missing${tail}`, admin)
+      assert.equal(unknown.status, 400, tail)
+      assert.equal(unknown.body.badRequest.message, 'Project ID missing is not a valid project.')
+    }
+    assert.equal((await cloud.ask('GET', '/v2.1/os-quota-sets/missing')).status, 403)
   })
 
   test('are set and taken back by administrators', async () => {

@@ -217,6 +217,8 @@ export interface QuotaFacade {
   usage(projectId: string): Promise<Record<string, ResourceUsage>>
   /** Resource → limit as its clients expect it (−1 unlimited). */
   limits(projectId: string): Promise<Record<string, number>>
+  /** Projects that have settings of their own of any of these resources, whoever made them. */
+  projectsLimited(resources: readonly string[]): Promise<string[]>
   /** The limits that a project has before anybody sets one: the registered default at a root, 0 below. */
   defaults(projectId: string): Promise<Record<string, number>>
   /** Throws `badRequest` naming the allowed range, `notFound` for an unknown resource. Evicts nothing by itself. */

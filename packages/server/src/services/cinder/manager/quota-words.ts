@@ -1,5 +1,5 @@
 /** Names and subjects under which Cinder counts at quota, and its refusals in Cinder's words. */
-import { isRefusal, overLimit, type Refusal } from '#platform/errors/errors.ts'
+import { badRequest, isRefusal, overLimit, type Refusal } from '#platform/errors/errors.ts'
 import type { Amounts } from '#services/quota/facade.ts'
 
 /** What Cinder's quota sets show, with upstream's defaults. `per_volume_gigabytes` bounds one volume: not counted. */
@@ -98,5 +98,16 @@ export const inQuotaWords = async <T>(amounts: Amounts, work: () => Promise<T>):
     if (isRefusal(error) && error.kind === 'overLimit' && error.details.resource !== undefined)
       throw inWords(error, amounts)
     throw error
+  }
+}
+
+/** More than the parent has to give is 400 in the words of nested quota's own over-quota, and how much it has. */
+export const inParentsWords = async <T>(work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work()
+  } catch (error) {
+    if (!isRefusal(error) || error.details.reason !== 'ABOVE_PARENT') throw error
+    const text = `Quota exceeded for resources: ['${error.details.resource}'].`
+    throw badRequest(`${text} ${error.message}`, error.details, error)
   }
 }

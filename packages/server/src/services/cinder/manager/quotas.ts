@@ -7,7 +7,7 @@ import { settingDelete, settingsOf, settingWrite, type SettingKind } from '../st
 import { typesList } from '../store/types.ts'
 import type { CinderParts } from './parts.ts'
 import { QuotaHierarchy } from './quota-hierarchy.ts'
-import { cinderResources, typeResources } from './quota-words.ts'
+import { cinderResources, inParentsWords, typeResources } from './quota-words.ts'
 
 export interface QuotaNumbers {
   limit: number
@@ -75,7 +75,7 @@ export class Quotas {
     await this.#assertAboveUse(projectId, limits)
     const { [perVolume]: largest, ...counted } = limits
     if (Object.keys(counted).length > 0)
-      await this.#parts.facades.quota.setLimits({ projectId, limits: counted, by: ctx.userId })
+      await inParentsWords(() => this.#parts.facades.quota.setLimits({ projectId, limits: counted, by: ctx.userId }))
     if (largest !== undefined) await this.#perVolumeSet(projectId, largest)
     return this.limitsOf(projectId)
   }

@@ -115,6 +115,8 @@ for (const { name: database, open } of testDatabases()) {
         [project],
       )
       assert.equal((await cloud.ask('admin', 'DELETE', `/quotas/${project}`)).status, 204)
+      const again = await cloud.ask('admin', 'DELETE', `/quotas/${project}`)
+      assert.deepEqual([again.status, again.body.NeutronError.type], [404, 'TenantQuotaNotFound'])
       assert.equal((await cloud.ask('other', 'POST', '/routers', { router: {} })).status, 201)
     })
 

@@ -1,9 +1,8 @@
 /** Limits and use of a project's networking, asked of and set in the quota service. */
 import type { RequestContext } from '#platform/auth/context.ts'
-import { badRequest, isRefusal } from '#platform/errors/errors.ts'
+import { badRequest, isRefusal, notFound } from '#platform/errors/errors.ts'
 import { isBelow } from '#services/keystone/facade.ts'
 import type { ResourceUsage } from '#services/quota/facade.ts'
-import { quotaOwnerAdd, quotaOwnerForget, quotaOwners } from '../store/quota-owners.ts'
 import type { NeutronParts } from './parts.ts'
 
 /** The API's name → the quota service's. */
@@ -68,7 +67,6 @@ export class Quotas {
     const limits = Object.fromEntries(Object.entries(asked).map(([name, limit]) => [quotaNames[name]!, limit]))
     if (checkLimit) await this.#assertAboveUse(projectId, asked)
     await this.#parts.quota().setLimits({ projectId, limits, force: true, by: ctx.userId })
-    await this.#parts.db.transaction((tx) => quotaOwnerAdd(tx, projectId))
     return renamed(await this.#parts.quota().limits(projectId), -1)
   }
 
@@ -84,17 +82,22 @@ export class Quotas {
     }
   }
 
-  /** Of what Neutron counts: other services' quotas are theirs to delete. */
+  /** Of what Neutron counts: other services' quotas are theirs to delete. Without one of its own: `notFound`. */
   async reset(ctx: RequestContext, projectId: string): Promise<void> {
     await this.#enforce(ctx, 'delete_quota', projectId)
+    if (!(await this.#owners()).includes(projectId))
+      throw notFound(`Quota for tenant ${projectId} could not be found.`, { type: 'TenantQuotaNotFound' })
     await this.#parts.quota().resetLimits(projectId, { resources: Object.values(quotaNames), by: ctx.userId })
-    await this.#parts.db.transaction((tx) => quotaOwnerForget(tx, projectId))
   }
 
-  /** Limits of every project that has some of its own. */
+  /** Limits of every project that has some of its own, whichever door they came in by. */
   async list(ctx: RequestContext): Promise<Record<string, unknown>[]> {
-    const owners = await quotaOwners(this.#parts.db)
+    const owners = await this.#owners()
     return Promise.all(owners.map(async (id) => ({ project_id: id, tenant_id: id, ...(await this.limits(ctx, id)) })))
+  }
+
+  #owners(): Promise<string[]> {
+    return this.#parts.quota().projectsLimited(Object.values(quotaNames))
   }
 
   #assertMaySee(ctx: RequestContext, projectId: string): Promise<void> {

@@ -209,15 +209,9 @@ export interface SeedRow {
   made_at: number
 }
 
-/** A project whose limits somebody set here. */
-export interface QuotaOwnerRow {
-  project_id: string
-}
-
 export interface LinkTables {
   neutron_allocation: AllocationRow
   neutron_membership: MembershipRow
   neutron_default_group: DefaultGroupRow
   neutron_seed: SeedRow
-  neutron_quota_owner: QuotaOwnerRow
 }

@@ -54,7 +54,7 @@ const asked = (body: Record<string, unknown>): Record<string, number> => Object.
 
 const detailOf = (set: QuotaSet) =>
   Object.fromEntries(
-    Object.entries(set).map(([name, { limit, inUse, reserved }]) => [name, { limit, in_use: inUse, reserved }]),
+    Object.entries(set).map(([name, { inUse, ...rest }]) => [name, { in_use: inUse, ...rest }]),
   )
 
 const enforceOn = async (api: NovaApi, ctx: RequestContext, rule: string, projectId: string): Promise<void> =>
@@ -78,6 +78,7 @@ export const quotaRoutes: Route<NovaApi>[] = [
     handler: async (api, ctx, { params, query }) => {
       refuseUnknown(ctx, query, ['user_id'])
       await enforceOn(api, ctx, 'show', params.project_id!)
+      await api.quotas.assertProject(params.project_id!)
       return { quota_set: { id: params.project_id, ...shown(ctx, await api.quotas.limits(params.project_id!)) } }
     },
   }),
@@ -87,6 +88,7 @@ export const quotaRoutes: Route<NovaApi>[] = [
     handler: async (api, ctx, { params, query }) => {
       refuseUnknown(ctx, query, ['user_id'])
       await enforceOn(api, ctx, 'detail', params.project_id!)
+      await api.quotas.assertProject(params.project_id!)
       return {
         quota_set: {
           id: params.project_id, ...shown(ctx, detailOf(await api.quotas.detail(params.project_id!, ctx.userId))),
@@ -97,14 +99,17 @@ export const quotaRoutes: Route<NovaApi>[] = [
   defineRoute<NovaApi>({
     id: 'quotas.defaults', method: 'GET', path: `${path}/defaults`, summary: 'Show the default quotas',
     policy: 'os_compute_api:os-quota-sets:defaults', reply: { status: 200 },
-    handler: async (api, ctx, { params }) =>
-      ({ quota_set: { id: params.project_id, ...shown(ctx, await api.quotas.defaults(params.project_id!)) } }),
+    handler: async (api, ctx, { params }) => {
+      await api.quotas.assertProject(params.project_id!)
+      return { quota_set: { id: params.project_id, ...shown(ctx, await api.quotas.defaults(params.project_id!)) } }
+    },
   }),
   defineRoute<NovaApi, typeof QuotaQuery, typeof QuotaBody>({
     id: 'quotas.update', method: 'PUT', path, summary: "Set a project's quotas", policy: 'authenticated',
     query: QuotaQuery, body: QuotaBody, reply: { status: 200 },
     handler: async (api, ctx, { params, query, body }) => {
       await enforceOn(api, ctx, 'update', params.project_id!)
+      await api.quotas.assertProject(params.project_id!)
       refuseUser(query)
       const { force } = body.quota_set
       const limits = await api.quotas.update(ctx, params.project_id!, asked(body.quota_set), isTrue(force))

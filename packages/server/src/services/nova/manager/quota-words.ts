@@ -1,5 +1,5 @@
 /** Names and subjects under which Nova counts at quota, and its refusals in Nova's words. */
-import { forbidden, isRefusal } from '#platform/errors/errors.ts'
+import { forbidden, isRefusal, type Refusal } from '#platform/errors/errors.ts'
 import type { Amounts, ReserveRequest } from '#services/quota/facade.ts'
 import type { Flavor, Server } from './model.ts'
 
@@ -60,15 +60,23 @@ export const growthOf = (from: Flavor, to: Flavor): Amounts =>
 
 export const shrinkageOf = (from: Flavor, to: Flavor): Amounts => growthOf(to, from)
 
-const nounsOf = (message: string): string =>
-  (message.startsWith('Quota exceeded') ? message : `Quota exceeded: ${message}`)
+const inSentence = new Set(['instances', 'cores', 'ram'])
+
+/** Upstream's own sentence where the project's numbers are in the way; then why, and what would help. */
+const wordsOf = ({ message, details }: Refusal): string => {
+  const { resource, asked, used, reserved, limit, remedy, reason } = details as Record<string, any>
+  if (inSentence.has(resource) && limit >= 0)
+    return `Quota exceeded for ${resource}: Requested ${asked}, but already used ${used + reserved} of ${limit} ` +
+      `${resource} (${reason}). ${remedy}`
+  return message.startsWith('Quota exceeded') ? message : `Quota exceeded: ${message}`
+}
 
 /** Nova answers 403 where other services say 413 or 409, and clients look for "Quota exceeded". */
 export const inQuotaWords = async <T>(work: () => Promise<T>): Promise<T> => {
   try {
     return await work()
   } catch (error) {
-    if (isRefusal(error) && error.kind === 'overLimit') throw forbidden(nounsOf(error.message), error.details, error)
+    if (isRefusal(error) && error.kind === 'overLimit') throw forbidden(wordsOf(error), error.details, error)
     throw error
   }
 }

@@ -8,7 +8,8 @@ import { defaultClass, quotaClassRead, quotaClassWrite } from '../store/quota-cl
 import type { NovaParts } from './parts.ts'
 import { novaResources } from './quota-words.ts'
 
-export interface QuotaNumbers { limit: number; inUse: number; reserved: number }
+/** `allocated`: given to the projects below, as Kilo's nested quota tells. */
+export interface QuotaNumbers { limit: number; inUse: number; reserved: number; allocated: number }
 /** Who changes quotas, for their history. */
 type Caller = Pick<RequestContext, 'userId'>
 
@@ -22,6 +23,12 @@ export const networkQuotas: Record<string, number> = {
 export class Quotas {
   readonly #parts: NovaParts
   constructor(parts: NovaParts) { this.#parts = parts }
+
+  /** Upstream asks Keystone, after its policy. */
+  async assertProject(projectId: string): Promise<void> {
+    if (await this.#parts.facades.keystone.projectFetch(projectId)) return
+    throw badRequest(`Project ID ${projectId} is not a valid project.`, { field: 'project_id' })
+  }
 
   isBelow(above: string, projectId: string): Promise<boolean> {
     return isBelow(this.#parts.facades.keystone, above, projectId)
@@ -42,14 +49,13 @@ export class Quotas {
     ])
     return Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, {
       limit, inUse: name === 'key_pairs' ? keypairs.length : usage[name]?.inUse ?? 0,
-      reserved: usage[name]?.reserved ?? 0,
+      reserved: usage[name]?.reserved ?? 0, allocated: usage[name]?.allocated ?? 0,
     }]))
   }
 
   async update(
     caller: Caller, projectId: string, limits: Record<string, number>, force: boolean,
   ): Promise<Record<string, number>> {
-    await this.#assertProject(projectId)
     const counted = Object.fromEntries(Object.entries(limits).filter(([name]) => !(name in networkQuotas)))
     if (Object.keys(counted).length) await this.#set({ projectId, limits: counted, force, by: caller.userId })
     return this.limits(projectId)
@@ -91,11 +97,6 @@ export class Quotas {
       if (isRefusal(error) && error.kind === 'overLimit') throw badRequest(error.message, error.details, error)
       throw error
     }
-  }
-
-  async #assertProject(projectId: string): Promise<void> {
-    if (await this.#parts.facades.keystone.projectFetch(projectId)) return
-    throw badRequest(`Project ID ${projectId} is not a valid project.`, { field: 'project_id' })
   }
 
   #named(limits: Record<string, number>): Record<string, number> {

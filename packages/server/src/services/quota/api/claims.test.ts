@@ -126,7 +126,7 @@ test('several claims are made whole or not at all, across projects too', async (
   await end('right', 'b')
 })
 
-test('a refusal tells programs all of what is the project’s own, and nothing of those above and beside it', async () => {
+test('a refusal tells programs all that is the project’s own, and nothing of those above and beside it', async () => {
   await ask('PUT', `/projects/${ids.claims}`, { limits: { volumes: 4 } })
   await ask('PUT', `/projects/${ids.left}`, { limits: { volumes: 1 } })
   const asked = (project: string, volumes: number, token: string | undefined) =>

@@ -85,7 +85,7 @@ test('the specification’s table: hard limit, used, reserved, allocated and fre
     ],
   )
   const { body } = await ask('GET', `${setOf('CMS')}/detail`)
-  assert.deepEqual(body.quota_set.instances, { limit: 300, in_use: 25, reserved: 15 })
+  assert.deepEqual(body.quota_set.instances, { limit: 300, in_use: 25, reserved: 15, allocated: 250 })
 })
 
 test('a, b: a child grows by what its parent has free, and not beyond', async () => {
@@ -174,7 +174,13 @@ test('j: a deleted quota returns to the parent, and what is used is a debt', asy
   assert.equal((await numbers('CMS')).allocated, 100)
 })
 
-test('k: a deleted project gives back its quota by itself', async () => {
+const limitedNetworks = async () =>
+  (await ask('GET', '/network/v2.0/quotas')).body.quotas.map(({ project_id }: { project_id: string }) => project_id)
+
+test('k: a deleted project gives back its quota by itself, and stands in no list any more', async () => {
+  const set = { limits: { networks: 0 } }
+  assert.equal((await ask('PUT', `/quota/v1/projects/${ids.Operations}`, set)).status, 200)
+  assert.ok((await limitedNetworks()).includes(ids.Operations), 'whichever door its limit came in by')
   for (const isKept of [true, false]) {
     const release = { projectId: ids.Operations!, subject: `test:Operations:${isKept}` }
     await cloud.db.transaction((tx) => cloud.facades.quota.release(tx, release))
@@ -184,6 +190,7 @@ test('k: a deleted project gives back its quota by itself', async () => {
     assert.ok(round < 600, 'not within a minute')
     await systemClock.sleep(100)
   }
+  assert.ok(!(await limitedNetworks()).includes(ids.Operations))
 })
 
 test('each service deletes its own quotas only, and Neutron checks limits when asked', async () => {

@@ -18,6 +18,7 @@ import type {
 } from '../facade.ts'
 import { claimFetch } from '../store/claims.ts'
 import { privatePart } from '../store/private-part.ts'
+import { projectsHolding } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { isAnybodyWaiting } from '../store/waiting.ts'
 import { resourceFetch, resourcesList, resourceWrite } from '../store/resources.ts'
@@ -148,6 +149,10 @@ export class QuotaFront implements QuotaFacade {
   }
   async limits(projectId: string): Promise<Record<string, number>> {
     return this.#limits.limits(projectId)
+  }
+
+  projectsLimited(resources: readonly string[]): Promise<string[]> {
+    return projectsHolding(this.#parts.db, resources)
   }
 
   async defaults(projectId: string): Promise<Record<string, number>> {

@@ -106,6 +106,13 @@ export async function holdingsOf(executor: Executor, projectIds: readonly string
   return projectIds.length === 0 ? [] : (await runStatement<HoldingRow>(executor, holdingsByIds, [list])).rows
 }
 
+/** Who has settings of any of these resources. */
+export async function projectsHolding(executor: Executor, resources: readonly string[]): Promise<string[]> {
+  const query = executor.as<QuotaTables>().selectFrom('quota_holding').select('project_id').distinct()
+  const rows = await query.where('resource', 'in', [...resources]).orderBy('project_id').execute()
+  return rows.map(({ project_id }) => project_id)
+}
+
 export const holdingsOfRoot = (executor: Executor, rootId: string): Promise<HoldingRow[]> =>
   executor
     .as<QuotaTables>()
