@@ -14,6 +14,8 @@ const domainManagerOf = (target: string) =>
 const readerOf = (target: string) =>
   `${adminOrSystemReader} or (role:reader and domain_id:%(target.${target})s and not None:%(target.${target})s)`
 
+const projectReader = `${readerOf('project.domain_id')} or project_id:%(target.project.id)s`
+
 const rules = (scopes: Scopes | undefined, rule: string, names: string): PolicyRule[] =>
   names.trim().split(/\s+/).map((name) => ({ name: `identity:${name}`, rule, ...(scopes && { scopes }) }))
 
@@ -39,6 +41,7 @@ const bases: PolicyRule[] = [
   { name: 'service_or_admin', rule: 'rule:admin_required or rule:service_role' },
   { name: 'owner', rule: 'user_id:%(user_id)s' },
   { name: 'admin_or_owner', rule: 'rule:admin_required or rule:owner' },
+  { name: 'manager_above', rule: 'role:manager and True:%(is_below)s' },
   { name: 'token_subject', rule: 'user_id:%(target.token.user_id)s' },
   { name: 'admin_or_token_subject', rule: 'rule:admin_required or rule:token_subject' },
   { name: 'service_admin_or_token_subject', rule: 'rule:service_or_admin or rule:token_subject' },
@@ -57,8 +60,9 @@ const identities: PolicyRule[] = [
   ...rules(systemOrProject, admin, 'create_domain_config update_domain_config delete_domain_config'),
   ...rules(systemOrProject, adminOrSystemReader, 'get_domain_config get_domain_config_default'),
   ...rules(everywhere, '', 'get_security_compliance_domain_config'),
-  ...rules(everywhere, `${readerOf('project.domain_id')} or project_id:%(target.project.id)s`,
-    'get_project list_project_tags get_project_tag'),
+  ...rules(everywhere, projectReader, 'list_project_tags get_project_tag'),
+  // Who shares out what is below them has to find it: clients look a project up before they set its quota.
+  ...rules(everywhere, `${projectReader} or rule:manager_above`, 'get_project'),
   ...rules(everywhere, `${adminOrSystemReader} or (role:reader and domain_id:%(target.domain_id)s)`,
     'list_projects list_users list_role_assignments list_role_assignments_for_tree'),
   ...rules(everywhere, `${readerOf('user.domain_id')} or user_id:%(target.user.id)s`, 'list_user_projects'),

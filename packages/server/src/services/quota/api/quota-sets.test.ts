@@ -140,12 +140,18 @@ const tried = (token: string, project: string) =>
     ]),
   )
 const refused = [403, 403, 403, 403, 403, 403]
+/** Clients look up whose quota it is before they ask for it. */
+const found = async (token: string, project: string) =>
+  (await ask('GET', `/identity/v3/projects/${ids[project]}`, undefined, token)).status
 
 test('f, h: managers share out what is below them in every service, not their own or a cousin’s', async () => {
   const seen = [200, 200, 200, 200, 200, 200, 200, 200]
   assert.deepEqual(await tried(cms, 'Visualisation'), seen)
   assert.deepEqual(await tried(it, 'CMS'), seen)
   assert.deepEqual(await tried(it, 'Visualisation'), seen, 'a root’s, of all that is below')
+  assert.deepEqual(await Promise.all(['Visualisation', 'CMS', 'Services', 'ProductionIT'].map((id) => found(cms, id))), [
+    ...[200, 200, 403, 403],
+  ])
   assert.deepEqual(await tried(cms, 'CMS'), [200, 403, 200, 403, 200, 403, 200, 403])
   assert.deepEqual(await tried(visualisation, 'CMS'), [...refused, 404, 404])
   assert.deepEqual(await tried(cms, 'ProductionIT'), [...refused, 404, 404])
