@@ -26,6 +26,16 @@ test('a project at its own limit reads the sentence that clients know, and after
   ])
 })
 
+test('all that is short is named at once, as upstream does', async () => {
+  const limits = { cores: { own: 0, borrow: 1 }, ram: { own: 0, borrow: 200 } }
+  await bench.quota.setLimits({ projectId: 'project-a', limits })
+  const [, message] = await refused('alice')
+  assert.match(
+    message,
+    /^Quota exceeded for cores, instances, ram: Requested 1, 1, 128, but already used 1, 1, 128 of 1, 1, 200 cores/,
+  )
+})
+
 test('where it is not the project’s own limit, nobody else’s numbers are told', async () => {
   await bench.id('second', { as: 'bob' })
   assert.deepEqual(await refused('bob'), [

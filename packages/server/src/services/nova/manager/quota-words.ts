@@ -60,15 +60,18 @@ export const growthOf = (from: Flavor, to: Flavor): Amounts =>
 
 export const shrinkageOf = (from: Flavor, to: Flavor): Amounts => growthOf(to, from)
 
+interface Exceeded { resource: string; asked: number; limit: number; used: number; reserved: number }
 const inSentence = new Set(['instances', 'cores', 'ram'])
 
-/** Upstream's own sentence where the project's numbers are in the way; then why, and what would help. */
+/** Upstream's own sentence where the project's own limits are in the way; then why, and what would help. */
 const wordsOf = ({ message, details }: Refusal): string => {
-  const { resource, asked, used, reserved, limit, remedy, reason } = details as Record<string, any>
-  if (inSentence.has(resource) && limit >= 0)
-    return `Quota exceeded for ${resource}: Requested ${asked}, but already used ${used + reserved} of ${limit} ` +
-      `${resource} (${reason}). ${remedy}`
-  return message.startsWith('Quota exceeded') ? message : `Quota exceeded: ${message}`
+  const { exceeded = [], reason, remedy } = details as { exceeded?: Exceeded[]; reason?: string; remedy?: string }
+  if (exceeded.length === 0 || !exceeded.every(({ resource, limit }) => inSentence.has(resource) && limit >= 0))
+    return message.startsWith('Quota exceeded') ? message : `Quota exceeded: ${message}`
+  const each = (told: (one: Exceeded) => string | number) => exceeded.map(told).join(', ')
+  const names = each(({ resource }) => resource)
+  return `Quota exceeded for ${names}: Requested ${each(({ asked }) => asked)}, but already used ` +
+    `${each(({ used, reserved }) => used + reserved)} of ${each(({ limit }) => limit)} ${names} (${reason}). ${remedy}`
 }
 
 /** Nova answers 403 where other services say 413 or 409, and clients look for "Quota exceeded". */

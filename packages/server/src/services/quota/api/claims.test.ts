@@ -138,6 +138,7 @@ test('a refusal tells programs all that is the project’s own, and nothing of t
   assert.deepEqual(details, {
     ...{ code: 'CEILING', resource: 'volumes', project_id: ids.left, node: ids.left, held_by: [] },
     ...{ asked: 2, limit: 1, used: 0, reserved: 0, available: 1, missing: 1 },
+    exceeded: [{ resource: 'volumes', asked: 2, limit: 1, used: 0, reserved: 0 }],
   })
   await claim('right', 10, { id: 'all', started: true })
   const above = await claim('left', 1, {}, tokens['member left'])

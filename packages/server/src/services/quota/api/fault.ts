@@ -14,6 +14,15 @@ const details = T.Object({
   ...{ asked: number, limit: number, used: number, reserved: number, available: number, missing: number },
   min: opt(T.Integer({ description: 'Of a limit: the least that may be set' })),
   max: opt(T.Integer({ description: 'Of a limit: the most that may be set' })),
+  exceeded: opt(
+    T.Array(
+      T.Object({
+        ...{ resource: T.String(), asked: T.Integer(), limit: T.Integer() },
+        ...{ used: T.Integer(), reserved: T.Integer() },
+      }),
+      { description: "All of the request that is beyond the project's own limits" },
+    ),
+  ),
   held_by: opt(
     T.Array(T.Object({ project_id: T.String(), amount: T.Integer() }), {
       description: 'Who at and below the node uses more than its own, and how much more',

@@ -19,7 +19,7 @@ import type { KnownProjects } from './projects.ts'
 import { isForAnother, planOf } from './reclaim.ts'
 import type { Reclaim } from './reclaim.ts'
 import { recallMemory } from './reclaimed.ts'
-import { comingBack, overQuota } from './refusing.ts'
+import { comingBack, overQuota, refusalsOf } from './refusing.ts'
 import type { Waiting } from './waiting.ts'
 
 const defaultTtlMs = 600_000
@@ -186,7 +186,7 @@ export class Admission {
       throw comingBack(refusal, Math.max(...noticed.map((claim) => claim.deadlineAt ?? now)) - now)
     await recallMemory(tx, engine, lineage)
     const plan = planOf(engine, wish, now)
-    if (!plan) throw overQuota(refusal)
+    if (!plan) throw overQuota(refusal, refusalsOf(engine, tree.project(id), vector))
     // The refusal undoes this transaction, so the notices are given in one of their own.
     this.#parts.wish(wish)
     throw comingBack(refusal, plan.dueMs - now)

@@ -2,8 +2,11 @@
 import { badRequest, conflict, notFound, overLimit } from '#platform/errors/errors.ts'
 import type { QuotaReason, Refusal, RefusalDetails } from '#platform/errors/errors.ts'
 import { RuleBroken } from '#engines/quota/rules.ts'
+import type { Vector } from '#engines/quota/claims.ts'
 import { sentence } from '#engines/quota/refusals.ts'
+import type { QuotaEngine } from '#engines/quota/engine.ts'
 import type { QuotaRefusal } from '#engines/quota/refusals.ts'
+import type { Project } from '#engines/quota/tree.ts'
 
 /** What managers read of a refusal, and beside it what leaves the process. */
 const told = (details: RefusalDetails & { reason: string }, more: Omit<QuotaReason, 'code'> = {}): RefusalDetails => {
@@ -12,16 +15,31 @@ const told = (details: RefusalDetails & { reason: string }, more: Omit<QuotaReas
   return { ...details, quota: { code, resource, project_id: project, ...numbers, remedy, ...more } }
 }
 
+/** What of a request does not fit, one refusal for each resource. */
+export const refusalsOf = (engine: QuotaEngine, project: Project, { resources, amounts }: Vector): QuotaRefusal[] =>
+  resources
+    .map((resource, at): Vector => ({ resources: [resource], amounts: [amounts[at]!] }))
+    .filter((single) => !engine.fits(project.leaf, single))
+    .map((single) => engine.refusalOf(project, single))
+
+/** Of those at the project's own limits, as upstream names them: all that is short, by name. */
+const exceededOf = (refusals: readonly QuotaRefusal[]) =>
+  refusals
+    .filter(({ node, project }) => node === project)
+    .map(({ resource, asked, limit, used, reserved }) => ({ resource, asked, limit, used, reserved }))
+    .sort((a, b) => (a.resource < b.resource ? -1 : 1))
+
 /**
  * Only its own numbers are told to who asks: an ancestor's use and who holds it are for those who may see the tree.
  */
-export const overQuota = (refusal: QuotaRefusal): Refusal => {
+export const overQuota = (refusal: QuotaRefusal, all: readonly QuotaRefusal[] = [refusal]): Refusal => {
   const { code, resource, node, project, asked, limit, used, reserved, available, missing, heldBy } = refusal
   const details = { reason: code, resource, asked, available, missing, project }
   if (node === project) {
-    const own = { ...details, node, limit, used, reserved, remedy: refusal.remedy }
+    const exceeded = exceededOf(all)
+    const own = { ...details, node, limit, used, reserved, exceeded, remedy: refusal.remedy }
     const held_by = heldBy.map((holder) => ({ project_id: holder.project, amount: holder.amount }))
-    return overLimit(sentence(refusal), told(own, { node, held_by }))
+    return overLimit(sentence(refusal), told(own, { node, exceeded, held_by }))
   }
   const remedy =
     available > 0
@@ -52,8 +70,7 @@ export const comingBack = (
 /** A broken rule of configuration, in Nova's words where it has some. */
 export const ruleRefusal = (broken: RuleBroken): Refusal => {
   const { code, details, message } = broken,
-    { resource, asked, min, max } = details
-  const { field } = details
+    { field, resource, asked, min, max } = details
   const fields = told({ reason: code, ...details, field: field ?? resource }, { field, min, max })
   if (code === 'NO_PROJECT') return notFound(message, fields)
   if (code === 'BELOW_USE') {
