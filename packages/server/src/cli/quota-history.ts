@@ -42,6 +42,7 @@ const whys: Record<string, (row: HappeningRow, nameOf: NameOf) => string> = {
     details.owner
       ? `${details.owner} holds ${amountsText((details.held ?? {}) as Record<string, number>) || 'nothing'}`
       : '',
+  inherited: ({ details }, nameOf) => `${nameOf(String(details.of))} is gone, and this still runs`,
   moved: ({ details }, nameOf) => `to ${details.to === null ? 'the top' : nameOf(String(details.to))}`,
   released: ({ details }) =>
     typeof details.recalledForMs === 'number' ? `${durationText(details.recalledForMs)} after its notice` : '',

@@ -79,7 +79,7 @@ Examples: quaystone quota policy web grace=2m onReclaim=stop
 
 const historyHelp = `
 Kinds: granted, lent, released, cancelled, expired, refused, recalled, spared, gathered, settings, policy, repaired,
-forgotten, moved, waiting, waitEnded.
+forgotten, inherited, moved, waiting, waitEnded.
 
 Example: quaystone quota history web --kind refused recalled --since 2026-11-23T08:00:00Z`
 

@@ -67,8 +67,10 @@ export class Admission {
     return reservationOf(claim)
   }
 
-  async #reserveAlong(tx: Tx, request: ReserveRequest, claim: StoredClaim): Promise<Reservation> {
+  async #reserveAlong(tx: Tx, request: ReserveRequest, asking: StoredClaim): Promise<Reservation> {
     const project = await this.#projects.ensure(tx, request.projectId)
+    // What is for a project that is gone counts at its heir.
+    const claim = { ...asking, projectId: project.id }
     const entered = await this.#enter(tx, project, claim, request.whenFull === 'count')
     if (entered === 'known') return reservationOf((await claimFetch(tx, request.subject))!)
     if (entered === 'granted') {
@@ -77,7 +79,7 @@ export class Admission {
     }
     // A line is held before counters are, or two would wait for each other.
     if (entered === 'lost' && mayWait(request)) throw new LostRace(`what project ${project.id} asks for was taken`)
-    const asked = { ...request, deltas: claim.amounts }
+    const asked = { ...request, projectId: project.id, deltas: claim.amounts }
     const waiting = mayWait(request)
       ? await this.#beside.waitingLine.insteadOfRefusing(tx, project, asked)
       : undefined

@@ -24,5 +24,14 @@ export const less = (whole: Amounts, part: Amounts): Record<string, number> =>
 export const within = (whole: Amounts, wanted: Amounts): Record<string, number> =>
   positive(Object.entries(whole).map(([name, amount]) => [name, Math.min(amount, wanted[name] ?? 0)]))
 
+/** Of all of them together. */
+export const totalOf = (claims: readonly { amounts: Amounts }[]): Record<string, number> => {
+  const total: Record<string, number> = {}
+  for (const { amounts } of claims) {
+    for (const [name, amount] of Object.entries(amounts)) total[name] = (total[name] ?? 0) + amount
+  }
+  return total
+}
+
 const positive = (entries: readonly [string, number][]): Record<string, number> =>
   Object.fromEntries(entries.filter(([, amount]) => amount > 0))

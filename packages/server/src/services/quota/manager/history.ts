@@ -27,6 +27,8 @@ export const happeningKinds = [
   /** Numbers that were not what they should have been, and were put right. */
   'repaired',
   'forgotten',
+  /** What a project below had in use when it went counts here until it ends. */
+  'inherited',
   'moved',
 ] as const
 export type HappeningKind = (typeof happeningKinds)[number]

@@ -58,6 +58,9 @@ export interface OutsideQuery {
 }
 
 const prefix = 'external:'
+/** No row of the cloud stands for it. */
+export const isOutside = (subject: string): boolean => subject.startsWith(prefix)
+
 const subjectOf = ({ projectId, id }: ClaimName): string => `${prefix}${projectId}:${id}`
 
 /**

@@ -6,6 +6,7 @@ import type { StoredClaim } from '../store/claims.ts'
 import { claimsOfRow, subjectsAfter } from '../store/owned-claims.ts'
 import { resourcesList } from '../store/resources.ts'
 import { waitingFetch } from '../store/waiting.ts'
+import { totalOf } from './amounts-asked.ts'
 import type { QuotaParts } from './parts.ts'
 import { charge } from './path-count.ts'
 import type { KnownProjects } from './projects.ts'
@@ -71,7 +72,7 @@ export class Owners {
 
   /**
    * A row and its claims, if they differ. What waits is a row already, and is counted when it is granted; what a
-   * project leaves behind that is gone from Keystone is nobody's.
+   * deleted project leaves behind is its heir's, and nobody's if it was a root.
    */
   async #differing(
     executor: Executor,
@@ -82,8 +83,14 @@ export class Owners {
     const claims = await claimsOfRow(executor, prefix + key)
     const row = await this.#counted(executor, await look(executor, key))
     if (agrees(row, claims) || (await waitingFetch(executor, prefix + key))) return undefined
-    if (!row || (await this.#parts.keystone.projectAncestors(row.projectId)).length > 0) return { row, claims }
-    return claims.length > 0 ? { row: undefined, claims } : undefined
+    const placed = await this.#placed(executor, row)
+    return agrees(placed, claims) ? undefined : { row: placed, claims }
+  }
+
+  /** The row at the project where it counts; nothing if that is nowhere. */
+  async #placed(executor: Executor, row: HeldByRow | undefined): Promise<HeldByRow | undefined> {
+    const projectId = row && (await this.#projects.placeOf(executor, row.projectId))
+    return projectId === undefined ? undefined : { ...row!, projectId }
   }
 
   /** What a row holds of that which is counted at all. */
@@ -136,14 +143,6 @@ export class Owners {
 
 const nonZero = (amounts: Amounts, known: ReadonlySet<string>): Record<string, number> =>
   Object.fromEntries(Object.entries(amounts).filter(([name, amount]) => amount > 0 && known.has(name)))
-
-const totalOf = (claims: readonly StoredClaim[]): Record<string, number> => {
-  const total: Record<string, number> = {}
-  for (const { amounts } of claims) {
-    for (const [name, amount] of Object.entries(amounts)) total[name] = (total[name] ?? 0) + amount
-  }
-  return total
-}
 
 /** Nothing held and nothing claimed agree; so do a row that need not be counted and no claim. */
 const agrees = (row: HeldByRow | undefined, claims: readonly StoredClaim[]): boolean => {

@@ -1,11 +1,18 @@
 /** Which projects quota knows: learnt from Keystone when they first matter, forgotten when they are gone. */
 import type { Executor, Tx } from '#platform/db/database.ts'
-import { claimDelete, claimsOfProject } from '../store/claims.ts'
-import { projectDelete, projectFetch, projectInsert, projectsListIds } from '../store/projects.ts'
+import { claimDelete, claimsHandOver, claimsOfProject } from '../store/claims.ts'
+import type { StoredClaim } from '../store/claims.ts'
+import { forgottenDelete, forgottenWrite, heirOf } from '../store/forgotten.ts'
+import { projectDelete, projectFetch, projectInsert, projectsListIds, projectsOfRoot } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
+import { treeLock } from '../store/tree-locks.ts'
 import { waitingForget } from '../store/waiting.ts'
-import { growLocked, writeTree } from './grown-tree.ts'
+import { totalOf } from './amounts-asked.ts'
+import { growLocked, growTree, writeTree } from './grown-tree.ts'
+import { isHold } from './history.ts'
+import { isOutside } from './outside-claims.ts'
 import type { QuotaParts } from './parts.ts'
+import { endTicket } from './reclaim.ts'
 
 export class KnownProjects {
   readonly #parts: QuotaParts
@@ -13,10 +20,12 @@ export class KnownProjects {
     this.#parts = parts
   }
 
-  /** The project, entered now with its ancestors if it is new. */
+  /** The project, entered now with its ancestors if it is new; of one that is gone, where what it left counts. */
   async ensure(tx: Tx, id: string): Promise<StoredProject> {
     const known = await projectFetch(tx, id)
     if (known) return known
+    const heir = await heirOf(tx, id)
+    if (heir !== undefined && !(await this.#lives(id))) return this.ensure(tx, heir)
     const above = await this.lineage(id)
     for (const [index, project] of above.entries()) await this.enter(tx, project, above[index - 1] ?? null)
     return (await projectFetch(tx, id))!
@@ -34,8 +43,19 @@ export class KnownProjects {
     return projects.length > 0 ? projects.reverse() : [id]
   }
 
+  /** Where what is a project's counts: the project, as long as there is one, else its heir, else nowhere. */
+  async placeOf(executor: Executor, id: string): Promise<string | undefined> {
+    const isHere = (await projectFetch(executor, id)) !== undefined || (await this.#lives(id))
+    return isHere ? id : heirOf(executor, id)
+  }
+
+  async #lives(id: string): Promise<boolean> {
+    return (await this.#parts.keystone.projectAncestors(id)).length > 0
+  }
+
   async enter(tx: Tx, id: string, parentId: string | null): Promise<void> {
     if (await projectFetch(tx, id)) return
+    await forgottenDelete(tx, id)
     const parent = parentId === null ? undefined : await this.ensure(tx, parentId)
     const rootId = parent?.rootId ?? id
     await projectInsert(tx, { id, parentId, rootId, path: [id, ...(parent ? aboveSelf(parent) : [])], policy: {} })
@@ -48,22 +68,43 @@ export class KnownProjects {
     return known ? known.parentId === null : (await this.lineage(id)).length === 1
   }
 
-  /** What it held is free, its quota its parent's. A project with children goes when they have gone. */
+  /**
+   * Its quota is its parent's, and so is what still runs, beyond its limit if need be, until it ends; what a root held
+   * is free. A project with children goes when they have gone.
+   */
   async forget(tx: Tx, id: string): Promise<void> {
     const project = await projectFetch(tx, id)
-    if (!project || (await this.#hasChildren(tx, id, project.rootId))) return
+    if (!project) return
+    const { rootId, parentId } = project
+    await treeLock(tx, rootId)
+    if ((await projectsOfRoot(tx, rootId)).some((other) => other.parentId === id)) return
     await waitingForget(tx, id)
-    for (const claim of await claimsOfProject(tx, id)) await claimDelete(tx, claim.subject)
-    const engine = await growLocked(tx, project.rootId)
+    await endTicket(this.#parts, tx, id)
+    const left = await this.#leave(tx, id, parentId)
+    const engine = await growTree(tx, rootId)
     engine.removeProject(id)
     await projectDelete(tx, id)
-    await writeTree(tx, project.rootId, engine)
-    await this.#parts.history.tell(tx, { kind: 'forgotten', projectId: id, details: { parentId: project.parentId } })
+    await writeTree(tx, rootId, engine)
+    await this.#tellOfEnd(tx, project, left)
   }
 
-  async #hasChildren(tx: Tx, id: string, rootId: string): Promise<boolean> {
-    const engine = await growLocked(tx, rootId)
-    return engine.tree.project(id).children.size > 0
+  /** What rows stand for goes to the heir; holds and claims from outside end with their project. */
+  async #leave(tx: Tx, id: string, heirId: string | null): Promise<StoredClaim[]> {
+    const claims = await claimsOfProject(tx, id)
+    const left = claims.filter(({ subject }) => heirId !== null && !isHold(subject) && !isOutside(subject))
+    for (const claim of claims) if (!left.includes(claim)) await claimDelete(tx, claim.subject)
+    if (heirId !== null) await claimsHandOver(tx, id, heirId)
+    await forgottenWrite(tx, id, heirId)
+    return left
+  }
+
+  async #tellOfEnd(tx: Tx, { id, parentId }: StoredProject, left: readonly StoredClaim[]): Promise<void> {
+    const { history } = this.#parts,
+      amounts = totalOf(left)
+    await history.tell(tx, { kind: 'forgotten', projectId: id, amounts, details: { parentId } })
+    if (parentId === null || left.length === 0) return
+    const details = { of: id, claims: left.length }
+    await history.tell(tx, { kind: 'inherited', projectId: parentId, amounts, details })
   }
 
   /** Known here, gone from Keystone. What is known is read first, so that nobody new is taken for gone. */

@@ -96,7 +96,7 @@ export class Reclaim {
   /** Puts what is free now into the hold of a project's ticket. */
   async gather(tx: Tx, projectId: string): Promise<void> {
     const ticket = await ticketFetch(tx, projectId)
-    if (!ticket) return
+    if (!ticket || !(await projectFetch(tx, projectId))) return
     const hold = await claimFetch(tx, holdSubject(projectId)),
       held = hold?.amounts ?? {}
     const room = await this.#counting.available(tx, projectId, Object.keys(ticket.amounts))
@@ -146,18 +146,25 @@ export class Reclaim {
   }
 
   /** The ticket is served, or given up: who has not ended yet may stay. */
-  async end(tx: Tx, ticket: string): Promise<void> {
-    await ticketDelete(tx, ticket)
-    for (const claim of await claimsNoticed(tx, ticket)) {
-      await claimNotice(tx, claim.subject)
-      const { subject, projectId } = claim
-      tx.emit('quota.reclaim.cancelled', { subject, projectId })
-      await this.#parts.history.tell(tx, { kind: 'spared', projectId, subject })
-    }
+  end(tx: Tx, ticket: string): Promise<void> {
+    return endTicket(this.#parts, tx, ticket)
   }
 
   expired(limit: number): Promise<string[]> {
     return ticketsExpired(this.#parts.db, this.#parts.clock.now(), limit)
+  }
+}
+
+export const endTicket = async (
+  { history }: Pick<QuotaParts, 'history'>,
+  tx: Tx,
+  ticket: string,
+): Promise<void> => {
+  await ticketDelete(tx, ticket)
+  for (const { subject, projectId } of await claimsNoticed(tx, ticket)) {
+    await claimNotice(tx, subject)
+    tx.emit('quota.reclaim.cancelled', { subject, projectId })
+    await history.tell(tx, { kind: 'spared', projectId, subject })
   }
 }
 

@@ -122,6 +122,16 @@ export async function claimDelete(executor: Executor, subject: string): Promise<
   await executor.as<QuotaTables>().deleteFrom('quota_claim').where('subject', '=', subject).execute()
 }
 
+/** All that one project holds is held by another. */
+export async function claimsHandOver(executor: Executor, from: string, to: string): Promise<void> {
+  await executor
+    .as<QuotaTables>()
+    .updateTable('quota_claim')
+    .set({ project_id: to })
+    .where('project_id', '=', from)
+    .execute()
+}
+
 export async function claimsOfRoot(executor: Executor, rootId: string): Promise<StoredClaim[]> {
   const rows = await executor
     .as<QuotaTables>()

@@ -17,6 +17,7 @@ import {
 import { defineMigration } from '#platform/db/migrate.ts'
 import type { Migration } from '#platform/db/migrate.ts'
 import { cheaperClaims } from './cheaper-claims-migration.ts'
+import { forgottenProjects } from './forgotten.ts'
 import { ticketsOfAsks, waitingLines } from './waiting-migration.ts'
 
 type Schema = Parameters<Migration['up']>[0]
@@ -207,4 +208,5 @@ export const migrations: Migration[] = [
     },
   }),
   cheaperClaims,
+  forgottenProjects,
 ]

@@ -135,7 +135,14 @@ export interface UnifiedLimitRow {
   value: number
 }
 
+/** A project that is gone, and the one at which what is left of it counts. */
+export interface ForgottenRow {
+  project_id: string
+  heir_id: string
+}
+
 export interface QuotaTables {
+  quota_forgotten: ForgottenRow
   quota_history: HistoryRow
   quota_unified_limit: UnifiedLimitRow
   quota_resource: ResourceRow
