@@ -1,9 +1,10 @@
 /** The nested-quota specification's worked example, case by case, with the article's numbers. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { deleteHardLimit, maySee, setHardLimit } from './kilo.ts'
+import { deleteHardLimit, hardLimitOf, maySee, setHardLimit } from './kilo.ts'
 import { Lab } from './testing/lab.ts'
-import { plant } from './testing/planted.ts'
+import { inf, plant } from './testing/planted.ts'
+import type { Plot } from './testing/planted.ts'
 import type { RuleBroken } from './rules.ts'
 
 const fixed = (own: number, children = {}) => ({ own, lend: 0, borrow: 0, children })
@@ -169,7 +170,7 @@ test('a child of −1 draws on what its parent has not given away, together with
   lab.start('X', 4)
   assert.deepEqual(lab.available('X', 'Y', 'Z', 'P'), [2, 2, 4, 2])
   setHardLimit(tree, 'X', 0, 5)
-  assert.deepEqual(lab.available('X', 'Y', 'Z', 'P'), [1, 1, 4, 1])
+  assert.deepEqual(lab.available('X', 'Y', 'Z', 'P'), [1, 2, 4, 2], 'a limit, and no part of its own')
 })
 
 test('a root of −1 is unlimited, and so are its children of −1', () => {
@@ -193,4 +194,69 @@ test('a child that drew on its parent and gets a limit again stays within it', (
   assert.equal(ledger.available(leaf, 0), 10)
   setHardLimit(tree, 'X', 0, 3)
   assert.equal(ledger.available(leaf, 0), 3)
+})
+
+/** Own, borrow, ceiling and what clients see, after they have set what is given. */
+const after = (plot: Partial<Plot>, ...limits: number[]) => {
+  const tree = plant({ P: { own: 20, children: { X: { lend: inf, ...plot } } } }),
+    project = tree.project('X')
+  for (const limit of limits) setHardLimit(tree, 'X', 0, limit)
+  const holding = project.holdings[0]!
+  const { own, borrow, ceiling } = holding
+  return { own, borrow, ceiling, shown: hardLimitOf(holding, false) }
+}
+
+test('a client reads back what it set, whatever the mode', () => {
+  const modes: Partial<Plot>[] = [
+    { own: 8, borrow: 0 },
+    { own: 8, borrow: 4 },
+    { own: 8, borrow: inf },
+    { own: 8, borrow: 4, ceiling: 10 },
+    { own: 8, borrow: 0, ceiling: 8 },
+    { own: 0, borrow: inf },
+    { own: 4, pool: 4, borrow: 4, children: { Y: { own: 0, borrow: inf } } },
+  ]
+  for (const mode of modes)
+    for (const limit of [15, 12, 8, 6, -1, 7]) assert.equal(after(mode, limit).shown, limit, JSON.stringify(mode))
+})
+
+test('who borrows so much owns the rest of its limit; who borrows without limit has a ceiling', () => {
+  assert.deepEqual(after({ own: 8, borrow: 4 }, 8), { own: 4, borrow: 4, ceiling: null, shown: 8 })
+  assert.deepEqual(after({ own: 8, borrow: 4 }, 3), { own: 0, borrow: 3, ceiling: null, shown: 3 })
+  assert.deepEqual(after({ own: 8, borrow: inf }, 12), { own: 8, borrow: inf, ceiling: 12, shown: 12 })
+  assert.deepEqual(after({ own: 8, borrow: inf }, 5), { own: 5, borrow: inf, ceiling: 5, shown: 5 })
+  assert.deepEqual(after({ own: 8, borrow: inf }, 5, -1), { own: 5, borrow: inf, ceiling: null, shown: -1 })
+  assert.deepEqual(after({ own: 8, borrow: 4, ceiling: 10 }, 9), { own: 8, borrow: 4, ceiling: 9, shown: 9 })
+  assert.deepEqual(after({ own: 8, borrow: 4, ceiling: 10 }, 14), { own: 10, borrow: 4, ceiling: null, shown: 14 })
+})
+
+test('what is shown changes nothing when it is sent back', () => {
+  for (const mode of [{ own: 8, borrow: 4 }, { own: 8, borrow: inf }, { own: 8, borrow: 4, ceiling: 10 }])
+    assert.deepEqual(after(mode, after(mode).shown), after(mode))
+})
+
+test('a limit of a borrower is refused by its own bounds, and forced down to what its children hold', () => {
+  const lab = new Lab({ P: fixed(20, { X: { own: 8, borrow: 4, children: { Y: fixed(5) } }, Z: fixed(6) }) }, [
+      'instances',
+    ]),
+    { tree } = lab.engine
+  lab.start('X', 4)
+  refuses('ABOVE_PARENT', { max: 18, asked: 19 }, () => setHardLimit(tree, 'X', 0, 19))
+  setHardLimit(tree, 'X', 0, 17)
+  assert.equal(tree.project('X').holdings[0]!.own, 13)
+  refuses('BELOW_USE', { min: 9, asked: 8 }, () => setHardLimit(tree, 'X', 0, 8))
+  refuses('BELOW_USE', { min: 5, asked: 4 }, () => setHardLimit(tree, 'X', 0, 4, true))
+  setHardLimit(tree, 'X', 0, 8, true)
+  const { own, borrow } = tree.project('X').holdings[0]!
+  assert.deepEqual([own, borrow], [5, 3], 'what a child holds stays owned')
+})
+
+test('what is borrowed below counts as use of the limit', () => {
+  const children = { Y: { own: 0, borrow: inf } },
+    lab = new Lab({ P: fixed(20, { X: { own: 4, pool: 4, borrow: inf, children } }) }),
+    { tree } = lab.engine
+  lab.start('Y', { units: 9 })
+  refuses('BELOW_USE', { min: 9 }, () => setHardLimit(tree, 'X', 0, 8))
+  setHardLimit(tree, 'X', 0, 9)
+  assert.equal(lab.ask('Y', { units: 1 }), 'CEILING at X')
 })

@@ -3,9 +3,10 @@ import type { Executor, Tx } from '#platform/db/database.ts'
 
 /**
  * Resource class → amount, whole units only. Names are the OpenStack ones: `instances`, `cores`, `ram` (MiB),
- * `volumes`, `gigabytes`, `snapshots`, `networks`, `subnets`, `ports`, `routers`, `floatingips`,
- * `security_groups`, `security_group_rules`, `key_pairs`, `server_groups`, `image_bytes`, `clusters`, `secrets`, …
- * A resource nobody registered is refused with reason `NOT_REGISTERED`.
+ * `server_groups`, `volumes`, `gigabytes`, `snapshots` (and of a type, `volumes_fast`), `networks`, `subnets`,
+ * `subnetpools`, `ports`, `routers`, `floatingips`, `security_groups`, `security_group_rules`, `rbac_policies`,
+ * `image_count_total`, `image_size_total` (MiB), `image_stage_total`, `image_count_uploading`. A resource nobody
+ * registered is refused with reason `NOT_REGISTERED`.
  */
 export type Amounts = Readonly<Record<string, number>>
 
@@ -106,8 +107,6 @@ export interface ResourceUsage {
   free: number
   owned: number
   pool: number
-  lent: number
-  borrowed: number
   /** How much more a request could take now without anybody giving anything back. */
   available: number
 }
@@ -122,6 +121,8 @@ export interface ResourceLimit {
   ceiling?: number | null
   weight?: number
   tier?: number
+  /** How the project's own containers take part beside its children; what they own is what is left. */
+  self?: Omit<ResourceLimit, 'own' | 'pool' | 'self'>
 }
 
 export interface SetLimitsRequest {

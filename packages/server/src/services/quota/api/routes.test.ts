@@ -1,7 +1,7 @@
 /** Quota's API in a whole cloud: who may see and set what, and what the answers say. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { systemClock } from '#platform/clock/clock.ts'
+import { isoSeconds, systemClock } from '#platform/clock/clock.ts'
 import { startTestCloud, type TestCloud } from '#app/testing.ts'
 
 let cloud: TestCloud
@@ -90,8 +90,9 @@ test('an explanation says that what is no server is never taken back', async () 
 test('loans name lender, borrower and amount', async () => {
   const { loans } = (await ask('GET', `/projects/${org}/loans`)).body
   const loan = { resource: 'instances', lender: children.t1, fromPool: false, borrower: children.t2, amount: 4 }
+  const [granted] = await history('kind=granted&subject=test:twelve')
   assert.deepEqual(loans, [{ ...loan, state: 'lent', calledBack: 0, sinceMs: loans[0]!.sinceMs }])
-  assert.ok(loans[0]!.sinceMs <= Date.now())
+  assert.equal(isoSeconds(loans[0]!.sinceMs), granted!.at)
 })
 
 test('a simulation answers and changes nothing', async () => {
@@ -118,6 +119,28 @@ test('another project’s quota does not exist for a member, and nobody sets the
   assert.equal((await ask('DELETE', `/projects/${mine[0]!.project}`, undefined, demo)).status, 403)
 })
 
+test('a project’s own containers have terms of their own beside its children', async () => {
+  const volumes = { own: 10, pool: 10, weight: 2 }
+  await ask('PUT', `/projects/${org}`, { limits: { volumes } })
+  await ask('PUT', `/projects/${children.t1}`, { limits: { volumes: { borrow: -1 } } })
+  const self = { weight: 3, ceiling: 4 }
+  assert.equal((await ask('PUT', `/projects/${org}`, { limits: { volumes: { self } } })).status, 200)
+  const row = (await ask('GET', `/tree?project_id=${org}`)).body.tree.find(
+    ({ resource }: { resource: string }) => resource === 'volumes',
+  )
+  assert.deepEqual([row.weight, row.self], [2, { lend: -1, borrow: -1, ceiling: 4, weight: 3, tier: 1 }])
+  const answer = await ask('POST', `/projects/${org}/explain`, { amounts: { volumes: 5 } })
+  assert.deepEqual(answer.body.explanation.available, { volumes: 4 })
+  const [set] = await history(`kind=settings&project_id=${org}&limit=1`)
+  assert.deepEqual(set!.details, { volumes: { 'self.ceiling': [null, 4], 'self.weight': [1, 3] } })
+  assert.equal((await ask('PUT', `/projects/${org}`, { limits: { volumes: { self: { own: 1 } } } })).status, 400)
+  for (const id of [children.t1, org])
+    assert.equal((await ask('DELETE', `/projects/${id}?resource=volumes`)).status, 204)
+  const { quota } = (await ask('GET', `/projects/${org}`)).body
+  assert.deepEqual([quota.volumes.pool, quota.instances.owned], [0, 16], 'of other resources nothing is reset')
+  assert.equal((await ask('DELETE', `/projects/${org}?resource=cakes`)).status, 404)
+})
+
 test('reset returns what was granted, unless children still hold a part of it', async () => {
   assert.equal((await ask('DELETE', `/projects/${org}`)).status, 400)
   assert.equal((await ask('DELETE', `/projects/${children.t1}`)).status, 204)
@@ -125,6 +148,7 @@ test('reset returns what was granted, unless children still hold a part of it', 
 })
 
 interface Row {
+  at: string
   kind: string
   project_id: string
   subject: string | null
@@ -191,6 +215,10 @@ test('a policy is set by field and shown with what it inherits', async () => {
     [5000, 'stop', 'onDemand'],
   )
   assert.equal((await ask('PUT', `/projects/${org}/policy`, { policy: { onReclaim: 'explode' } })).status, 400)
+  const again = await ask('PUT', `/projects/${org}/policy`, { policy: { graceMs: null } })
+  assert.deepEqual(again.body.policy, { onReclaim: 'stop' })
+  const inherited = (await ask('GET', `/projects/${children.t2}/policy`)).body.policy.effective
+  assert.deepEqual([inherited.graceMs, inherited.onReclaim], [30_000, 'stop'])
 })
 
 test('Keystone’s limits are listed with what they limit, and limit it', async () => {

@@ -16,27 +16,29 @@ const name = T.String({ minLength: 1, maxLength: 255 })
 const amounts = T.Record(name, amount)
 const opt = T.Optional
 
-const holding = Strict({
-  own: opt(limit),
-  pool: opt(amount),
+const terms = {
   lend: opt(limit),
   borrow: opt(limit),
   ceiling: opt(Nullable(limit)),
   weight: opt(T.Integer({ minimum: 0, maximum: 1_000_000 })),
   tier: opt(T.Integer({ minimum: 1, maximum: 10 })),
-})
+}
+const holding = Strict({ own: opt(limit), pool: opt(amount), ...terms })
+/** With how the project's own containers take part beside its children. */
+const wholeHolding = Strict({ own: opt(limit), pool: opt(amount), ...terms, self: opt(Strict(terms)) })
+/** Null: as the parent has it. */
 const policy = Strict({
-  reclaim: opt(T.Enum(['never', 'natural', 'onDemand', 'aggressive'])),
-  graceMs: opt(amount),
-  graceMaxMs: opt(amount),
-  minRuntimeMs: opt(amount),
-  waitsForMinRuntime: opt(T.Boolean()),
-  reclaimsMax: opt(T.Integer({ minimum: 1 })),
-  victimOrder: opt(T.Array(T.Enum([...victimRules]), { minItems: 1, uniqueItems: true })),
-  onReclaim: opt(T.Enum(['delete', 'stop'])),
-  whenFull: opt(T.Enum(['refuse', 'wait'])),
-  whenFullOf: opt(T.Record(name, T.Enum(['refuse', 'wait']))),
-  waitMaxMs: opt(amount),
+  reclaim: opt(Nullable(T.Enum(['never', 'natural', 'onDemand', 'aggressive']))),
+  graceMs: opt(Nullable(amount)),
+  graceMaxMs: opt(Nullable(amount)),
+  minRuntimeMs: opt(Nullable(amount)),
+  waitsForMinRuntime: opt(Nullable(T.Boolean())),
+  reclaimsMax: opt(Nullable(T.Integer({ minimum: 1 }))),
+  victimOrder: opt(Nullable(T.Array(T.Enum([...victimRules]), { minItems: 1, uniqueItems: true }))),
+  onReclaim: opt(Nullable(T.Enum(['delete', 'stop']))),
+  whenFull: opt(Nullable(T.Enum(['refuse', 'wait']))),
+  whenFullOf: opt(Nullable(T.Record(name, T.Enum(['refuse', 'wait'])))),
+  waitMaxMs: opt(Nullable(amount)),
 })
 const step = T.Union([
   Strict({ set: Strict({ project_id: name, resource: name, holding, force: opt(T.Boolean()) }) }),
@@ -98,7 +100,7 @@ export const routes: Route<QuotaApi>[] = [
     policy: 'quota:set',
     reply: { status: 200 },
     errors,
-    body: Strict({ limits: T.Record(name, T.Union([limit, holding])), force: opt(T.Boolean()) }),
+    body: Strict({ limits: T.Record(name, T.Union([limit, wholeHolding])), force: opt(T.Boolean()) }),
     handler: async ({ board }: QuotaApi, ctx, { params, body }) => ({
       quota: await board.set(
         ctx,
@@ -108,15 +110,16 @@ export const routes: Route<QuotaApi>[] = [
       ),
     }),
   }),
-  defineRoute<QuotaApi>({
+  defineRoute({
     id: 'projects.delete',
     method: 'DELETE',
     path: one,
-    summary: "Return a project's quota to the defaults",
+    summary: "Return a project's quota, of some resources or of all, to the defaults",
     policy: 'quota:set',
+    query: T.Object({ resource: opt(T.Array(name)) }),
     reply: { status: 204 },
     errors,
-    handler: ({ board }, ctx, { params }) => board.reset(ctx, params.project_id!),
+    handler: ({ board }: QuotaApi, ctx, { params, query }) => board.reset(ctx, params.project_id!, query.resource),
   }),
   defineRoute({
     id: 'projects.policy',

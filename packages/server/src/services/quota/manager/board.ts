@@ -1,7 +1,6 @@
 /** What people see of quota and change in it: the tree in numbers, loans, explanations, suppositions, policies. */
 import { badRequest, forbidden, notFound } from '#platform/errors/errors.ts'
 import type { RequestContext } from '#platform/auth/context.ts'
-import { toWire } from '#engines/quota/amounts.ts'
 import type { QuotaEngine } from '#engines/quota/engine.ts'
 import type { Ask } from '#engines/quota/asks.ts'
 import { explain, simulate } from '#engines/quota/explain.ts'
@@ -11,33 +10,25 @@ import { agedLoansOf } from '#engines/quota/loan-ages.ts'
 import type { AgedLoan } from '#engines/quota/loan-ages.ts'
 import type { Holding } from '#engines/quota/settings.ts'
 import type { Project } from '#engines/quota/tree.ts'
-import type { ResourceLimit, ResourceUsage } from '../facade.ts'
+import type { ResourceLimit } from '../facade.ts'
 import { projectFetch, projectUpdate, rootsList } from '../store/projects.ts'
 import { resourcesList } from '../store/resources.ts'
+import { Balances } from './balances.ts'
+import type { ResourceBalance } from './balances.ts'
+import { branchRows } from './board-rows.ts'
+import type { BoardRow } from './board-rows.ts'
+import { discreetExplanation, discreetLoan, seenBy } from './discreet.ts'
 import { growAsking, growTree } from './grown-tree.ts'
 import type { Limits } from './limits.ts'
-import { usageOf } from './limits.ts'
 import { notesOf } from './owners-notes.ts'
 import { policyOf } from './owners-policy.ts'
 import type { ProjectPolicy } from './owners-policy.ts'
 import type { QuotaParts } from './parts.ts'
 import type { KnownProjects } from './projects.ts'
-import { inWords } from './refusing.ts'
+import { inWords, unknownResource } from './refusing.ts'
 
-export interface BoardRow extends ResourceUsage {
-  project: string
-  parent: string | null
-  depth: number
-  resource: string
-  lend: number
-  borrow: number
-  ceiling: number | null
-  weight: number
-  tier: number
-  deserved: number
-  /** Of the project and everything below it. */
-  subtree: number
-}
+/** Null: as the parent has it. */
+export type PolicyChange = { [Field in keyof ProjectPolicy]?: ProjectPolicy[Field] | null }
 
 export interface Question {
   amounts: Record<string, number>
@@ -67,35 +58,32 @@ export class Board {
   async tree(ctx: RequestContext, wanted?: string): Promise<BoardRow[]> {
     if (!ctx.isAdmin || wanted !== undefined) {
       const { engine, project } = await this.#seen(ctx, wanted ?? ctx.projectId)
-      return branchRows(engine, project, 0)
+      return branchRows(engine, project)
     }
     const rows: BoardRow[] = []
     for (const root of await rootsList(this.#parts.db)) {
       const engine = await growTree(this.#parts.db, root)
-      rows.push(...branchRows(engine, engine.tree.project(root), 0))
+      rows.push(...branchRows(engine, engine.tree.project(root)))
     }
     return rows
   }
 
-  async show(ctx: RequestContext, projectId: string): Promise<Record<string, ResourceUsage>> {
+  async show(ctx: RequestContext, projectId: string): Promise<Record<string, ResourceBalance>> {
     const { engine, project } = await this.#seen(ctx, projectId)
+    const balances = new Balances(engine)
     return Object.fromEntries(
-      engine.tree.resources.map((name, resource) => [name, usageOf(engine, project, resource)]),
+      engine.tree.resources.map((name, resource) => [name, balances.of(project, resource)]),
     )
   }
 
-  /** Loans in which somebody takes part whom the caller may see. */
+  /** Loans in which the project or somebody below it takes part; who else does, if the caller may know. */
   async loans(ctx: RequestContext, projectId: string): Promise<AgedLoan[]> {
     const { engine } = await this.#seen(ctx, projectId)
     const mine = (id: string) => maySee(engine.tree, projectId, id)
     return engine.tree.resources
       .flatMap((_, resource) => agedLoansOf(engine, resource, this.#parts.clock.now()))
       .filter(({ lender, borrower }) => borrower !== null && (mine(lender) || mine(borrower)))
-      .map((loan) => ({
-        ...loan,
-        lender: mine(loan.lender) ? loan.lender : 'another',
-        borrower: loan.borrower === null || mine(loan.borrower) ? loan.borrower : 'another',
-      }))
+      .map(discreetLoan(seenBy(engine.tree, ctx)))
   }
 
   async explain(
@@ -103,14 +91,14 @@ export class Board {
     projectId: string,
     question: Question,
   ): Promise<Explanation & { notes: string[] }> {
-    const { engine, project } = await this.#seen(ctx, projectId)
+    const { engine } = await this.#seen(ctx, projectId)
     const answer = explain(
       await this.#asking(engine, [projectId]),
       this.#ask(engine, projectId, question.amounts, question.priority),
       this.#parts.clock.now(),
     )
     const notes = await notesOf(this.#parts.db, engine.tree.roots[0]!.id, answer)
-    return { ...(ctx.isAdmin ? answer : discreet(engine, project, answer)), notes }
+    return { ...discreetExplanation(answer, seenBy(engine.tree, ctx)), notes }
   }
 
   /** The same tree, in which those who ask find what was gathered for them. */
@@ -141,7 +129,7 @@ export class Board {
     )
     const played = inWords(() => simulate(asking, steps.map(suppositionOf), this.#parts.clock.now()))
     const root = played.engine.tree.roots[0]!
-    return { results: played.results.map(({ outcome }) => outcome), rows: branchRows(played.engine, root, 0) }
+    return { results: played.results.map(({ outcome }) => outcome), rows: branchRows(played.engine, root) }
   }
 
   async set(
@@ -149,15 +137,19 @@ export class Board {
     projectId: string,
     limits: Record<string, number | ResourceLimit>,
     force: boolean,
-  ): Promise<Record<string, ResourceUsage>> {
+  ): Promise<Record<string, ResourceBalance>> {
     await this.#assertMayChange(ctx, projectId)
     await this.#limits.set({ projectId, limits, force, by: ctx.userId })
     return this.show(ctx, projectId)
   }
 
-  async reset(ctx: RequestContext, projectId: string): Promise<void> {
+  /** Of these resources, or of all. */
+  async reset(ctx: RequestContext, projectId: string, resources?: readonly string[]): Promise<void> {
     await this.#assertMayChange(ctx, projectId)
-    await this.#limits.reset(projectId, { by: ctx.userId })
+    const known = new Set((await this.resources()).map(({ name }) => name))
+    const unknown = resources?.find((name) => !known.has(name))
+    if (unknown !== undefined) throw unknownResource(unknown)
+    await this.#limits.reset(projectId, { resources, by: ctx.userId })
   }
 
   /** What the project itself sets (`own`), and what holds for it with what it inherits. */
@@ -166,15 +158,13 @@ export class Board {
     return { own: project.policy, effective: policyOf(project) }
   }
 
-  async setPolicy(
-    ctx: RequestContext,
-    projectId: string,
-    policy: Partial<ProjectPolicy>,
-  ): Promise<Partial<ProjectPolicy>> {
+  /** What is null is inherited from then on. */
+  async setPolicy(ctx: RequestContext, projectId: string, policy: PolicyChange): Promise<Partial<ProjectPolicy>> {
     await this.#assertMayChange(ctx, projectId)
     return this.#parts.db.transaction(async (tx) => {
       const project = await this.#projects.ensure(tx, projectId)
-      const merged = { ...project.policy, ...policy }
+      const fields = Object.entries({ ...project.policy, ...policy })
+      const merged = Object.fromEntries(fields.filter(([, value]) => value !== null && value !== undefined))
       await projectUpdate(tx, projectId, { policy: merged })
       await this.#parts.history.tell(tx, { kind: 'policy', projectId, actor: ctx.userId, details: { ...policy } })
       return merged as Partial<ProjectPolicy>
@@ -226,53 +216,4 @@ const suppositionOf = (step: Step, index: number): Supposition => {
     }
   const { project_id, ...rest } = step.set
   return { set: { project: project_id, ...rest } }
-}
-
-const branchRows = (engine: QuotaEngine, project: Project, depth: number): BoardRow[] => {
-  const { tree } = engine
-  const rows = tree.resources.map((name, resource): BoardRow => {
-    const { lend, borrow, ceiling, weight, tier } = project.holdings[resource]!
-    return {
-      project: project.id,
-      parent: project.parent?.id ?? null,
-      depth,
-      resource: name,
-      ...usageOf(engine, project, resource),
-      lend: toWire(lend),
-      borrow: toWire(borrow),
-      ceiling: ceiling === null ? null : toWire(ceiling),
-      weight,
-      tier,
-      deserved: toWire(engine.deserved(resource).at(project.leaf)),
-      subtree: tree.ledger.subtree(project.node, resource),
-    }
-  })
-  const below = [...project.children].sort((a, b) => (a.id < b.id ? -1 : 1))
-  return [...rows, ...below.flatMap((child) => branchRows(engine, child, depth + 1))]
-}
-
-/** Without the numbers and names of ancestors and their other children. */
-const discreet = (engine: QuotaEngine, project: Project, answer: Explanation): Explanation => {
-  const own = (id: string) => maySee(engine.tree, project.id, id.replace(/\/self$/, ''))
-  const refusal =
-    answer.refusal &&
-    (own(answer.refusal.node)
-      ? answer.refusal
-      : {
-          ...answer.refusal,
-          node: 'ancestor',
-          limit: -1,
-          used: 0,
-          reserved: 0,
-          heldBy: [],
-          remedy: 'Ask who administers it for more.',
-        })
-  return {
-    ...answer,
-    refusal,
-    levels: answer.levels.filter((level) => own(level.project)),
-    victims: answer.victims.map((victim) =>
-      own(victim.project) ? victim : { ...victim, claim: 'another', project: 'another' },
-    ),
-  }
 }

@@ -1,10 +1,13 @@
 /** Reservations in a caller's transaction, on both databases. */
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
+import type { RequestContext } from '#platform/auth/context.ts'
 import { testDatabases } from '#platform/db/testing.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
 import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
 import { driftOf, repair } from './audit.ts'
+
+const operator = { isAdmin: true } as RequestContext
 
 for (const database of testDatabases()) {
   describe(`quota on ${database.name}`, () => {
@@ -156,6 +159,31 @@ for (const database of testDatabases()) {
       await assert.rejects(bench.front.setLimits({ projectId: 'it', limits: { cakes: 4 } }), /no quota of "cakes"/)
     })
 
+    test('clients read back what they set of a project that borrows, and are refused in its terms', async () => {
+      await open({ org: null, t1: 'org', t2: 'org' })
+      await bench.front.setLimits({ projectId: 't1', limits: { instances: { own: 4, lend: -1 } } })
+      await bench.front.setLimits({
+        projectId: 't2',
+        limits: { instances: { own: 4, borrow: 2 }, cores: { borrow: -1 } },
+      })
+      await reserve('x', 't2', { instances: 5, cores: 7 })
+      const all = await bench.front.limits('t2')
+      assert.deepEqual(all, { instances: 6, cores: -1 })
+      await bench.front.setLimits({ projectId: 't2', limits: all })
+      assert.deepEqual([await bench.front.limits('t2'), await numbers('t2')], [all, [6, 0, 5, -1]])
+      await bench.front.setLimits({ projectId: 't2', limits: { instances: 5, cores: 9 } })
+      assert.deepEqual(await bench.front.limits('t2'), { instances: 5, cores: 9 })
+      const { owned } = (await bench.front.usage('t2')).instances!
+      assert.equal(owned, 3, 'it owns what it does not borrow')
+      const set = (instances: number, cores: number) =>
+        bench.front.setLimits({ projectId: 't2', limits: { instances, cores } })
+      await assert.rejects(set(9, 9), /limit 9 for instances must be less than or equal to 8/)
+      await assert.rejects(set(4, 9), /limit 4 for instances must be greater than or equal to already used .* 5/)
+      await assert.rejects(set(5, 6), /limit 6 for cores must be greater than or equal to already used .* 7/)
+      await bench.front.setLimits({ projectId: 't2', limits: { instances: 1 }, force: true })
+      assert.equal((await bench.front.limits('t2')).instances, 1)
+    })
+
     test('a root may be unlimited', async () => {
       await open()
       await bench.front.setLimits({ projectId: 'root', limits: { instances: -1 } })
@@ -172,8 +200,8 @@ for (const database of testDatabases()) {
       await reserve('t1', 't1', { instances: 4 })
       await reserve('t2', 't2', { instances: 12 })
       const { t1, t2 } = {
-        t1: (await bench.front.usage('t1')).instances!,
-        t2: (await bench.front.usage('t2')).instances!,
+        t1: (await bench.board.show(operator, 't1')).instances!,
+        t2: (await bench.board.show(operator, 't2')).instances!,
       }
       assert.deepEqual([t1.lent, t1.available, t2.borrowed, t2.limit], [4, 0, 4, 12])
       assert.deepEqual(await reasonOf(reserve('more', 't2', { instances: 1 })), ['overLimit', 'CEILING', 'instances'])

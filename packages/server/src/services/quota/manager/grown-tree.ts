@@ -2,7 +2,7 @@
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { fromFlag, fromJson, toFlag } from '#platform/db/json.ts'
 import type { QuotaEngine } from '#engines/quota/engine.ts'
-import { toWire } from '#engines/quota/amounts.ts'
+import { fromWire, toWire } from '#engines/quota/amounts.ts'
 import { exclusive, selfDefault } from '#engines/quota/settings.ts'
 import type { Holding, SelfHolding } from '#engines/quota/settings.ts'
 import { importState } from '#engines/quota/state.ts'
@@ -92,8 +92,19 @@ export const growFrom = ({ resources, projects, holdings, claims, tickets }: Tre
   })
 }
 
+/** What a project holds, by what was set for it or by default. */
+export const holdingIn = (
+  project: Pick<StoredProject, 'parentId'>,
+  resource: ResourceRow,
+  row?: HoldingRow,
+): Holding => {
+  const { own, lend, borrow, ceiling, ...rest } = row ? fromRow(row) : defaultHolding(project, resource)
+  const amounts = { own: fromWire(own), lend: fromWire(lend), borrow: fromWire(borrow) }
+  return { ...rest, ...amounts, ceiling: ceiling === null ? null : fromWire(ceiling) }
+}
+
 /** On the wire: −1 is no limit. */
-const defaultHolding = (project: StoredProject, resource: ResourceRow): Holding =>
+const defaultHolding = (project: Pick<StoredProject, 'parentId'>, resource: ResourceRow): Holding =>
   project.parentId === null ? { ...exclusive, own: resource.default_limit } : childDefault(resource)
 
 /** Kilo's nothing, or what a registered limit gives to everybody: so much of what those above have not given away. */

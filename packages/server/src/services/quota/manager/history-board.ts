@@ -30,7 +30,9 @@ export class HistoryBoard {
     if (ctx.isAdmin && projectId === undefined) return historyList(this.#parts.db, filter, limit)
     const projectIds = await this.#board.idsBelow(ctx, projectId ?? ctx.projectId)
     const found = await historyList(this.#parts.db, { ...filter, projectIds }, limit)
-    return ctx.isAdmin ? found : found.map((one) => discreet(one, new Set(projectIds)))
+    if (ctx.isAdmin) return found
+    const seen = projectId === undefined ? projectIds : await this.#board.idsBelow(ctx, ctx.projectId)
+    return found.map((one) => discreet(one, new Set(seen)))
   }
 }
 

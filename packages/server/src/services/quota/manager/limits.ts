@@ -2,20 +2,20 @@
 import { badRequest } from '#platform/errors/errors.ts'
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { toJson } from '#platform/db/json.ts'
-import { fromWire, toWire, UNLIMITED } from '#engines/quota/amounts.ts'
+import { fromWire, toWire } from '#engines/quota/amounts.ts'
 import type { QuotaEngine } from '#engines/quota/engine.ts'
-import { deleteHardLimit, setHardLimit } from '#engines/quota/kilo.ts'
-import { loansOf } from '#engines/quota/loans.ts'
-import { capOf } from '#engines/quota/settings.ts'
-import type { Holding } from '#engines/quota/settings.ts'
+import { deleteHardLimit, hardLimitOf, setHardLimit } from '#engines/quota/kilo.ts'
 import type { Project } from '#engines/quota/tree.ts'
 import type { ResourceLimit, ResourceUsage, SetLimitsRequest } from '../facade.ts'
 import { holdingDelete, holdingsOf, holdingWrite, projectFetch, rootsList } from '../store/projects.ts'
 import { resourcesList } from '../store/resources.ts'
 import { unifiedLimitsList } from '../store/unified-limits.ts'
 import type { HoldingRow, ResourceRow } from '../store/tables.ts'
-import { childLimitOf, growFrom, growTree, growLocked, writeTree } from './grown-tree.ts'
+import { childLimitOf, holdingIn, growFrom, growTree, growLocked, writeTree } from './grown-tree.ts'
+import { usageOf } from './balances.ts'
+import { termsOf } from './board-rows.ts'
 import type { QuotaParts } from './parts.ts'
+import { storedUsage } from './stored-usage.ts'
 import type { KnownProjects } from './projects.ts'
 import { inWords, unknownResource } from './refusing.ts'
 import { assertFree } from './unified-limits-guard.ts'
@@ -29,21 +29,25 @@ export class Limits {
     this.#projects = projects
   }
 
-  async limits(projectId: string): Promise<Record<string, number>> {
-    const { db } = this.#parts
-    const isRoot = await this.#projects.isRoot(db, projectId)
-    const set = new Map((await holdingsOf(db, [projectId])).map((row) => [row.resource, row]))
-    const resources = await resourcesList(db)
-    return Object.fromEntries(
-      resources.map((resource) => {
-        const row = set.get(resource.name)
-        return [resource.name, row ? shownLimit(holdingOf(row), isRoot) : defaultLimitOf(resource, isRoot)]
-      }),
-    )
+  async limits(projectId: string, executor: Executor = this.#parts.db): Promise<Record<string, number>> {
+    const isRoot = await this.#projects.isRoot(executor, projectId)
+    return limitsBy(await resourcesList(executor), await holdingsOf(executor, [projectId]), isRoot)
+  }
+
+  /** The same of many roots. */
+  async limitsOfRoots(rootIds: readonly string[]): Promise<Map<string, Record<string, number>>> {
+    const { db } = this.#parts,
+      resources = await resourcesList(db)
+    const set = Map.groupBy(await holdingsOf(db, rootIds), (row) => row.project_id)
+    return new Map(rootIds.map((id) => [id, limitsBy(resources, set.get(id) ?? [], true)]))
   }
 
   async usage(projectId: string): Promise<Record<string, ResourceUsage>> {
-    const engine = await this.engineFor(this.#parts.db, projectId),
+    const { db } = this.#parts,
+      known = await projectFetch(db, projectId),
+      stored = known && (await storedUsage(db, known))
+    if (stored) return stored
+    const engine = await this.engineFor(db, projectId),
       project = engine.tree.project(projectId)
     return Object.fromEntries(
       engine.tree.resources.map((name, resource) => [name, usageOf(engine, project, resource)]),
@@ -74,11 +78,9 @@ export class Limits {
           this.#setOne(engine, projectId, name, uncounted.has(name) ? ownLimit(engine, projectId, limit) : limit, force)
         return Object.keys(limits)
       }
-      await assertFree(
-        tx,
-        projectId,
-        Object.keys(limits).filter((name) => movesLimit(limits[name]!)),
-      )
+      const shown = await this.limits(projectId, tx)
+      const moved = Object.keys(limits).filter((name) => limits[name] !== shown[name] && movesLimit(limits[name]!))
+      await assertFree(tx, projectId, moved)
       await this.changeIn(tx, projectId, work, { by })
     })
   }
@@ -87,23 +89,13 @@ export class Limits {
     const { tree } = engine,
       resource = tree.resourceNumber(name)
     if (resource === undefined) throw unknownResource(name)
-    const numbers = Object.entries(typeof limit === 'number' ? { limit } : limit).filter(
-      ([, value]) => value !== null && value !== undefined,
-    )
-    for (const [field, value] of numbers) {
-      if (Number.isSafeInteger(value) && Number(value) >= -1) continue
-      throw badRequest(`${field} of ${name} must be -1 or a whole number of 0 or more.`, {
-        field: name,
-        reason: 'BAD_SETTING',
-      })
-    }
     if (typeof limit === 'number') {
-      // The limit that clients set is the one that they see: nothing lower stands above it any more.
-      tree.configure(projectId, resource, { ceiling: null })
+      assertNumbers(name, { limit })
       return setHardLimit(tree, projectId, resource, limit, force)
     }
-    const change = Object.fromEntries(numbers.map(([field, value]) => [field, fromWire(Number(value))]))
-    tree.configure(projectId, resource, { ...change, ...(limit.ceiling === null && { ceiling: null }) }, { force })
+    const { self, ...rest } = limit
+    tree.configure(projectId, resource, changeOf(name, rest), { force })
+    if (self) tree.configureSelf(projectId, resource, changeOf(name, self))
   }
 
   reset(projectId: string, { resources, by }: { resources?: readonly string[]; by?: string } = {}): Promise<void> {
@@ -149,15 +141,38 @@ export class Limits {
   }
 }
 
-const holdingOf = ({ own, pool, lend, borrow, ceiling, weight, tier }: HoldingRow): Holding => ({
-  own: fromWire(own),
-  pool,
-  lend: fromWire(lend),
-  borrow: fromWire(borrow),
-  ceiling: ceiling === null ? null : fromWire(ceiling),
-  weight,
-  tier,
-})
+const limitsBy = (
+  resources: readonly ResourceRow[],
+  rows: readonly HoldingRow[],
+  isRoot: boolean,
+): Record<string, number> => {
+  const set = new Map(rows.map((row) => [row.resource, row]))
+  const place = { parentId: isRoot ? null : '' }
+  return Object.fromEntries(
+    resources.map((resource) => [
+      resource.name,
+      hardLimitOf(holdingIn(place, resource, set.get(resource.name)), isRoot),
+    ]),
+  )
+}
+
+const assertNumbers = (name: string, fields: object): void => {
+  for (const [field, value] of Object.entries(fields)) {
+    if (value === null || value === undefined || (Number.isSafeInteger(value) && value >= -1)) continue
+    throw badRequest(`${field} of ${name} must be -1 or a whole number of 0 or more.`, {
+      field: name,
+      reason: 'BAD_SETTING',
+    })
+  }
+}
+
+/** As the engine takes it: what is absent stays, and a ceiling may go. */
+const changeOf = (name: string, fields: Omit<ResourceLimit, 'self'>) => {
+  assertNumbers(name, fields)
+  const numbers = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined)
+  const change = Object.fromEntries(numbers.map(([field, value]) => [field, fromWire(Number(value))]))
+  return { ...change, ...(fields.ceiling === null && { ceiling: null }) }
+}
 
 /** Whether a setting is about how much a project may use, and not only about how it shares. */
 const movesLimit = (limit: number | ResourceLimit): boolean =>
@@ -169,9 +184,11 @@ type Settings = Record<string, Record<string, number | null>>
 const settingsOf = ({ tree }: QuotaEngine, projectId: string): Settings =>
   Object.fromEntries(
     tree.resources.map((name, resource) => {
-      const { ceiling, ...amounts } = tree.project(projectId).holdings[resource]!
-      const shown = Object.fromEntries(Object.entries(amounts).map(([field, amount]) => [field, toWire(amount)]))
-      return [name, { ...shown, ceiling: ceiling === null ? null : toWire(ceiling) }]
+      const { holdings, selfHoldings } = tree.project(projectId),
+        { own, pool } = holdings[resource]!
+      const self = Object.entries(termsOf(selfHoldings[resource]!)).map(([field, value]) => [`self.${field}`, value])
+      const settings = { own: toWire(own), pool, ...termsOf(holdings[resource]!), ...Object.fromEntries(self) }
+      return [name, settings]
     }),
   )
 
@@ -197,48 +214,15 @@ const ownLimit = ({ tree }: QuotaEngine, projectId: string, limit: number | Reso
 export const defaultLimitOf = (resource: ResourceRow, isRoot: boolean): number =>
   isRoot ? resource.default_limit : (childLimitOf(resource) ?? 0)
 
-/** Own in exclusive mode, else the most that the project could come to use. */
-const shownLimit = (holding: Holding, isRoot: boolean): number =>
-  toWire(isRoot ? Math.min(holding.own, holding.ceiling ?? UNLIMITED) : capOf(holding))
-
 const rowOf = ({ tree }: QuotaEngine, project: Project, name: string): HoldingRow => {
   const resource = tree.resourceNumber(name)!
-  const { own, pool, lend, borrow, ceiling, weight, tier } = project.holdings[resource]!,
-    self = project.selfHoldings[resource]!
+  const holding = project.holdings[resource]!
   return {
     project_id: project.id,
     resource: name,
-    own: toWire(own),
-    pool,
-    lend: toWire(lend),
-    borrow: toWire(borrow),
-    ceiling: ceiling === null ? null : toWire(ceiling),
-    weight,
-    tier,
-    self: toJson({
-      ...self,
-      lend: toWire(self.lend),
-      borrow: toWire(self.borrow),
-      ceiling: self.ceiling === null ? null : toWire(self.ceiling),
-    }),
-  }
-}
-
-export const usageOf = ({ tree }: QuotaEngine, project: Project, resource: number): ResourceUsage => {
-  const { own, pool, allocated, used, reserved, free } = tree.numbers(project, resource)
-  const loans = tree.roots.length > 0 && project.parent ? loansOf(tree, resource) : []
-  const total = (of: (loan: (typeof loans)[number]) => boolean) =>
-    loans.filter(of).reduce((sum, loan) => sum + loan.amount, 0)
-  return {
-    limit: shownLimit(project.holdings[resource]!, project.parent === null),
-    inUse: used,
-    reserved,
-    allocated,
-    free: toWire(free),
-    owned: toWire(own),
-    pool: toWire(pool),
-    lent: total((loan) => loan.lender === project.id),
-    borrowed: total((loan) => loan.borrower === project.id),
-    available: toWire(tree.ledger.available(project.leaf, resource)),
+    own: toWire(holding.own),
+    pool: holding.pool,
+    ...termsOf(holding),
+    self: toJson(termsOf(project.selfHoldings[resource]!)),
   }
 }

@@ -46,7 +46,7 @@ const helpOf = {
   used: 'What is in use in a tree of projects',
   reserved: 'What is promised in a tree and has not started',
   borrowed: 'What projects of a tree use beyond what they have for themselves',
-  lent: 'What projects of a tree lend of their own, without what comes from pools',
+  lent: 'What projects of a tree lend of their own, without what comes from pools; not told of others',
 }
 
 /** Limits and use of whole trees, looked up when Prometheus asks: once for all series. */
@@ -64,7 +64,7 @@ export const gauges = (metrics: Metrics, { db }: Pick<QuotaParts, 'db'>, limits:
       collect: async (gauge) => {
         const rows = await look()
         gauge.reset()
-        for (const row of rows)
+        for (const row of rows.filter(({ tree }) => kind !== 'lent' || tree !== others))
           gauge.inc({ tree: row.tree, resource: row.resource }, row[kind as keyof typeof helpOf])
       },
     })
@@ -101,9 +101,9 @@ const rowsOf = async (db: Database, limits: Limits): Promise<GaugeRow[]> => {
       .slice(0, treesMax)
       .map(first),
   )
-  const limitsOf = new Map<string, Record<string, number>>()
-  for (const root of weight.keys()) limitsOf.set(root, await limits.limits(root))
-  const lent = await lentBy(db, new Set(sums.filter(({ borrowed }) => borrowed > 0).map(({ root }) => root)))
+  const limitsOf = await limits.limitsOfRoots([...weight.keys()])
+  const borrowing = sums.filter(({ root, borrowed }) => borrowed > 0 && shown.has(root))
+  const lent = await lentBy(db, new Set(borrowing.map(({ root }) => root)))
   return sums.map(({ root, resource, used, reserved, borrowed }) => ({
     tree: shown.has(root) ? root : others,
     resource,
@@ -118,7 +118,7 @@ const rowsOf = async (db: Database, limits: Limits): Promise<GaugeRow[]> => {
 const first = ([key]: readonly [string, number]): string => key
 const infinite = (limit: number): number => (limit === -1 ? Infinity : limit)
 
-/** Who lends to whom takes the whole tree: only trees in which somebody borrows are grown. */
+/** Who lends to whom takes the whole tree: only trees with series of their own in which somebody borrows are grown. */
 const lentBy = async (db: Database, roots: ReadonlySet<string>): Promise<Map<string, number>> => {
   const lent = new Map<string, number>()
   for (const root of roots) {

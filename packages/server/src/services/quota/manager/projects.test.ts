@@ -1,4 +1,4 @@
-/** Projects that go: what still runs counts above them until it ends, and nobody waits, gathers or is ended for them. */
+/** Projects that go: what still runs counts above them until it ends, and nobody gathers or is ended for them. */
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'

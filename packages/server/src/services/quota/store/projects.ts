@@ -122,6 +122,19 @@ export const holdingsOfRoot = (executor: Executor, rootId: string): Promise<Hold
     .where('quota_project.root_id', '=', rootId)
     .execute()
 
+/** Resource → what the project has given to its children. */
+export async function grantedBelow(executor: Executor, projectId: string): Promise<Map<string, number>> {
+  const rows = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_holding')
+    .innerJoin('quota_project', 'quota_project.id', 'quota_holding.project_id')
+    .where('quota_project.parent_id', '=', projectId)
+    .groupBy('quota_holding.resource')
+    .select((row) => ['quota_holding.resource as resource', row.fn.sum<number>('quota_holding.own').as('own')])
+    .execute()
+  return new Map(rows.map(({ resource, own }) => [resource, Number(own)]))
+}
+
 export async function holdingWrite(executor: Executor, row: HoldingRow): Promise<void> {
   const { project_id, resource, ...rest } = row
   await executor
