@@ -29,11 +29,18 @@ const changesText = (details: Record<string, unknown>): string =>
     )
     .join(', ')
 
+/** A field that is null is inherited again; `{ cores: 'wait' }`: `cores:wait`. */
+const valueText = (value: unknown): string => {
+  if (value === null) return 'inherit'
+  if (typeof value !== 'object' || Array.isArray(value)) return String(value)
+  return Object.entries(value).map((pair) => pair.join(':')).join(',')
+}
+
 const whys: Record<string, (row: HappeningRow, nameOf: NameOf) => string> = {
   settings: ({ details }) => changesText(details),
   policy: ({ details }) =>
     Object.entries(details)
-      .map(([field, value]) => `${field}=${value}`)
+      .map(([field, value]) => `${field}=${valueText(value)}`)
       .join(' '),
   refused: ({ details, times }, nameOf) =>
     `${details.reason} of ${details.resource} at ${nameOf(String(details.node))}${times > 1 ? `, ${times} times` : ''}`,

@@ -31,6 +31,18 @@ test('an order of victims is a list of rules, each once', () => {
     assert.throws(() => policyOf([wrong]), /must be some of preferred, priority, newest/)
 })
 
+test('a field is inherited again, and single resources have their own patience', () => {
+  assert.deepEqual(policyOf(['grace=inherit', 'whenFullOf=cores:wait,volumes_a:b:refuse']), {
+    graceMs: null,
+    whenFullOf: { cores: 'wait', 'volumes_a:b': 'refuse' },
+  })
+  for (const wrong of ['whenFullOf=cores', 'whenFullOf=cores:perhaps'])
+    assert.throws(() => policyOf([wrong]), /resources with refuse or wait, such as cores:wait/)
+  const own = { whenFullOf: { cores: 'wait', ram: 'refuse' } }
+  const [, value, from] = policyRows({ own, effective: own }).find(([name]) => name === 'whenFullOf')!
+  assert.deepEqual([value, from], ['cores:wait,ram:refuse', 'set here'])
+})
+
 test('durations are told in the largest unit that divides them', () => {
   assert.deepEqual([0, 250, 1000, 90_000, 120_000, 7_200_000].map(durationText), [
     '0s',
@@ -66,6 +78,9 @@ test('what happened is told in a sentence of its kind', () => {
   assert.match(why('recalled', { for: 'p2', right: 'owner' }), /for shop, by owner's right/)
   assert.match(why('released', { recalledForMs: 32_000 }), /32s after its notice/)
   assert.match(why('granted', {}, { amounts: { cores: 2, ram: 64 } }), /web +cores=2 ram=64$/)
+  assert.match(why('inherited', { of: 'p2', claims: 3 }), /shop is gone, and this still runs/)
+  const policy = { graceMs: null, whenFullOf: { cores: 'wait' }, victimOrder: ['newest', 'largest'] }
+  assert.match(why('policy', policy), /graceMs=inherit whenFullOf=cores:wait victimOrder=newest,largest/)
   assert.match(why('moved', { from: null, to: null }), /to the top/)
   assert.match(why('repaired', { owner: 'nova', held: { cores: 1 } }), /nova holds cores=1/)
   assert.deepEqual(historyLines([], nameOf, 80), ['Nothing of that happened, as far as is remembered.'])

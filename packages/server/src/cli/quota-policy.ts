@@ -8,7 +8,7 @@ export interface PolicyAnswer {
   effective: Record<string, unknown>
 }
 
-type Kind = 'duration' | 'count' | 'yes or no' | 'order' | readonly string[]
+type Kind = 'duration' | 'count' | 'yes or no' | 'order' | 'by resource' | readonly string[]
 interface Word {
   field: string
   kind: Kind
@@ -54,6 +54,11 @@ export const policyWords: Record<string, Word> = {
     kind: ['refuse', 'wait'],
     about: 'what a request that can wait gets when it does not fit: a no, or a place in line',
   },
+  whenFullOf: {
+    field: 'whenFullOf',
+    kind: 'by resource',
+    about: 'the same where one of these is missing, such as cores:wait,ram:refuse',
+  },
   waitMax: { field: 'waitMaxMs', kind: 'duration', about: 'how long it stands in line before it is given up' },
 }
 
@@ -78,6 +83,16 @@ const orderOf = (word: string, value: string): string[] => {
   throw new StartProblem(`"${word}" must be some of ${victimRules.join(', ')}, each once, with commas between.`)
 }
 
+const patience = ['refuse', 'wait']
+
+/** `cores:wait,ram:refuse`. */
+const byResource = (word: string, value: string): Record<string, string> => {
+  const pairs = value.split(',').map((pair) => /^(.+):([^:]+)$/.exec(pair)?.slice(1) ?? [])
+  if (pairs.every(([, end]) => end !== undefined && patience.includes(end)))
+    return Object.fromEntries(pairs) as Record<string, string>
+  throw new StartProblem(`"${word}" must name resources with refuse or wait, such as cores:wait,ram:refuse.`)
+}
+
 const valueOf = (word: string, kind: Kind, value: string): unknown => {
   if (kind === 'duration') return durationOf(word, value)
   if (kind === 'yes or no') {
@@ -85,6 +100,7 @@ const valueOf = (word: string, kind: Kind, value: string): unknown => {
     throw new StartProblem(`"${word}" must be yes or no.`)
   }
   if (kind === 'order') return orderOf(word, value)
+  if (kind === 'by resource') return byResource(word, value)
   if (kind === 'count') {
     if (/^[1-9]\d*$/.test(value)) return Number(value)
     throw new StartProblem(`"${word}" must be a whole number of 1 or more.`)
@@ -93,7 +109,7 @@ const valueOf = (word: string, kind: Kind, value: string): unknown => {
   throw new StartProblem(`"${word}" must be one of ${kind.join(', ')}.`)
 }
 
-/** `grace=30s onReclaim=stop`, as the API takes it. */
+/** `grace=30s onReclaim=stop`, as the API takes it; `grace=inherit` is null. */
 export const policyOf = (words: readonly string[]): Record<string, unknown> =>
   Object.fromEntries(
     words.map((word) => {
@@ -103,7 +119,7 @@ export const policyOf = (words: readonly string[]): Record<string, unknown> =>
         const names = Object.keys(policyWords).join(', ')
         throw new StartProblem(`"${word}" is nothing that can be set. What can, as name=value: ${names}.`)
       }
-      return [known.field, valueOf(word, known.kind, value)]
+      return [known.field, value === 'inherit' ? null : valueOf(word, known.kind, value)]
     }),
   )
 
@@ -119,6 +135,7 @@ const valueText = (kind: Kind, value: unknown): string => {
   if (value === undefined) return '-'
   if (kind === 'duration') return durationText(Number(value))
   if (kind === 'yes or no') return value === true ? 'yes' : 'no'
+  if (kind === 'by resource') return Object.entries(Object(value)).map((pair) => pair.join(':')).join(',')
   return String(value)
 }
 

@@ -1,6 +1,15 @@
 /** Quota's answers as tables that a person can read. */
 import { isoSeconds } from '#platform/clock/clock.ts'
 
+/** How a project's own containers take part beside its children. */
+export interface SelfTerms {
+  lend: number
+  borrow: number
+  ceiling: number | null
+  weight: number
+  tier: number
+}
+
 export interface TreeRow {
   project: string
   depth: number
@@ -9,14 +18,19 @@ export interface TreeRow {
   inUse: number
   reserved: number
   allocated: number
+  free: number
   owned: number
   pool: number
   lend: number
   borrow: number
+  ceiling: number | null
   lent: number
   borrowed: number
   available: number
   weight: number
+  tier: number
+  /** Null: the project has no children. */
+  self: SelfTerms | null
   deserved: number
   subtree: number
 }
@@ -43,6 +57,8 @@ export interface Refusal {
   used: number
   reserved: number
   missing: number
+  /** Who uses more than its own there, and how much more. */
+  heldBy: { project: string; amount: number }[]
   remedy: string
 }
 
@@ -68,6 +84,9 @@ export interface ExplanationAnswer {
     blocked: string | null
   }[]
   available: Record<string, number>
+  /** With what is asked for. */
+  deserved: Record<string, number>
+  using: Record<string, number>
   notes?: string[]
 }
 
@@ -132,11 +151,14 @@ const treeHeader = [
   'POOL',
   'LEND',
   'BORROW',
+  'CEILING',
   'WEIGHT',
+  'TIER',
   'LIMIT',
   'IN USE',
   'RESERVED',
   'GRANTED',
+  'FREE',
   'LENT',
   'BORROWED',
   'DESERVED',
@@ -144,7 +166,13 @@ const treeHeader = [
 ]
 
 /** What a narrow terminal can do without, the least important first. */
-const treeLeast = ['WEIGHT', 'DESERVED', 'RESERVED', 'LEND', 'BORROW', 'POOL', 'GRANTED', 'LIMIT', 'LENT', 'BORROWED']
+const treeLeast = [
+  ...['TIER', 'CEILING', 'WEIGHT', 'DESERVED', 'RESERVED', 'FREE', 'LEND', 'BORROW', 'POOL', 'GRANTED', 'LIMIT'],
+  ...['LENT', 'BORROWED'],
+]
+
+/** −1 is a debt of one where there is a limit. */
+const freeOf = ({ free, owned }: TreeRow): Cell => (free === -1 && owned !== -1 ? '-1' : free)
 
 export const treeLines = (rows: readonly TreeRow[], nameOf: NameOf, width = 0): string[] =>
   fitted(
@@ -156,11 +184,14 @@ export const treeLines = (rows: readonly TreeRow[], nameOf: NameOf, width = 0): 
       row.pool,
       row.lend,
       row.borrow,
+      row.ceiling ?? 'none',
       row.weight,
+      row.tier,
       row.limit,
       row.inUse,
       row.reserved,
       row.allocated,
+      freeOf(row),
       row.lent,
       row.borrowed,
       row.deserved,
@@ -168,6 +199,14 @@ export const treeLines = (rows: readonly TreeRow[], nameOf: NameOf, width = 0): 
     ]),
     { width, least: treeLeast },
   )
+
+export const selfLines = ({ project, resource, self }: TreeRow, nameOf: NameOf): string[] =>
+  self === null
+    ? [`${nameOf(project)} has no children yet: it is kept until there are some.`]
+    : tableOf(
+        ['OWN CONTAINERS OF', 'RESOURCE', 'LEND', 'BORROW', 'CEILING', 'WEIGHT', 'TIER'],
+        [[nameOf(project), resource, self.lend, self.borrow, self.ceiling ?? 'none', self.weight, self.tier]],
+      )
 
 export const loanLines = (loans: readonly LoanRow[], nameOf: NameOf): string[] =>
   loans.length === 0
@@ -186,9 +225,10 @@ export const loanLines = (loans: readonly LoanRow[], nameOf: NameOf): string[] =
         ]),
       )
 
-const refusalLines = ({ code, node, resource, remedy, ...numbers }: Refusal, nameOf: NameOf): string[] => [
+const refusalLines = ({ code, node, resource, remedy, heldBy, ...numbers }: Refusal, nameOf: NameOf): string[] => [
   `  ${code} of ${resource} at ${nameOf(node)}: asked ${numbers.asked}, limit ${textOf(numbers.limit)}, ` +
     `used ${numbers.used}, reserved ${numbers.reserved}, missing ${numbers.missing}`,
+  ...heldBy.map(({ project, amount }) => `  ${nameOf(project)} uses ${amount} ${resource} beyond its own`),
   // The API speaks of projects by id, in its sentences too.
   `  ${remedy.replace(/\b[0-9a-f]{32}\b/g, nameOf)}`,
 ]
@@ -210,8 +250,12 @@ export const explanationLines = (answer: ExplanationAnswer, nameOf: NameOf): str
   ...victimLines(answer.victims, nameOf),
   ...(answer.verdict === 'refused' && answer.refusal ? refusalLines(answer.refusal, nameOf) : []),
   ...(answer.notes ?? []).map((note) => `  ${note}`),
-  ...Object.entries(answer.available).map(
-    ([name, amount]) => `Available without taking back: ${textOf(amount)} ${name}`,
+  '',
+  ...tableOf(
+    ['RESOURCE', 'USING', 'DESERVED', 'AVAILABLE WITHOUT TAKING BACK'],
+    Object.entries(answer.available).map(([name, amount]) => [
+      ...[name, answer.using[name] ?? 0, answer.deserved[name] ?? 0, amount],
+    ]),
   ),
   '',
   ...tableOf(

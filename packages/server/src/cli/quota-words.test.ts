@@ -1,7 +1,7 @@
 /** What a person types becomes what the quota API takes, or a sentence that says what is wrong with it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { amountsOf, holdingOf, stepOf } from './quota-words.ts'
+import { amountsOf, holdingOf, selfHoldingOf, stepOf } from './quota-words.ts'
 
 test('amounts and holdings are name=value; unlimited is −1, and a ceiling may be none', () => {
   assert.deepEqual(amountsOf(['instances=4', 'cores=unlimited']), { instances: 4, cores: -1 })
@@ -22,6 +22,7 @@ test('steps name their project as a person does', () => {
 test('what cannot be understood is refused by name', () => {
   assert.throws(() => holdingOf(['owns=8']), /"owns" is nothing that can be set/)
   assert.throws(() => holdingOf(['own=-2']), /"own=-2" must end in a whole number/)
+  assert.throws(() => selfHoldingOf(['own=8']), /"own" is nothing that can be set. What can: lend, borrow/)
   assert.throws(() => amountsOf(['instances=none']), /must end in a whole number/)
   assert.throws(() => amountsOf(['instances']), /must look like name=value/)
   assert.throws(() => stepOf('borrow:web', (name) => name), /is no step/)

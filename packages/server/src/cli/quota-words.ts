@@ -34,13 +34,20 @@ export const amountsOf = (words: readonly string[]): Amounts =>
     }),
   )
 
+/** `lend=0 weight=3`: of a project's own containers, whose own part is what is left. */
+export const selfHoldingOf = (words: readonly string[]): Holding =>
+  holdingOf(
+    words,
+    holdingKeys.filter((key) => key !== 'own' && key !== 'pool'),
+  )
+
 /** `own=8 lend=unlimited ceiling=none`. */
-export const holdingOf = (words: readonly string[]): Holding =>
+export const holdingOf = (words: readonly string[], keys: readonly string[] = holdingKeys): Holding =>
   Object.fromEntries(
     words.map((word) => {
       const [key, value] = pairOf(word)
-      if (!holdingKeys.includes(key)) {
-        throw new StartProblem(`"${key}" is nothing that can be set. What can: ${holdingKeys.join(', ')}.`)
+      if (!keys.includes(key)) {
+        throw new StartProblem(`"${key}" is nothing that can be set. What can: ${keys.join(', ')}.`)
       }
       return [key, key === 'ceiling' && value === 'none' ? null : amountOf(word, value)]
     }),

@@ -7,9 +7,9 @@ import { historyLines, waitingLines } from './quota-history.ts'
 import type { HappeningRow, WaitingRow } from './quota-history.ts'
 import { policyOf, policyRows, policyWords } from './quota-policy.ts'
 import type { PolicyAnswer } from './quota-policy.ts'
-import { explanationLines, isIdle, loanLines, playedLines, tableOf, treeLines } from './quota-tables.ts'
+import { explanationLines, isIdle, loanLines, playedLines, selfLines, tableOf, treeLines } from './quota-tables.ts'
 import type { ExplanationAnswer, LoanRow, NameOf, Played, TreeRow } from './quota-tables.ts'
-import { amountsOf, holdingOf, stepOf } from './quota-words.ts'
+import { amountsOf, holdingOf, selfHoldingOf, stepOf } from './quota-words.ts'
 
 interface Flags {
   dataDir: string
@@ -18,6 +18,10 @@ interface Flags {
 interface TreeFlags extends Flags {
   resource?: string[]
   all?: boolean
+}
+interface SetFlags extends Flags {
+  force?: boolean
+  self?: boolean
 }
 interface HistoryFlags extends Flags {
   kind?: string[]
@@ -51,22 +55,45 @@ How a project holds a resource (-1 or "unlimited" for no limit):
   borrow   how much it may use beyond its own, of what others lend or share
   ceiling  a hard cap on everything below it; "none": own + borrow
   weight   its share of a pool, next to its siblings
-  tier     1 to 10: a better tier is served first`
+  tier     1 to 10: a better tier is served first
+
+"openstack quota set" sets one number, which clients read back: own where a project neither borrows nor has a ceiling,
+own + borrow where it borrows so much, the ceiling where it has one or borrows without limit.`
 
 const setHelp = `${words}
 
 Examples:
   quaystone quota set web instances own=8 lend=unlimited borrow=4   owns 8, lends them, may borrow 4
   quaystone quota set org cores own=64 pool=64                      shares 64 by weight below it
-  quaystone quota set web instances own=2 --force                   even below what is in use: nobody is ended`
+  quaystone quota set web instances own=2 --force                   even below what is in use: nobody is ended
+  quaystone quota set org cores weight=3 ceiling=8 --self           its own containers, beside those of its children`
+
+const resetHelp = `
+What was granted returns to the parent, and nobody is ended; refused while its children still hold a part of it. A root
+has what is registered as the default. A limit of Keystone is deleted there.
+
+Examples: quaystone quota reset web
+          quaystone quota reset web -r cores ram`
+
+const loansHelp = `
+Whoever lends or borrows in the project or below it; without a project, everybody. FROM says what is lent: the lender's
+own idle part, or its pool, which nobody owns (a project with children may use its own pool as well). STATE is lent,
+called back (CALLED BACK says how much of what the borrower uses beyond its own), or overdue. SINCE is when the oldest
+that lives on it started.`
+
+const waitingHelp = `
+PLACE is among all who wait in the same tree: 1 is served next. KEPT FOR IT has been gathered and is nobody else's.
+UNTIL is when it is given up; "served": it waits as long as it takes. Who waits at all is a policy: whenFull, whenFullOf
+and waitMax in "quaystone quota policy --help".`
 
 const treeHelp = `
-Columns: OWN, POOL, LEND, BORROW and WEIGHT are settings (see "quaystone quota set --help"); LIMIT is what OpenStack's
-clients see; IN USE and RESERVED are the project's own, without what is below it; GRANTED went to its children; LENT and
-BORROWED are loans of now; DESERVED is its fair part now; AVAILABLE is what it could get at once.`
+Columns: OWN, POOL, LEND, BORROW, CEILING, WEIGHT and TIER are settings (see "quaystone quota set --help"); LIMIT is
+what OpenStack's clients see; IN USE and RESERVED are the project's own, without what is below it; GRANTED went to its
+children; FREE is what OWN has left of all three, below 0 in debt; LENT and BORROWED are loans of now; DESERVED is its
+fair part now; AVAILABLE is what it could get at once. A narrow terminal shows fewer columns, -f json everything.`
 
 const policyHelp = `
-Without settings: shows what holds for the project, and what of it is inherited.
+Without settings: shows what holds for the project, and what of it is inherited. NAME=inherit: as the parent has it.
 ${Object.entries(policyWords)
   .map(([name, { kind, about }]) => `  ${name.padEnd(12)} ${Array.isArray(kind) ? kind.join(' | ') : kind}: ${about}`)
   .join('\n')}
@@ -75,7 +102,8 @@ The order is made of preferred (offered by its owner), priority (the lower one),
 (of what is missing; the largest first takes the fewest). Between equals the newest goes. Never more than is needed.
 
 Examples: quaystone quota policy web grace=2m onReclaim=stop
-          quaystone quota policy org victimOrder=priority,largest,newest`
+          quaystone quota policy org victimOrder=priority,largest,newest whenFull=wait
+          quaystone quota policy web grace=inherit whenFullOf=cores:refuse`
 
 const historyHelp = `
 Kinds: granted, lent, released, cancelled, expired, refused, recalled, spared, gathered, settings, policy, repaired,
@@ -110,15 +138,24 @@ export const quotaCommand = (): Command =>
     .addCommand(
       command('set', '<project> <resource> <settings...>', 'set own, pool, lend, borrow, ceiling, weight, tier')
         .option('--force', 'even below what is in use now')
+        .option('--self', "for a project's own containers, beside those of its children")
         .addHelpText('after', setHelp)
         .action(set),
+    )
+    .addCommand(
+      command('reset', '<project>', 'return what was granted, and every setting, to the defaults')
+        .option('-r, --resource <name...>', 'only these')
+        .addHelpText('after', resetHelp)
+        .action(reset),
     )
     .addCommand(
       command('policy', '<project> [settings...]', 'show or set how loans come back')
         .addHelpText('after', policyHelp)
         .action(policy),
     )
-    .addCommand(command('loans', '[project]', 'list who lends what to whom').action(loans))
+    .addCommand(
+      command('loans', '[project]', 'list who lends what to whom').addHelpText('after', loansHelp).action(loans),
+    )
     .addCommand(
       command('explain', '<project> <amounts...>', 'say what a request would get, and why')
         .addHelpText('after', '\nExample: quaystone quota explain web instances=1 cores=2 ram=512')
@@ -130,7 +167,9 @@ export const quotaCommand = (): Command =>
         .action(simulate),
     )
     .addCommand(
-      command('waiting', '<project>', 'list the requests that stand in line, the next one first').action(waiting),
+      command('waiting', '<project>', 'list the requests that stand in line, the next one first')
+        .addHelpText('after', waitingHelp)
+        .action(waiting),
     )
     .addCommand(history())
 
@@ -174,15 +213,25 @@ async function set(
   project: string,
   resource: string,
   settings: string[],
-  flags: Flags & { force?: boolean },
+  flags: SetFlags,
 ): Promise<void> {
-  const limits = { [resource]: holdingOf(settings) }
+  const limits = { [resource]: flags.self ? { self: selfHoldingOf(settings) } : holdingOf(settings) }
   const { ask, nameOf, idOf } = await openSession(flags)
   const id = idOf(project)
   await ask(`${quotaPath}/projects/${id}`, { method: 'PUT', body: { limits, force: flags.force ?? false } })
   const answer = await ask<{ tree: TreeRow[] }>(`${quotaPath}/tree?project_id=${id}`)
   const rows = answer.tree.filter((row) => row.project === id && row.resource === resource)
-  print(flags, rows[0], () => treeLines(rows, nameOf, width()))
+  print(flags, rows[0], () => (flags.self ? selfLines(rows[0]!, nameOf) : treeLines(rows, nameOf, width())))
+}
+
+async function reset(project: string, flags: Flags & { resource?: string[] }): Promise<void> {
+  const { ask, nameOf, idOf } = await openSession(flags)
+  const id = idOf(project),
+    query = new URLSearchParams((flags.resource ?? []).map((name): [string, string] => ['resource', name]))
+  await ask(`${quotaPath}/projects/${id}?${query}`, { method: 'DELETE' })
+  const { tree: rows } = await ask<{ tree: TreeRow[] }>(`${quotaPath}/tree?project_id=${id}`)
+  const its = rows.filter((row) => row.project === id && (flags.resource?.includes(row.resource) ?? true))
+  print(flags, its, () => treeLines(its, nameOf, width()))
 }
 
 async function policy(project: string, settings: string[], flags: Flags): Promise<void> {
