@@ -126,7 +126,8 @@ export class Admission {
   ): Promise<'granted' | 'full' | 'known' | 'changed'> {
     const { amounts } = claim,
       walk = await walkOf(tx, project, amounts)
-    if (walk && !isThere && !walk.fits(amounts)) return 'full'
+    // Who asks again holds it already, and need not fit beside itself.
+    if (walk && !isThere && !walk.fits(amounts)) return (await claimFetch(tx, claim.subject)) ? 'known' : 'full'
     const history = this.#parts.history.rowsOf({ ...grantOf(claim), borrowed: walk?.borrowing(amounts) })
     walk?.count(amounts, 1, claim.state === 'reserved')
     const granted = await grantAlong(tx, { changes: walk?.changes() ?? [], claims: [claim], history })

@@ -4,10 +4,12 @@ import { afterEach, describe, test } from 'node:test'
 import type { RequestContext } from '#platform/auth/context.ts'
 import { testDatabases } from '#platform/db/testing.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
+import { expireReservations } from '../controllers/expire-reservations.ts'
 import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
 import { driftOf, repair } from './audit.ts'
 
 const operator = { isAdmin: true } as RequestContext
+const tenMinutesMs = 600_000
 
 for (const database of testDatabases()) {
   describe(`quota on ${database.name}`, () => {
@@ -32,6 +34,14 @@ for (const database of testDatabases()) {
       projectId = 'root',
       deltas: Record<string, number> = { instances: 1, cores: 2 },
     ) => bench.db.transaction((tx) => bench.front.reserve(tx, { projectId, deltas, subject }))
+    const commit = (subject: string) => bench.db.transaction((tx) => bench.front.commit(tx, subject))
+    /** What the cloud does every few seconds; `between` what it sees and what it does to it, something may happen. */
+    const lookForExpired = async (between: () => Promise<unknown> = async () => undefined) => {
+      const { observe, plan, act, perPass } = expireReservations(bench.parts, bench.front)
+      const found = plan(await observe(perPass))
+      await between()
+      for (const subject of found) await act(subject)
+    }
     const numbers = async (projectId = 'root', resource = 'instances') => {
       const { limit, inUse, reserved, free } = (await bench.front.usage(projectId))[resource]!
       return [limit, inUse, reserved, free]
@@ -122,12 +132,21 @@ for (const database of testDatabases()) {
     test('a reservation that expired cannot be committed', async () => {
       await open()
       await reserve('a')
-      await bench.db.transaction((tx) => bench.front.cancel(tx, 'a'))
-      assert.deepEqual(await reasonOf(bench.db.transaction((tx) => bench.front.commit(tx, 'a'))), [
-        'gone',
-        'EXPIRED',
-        undefined,
-      ])
+      bench.clock.advance(tenMinutesMs - 1)
+      await lookForExpired()
+      assert.deepEqual(await numbers(), [10, 0, 1, 9])
+      bench.clock.advance(1)
+      await lookForExpired()
+      assert.deepEqual(await numbers(), [10, 0, 0, 10])
+      assert.deepEqual(await reasonOf(commit('a')), ['gone', 'EXPIRED', undefined])
+    })
+
+    test('a reservation that is committed while it is being looked for stays', async () => {
+      await open()
+      await reserve('a')
+      bench.clock.advance(tenMinutesMs)
+      await lookForExpired(() => commit('a'))
+      assert.deepEqual(await numbers(), [10, 1, 0, 9])
     })
 
     test('limits: default at a root, 0 below; set within what the parent has; refused with the range', async () => {
