@@ -106,7 +106,10 @@ const ofProcesses = async (url: string, schema: string, { say, signal }: BenchCo
   for (const processes of processCases) {
     signal.throwIfAborted()
     const loadOf = (way: WayName): Promise<Load> =>
-      loadOfProcesses({ ...{ url, schema, way, processes, seconds }, callers: callersOfProcess, run: `${processes} processes ${way}` })
+      loadOfProcesses({
+        ...{ url, schema, way, processes, seconds },
+        ...{ callers: callersOfProcess, run: `${processes} processes ${way}` },
+      })
     const loads = new Map<WayName, Load>()
     for (const way of ['naive', 'with a row', 'alone'] as const) loads.set(way, await loadOf(way))
     const metric = `postgresql, ${processes} processes with ${callersOfProcess} requests each`

@@ -1,4 +1,4 @@
-/** Room in a table's pages, for rows that change all the time. In a migration: `await leaveRoom(schema, 'table', 50)`. */
+/** Room in a table's pages, for rows that change all the time; used in migrations. */
 import { PostgresAdapter, sql } from 'kysely'
 import type { Kysely } from 'kysely'
 

@@ -1,8 +1,16 @@
 /** Claims over HTTP in a whole cloud: whole or not at all, once under one name, in line, and nobody else's business. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { systemClock, type Clock } from '#platform/clock/clock.ts'
 import { passwordLogin, startTestCloud, type TestCloud } from '#app/testing.ts'
 
+/** Time passes by itself, and as much more as is missing for a test. */
+let skippedMs = 0
+const clock: Clock = { ...systemClock, now: () => systemClock.now() + skippedMs }
+/** How long a borrower has by default to give back. */
+const graceMs = 30_000
+/** Moments are shown without what is less. */
+const secondMs = 1_000
 let cloud: TestCloud
 let admin: string
 let demo: string
@@ -32,7 +40,7 @@ const loginAs = async (role: string, project: string): Promise<string> => {
 
 /** Ten units: `left` and `right` own three each, and borrow what the other and the four of the pool leave idle. */
 before(async () => {
-  cloud = await startTestCloud()
+  cloud = await startTestCloud({ clock })
   admin = await cloud.login('admin')
   demo = await cloud.login('demo')
   for (const [name, parent] of [
@@ -78,7 +86,7 @@ test('a claim is reserved, committed, listed, given back, and then is no more', 
     [reserved.id, reserved.project_id, reserved.state, reserved.amounts, reserved.priority, reserved.reclaimable],
     ['job-1', ids.left, 'reserved', { cores: 2 }, 7, 'yes'],
   )
-  assert.ok(Date.parse(reserved.expires_at) > Date.now())
+  assert.ok(Date.parse(reserved.expires_at) > clock.now())
   const committed = await ask('POST', `${one('left', 'job-1')}/commit`)
   assert.deepEqual([committed.body.claim.state, committed.body.claim.expires_at], ['committed', null])
   const again = await ask('POST', '/claims/commit', { claims: [{ project_id: ids.left, id: 'job-1' }] })
@@ -93,6 +101,19 @@ test('a claim is reserved, committed, listed, given back, and then is no more', 
   assert.equal(await holding('left'), 0)
   for (const method of ['GET', 'DELETE']) assert.equal((await ask(method, one('left', 'job-1'))).status, 404)
   assert.equal((await ask('POST', `${one('left', 'job-1')}/commit`)).status, 404)
+})
+
+test('a reservation whose time passes is given back, and there is nothing to commit any more', async () => {
+  assert.equal((await claim('left', 2, { id: 'late', ttl_ms: 60_000 })).status, 201)
+  assert.equal(await holding('left'), 2)
+  skippedMs += 60_000
+  await cloud.runner.settle(20_000)
+  assert.equal(await holding('left'), 0)
+  const late = await ask('POST', `${one('left', 'late')}/commit`)
+  assert.equal(late.status, 404, late.text)
+  assert.match(late.body.error.message, /has no claim late: .* has run out/)
+  assert.equal((await claim('left', 2, { id: 'late' })).status, 201)
+  await end('left', 'late')
 })
 
 test('asking again under one name is asking once; other amounts under it are a conflict', async () => {
@@ -181,7 +202,7 @@ test('who waits knows its place, what is kept for it and why, and starts when ot
   const behind = (await ask('GET', one('left', 'second'))).body.claim
   assert.deepEqual([behind.position, behind.gathered], [2, {}])
   assert.match(behind.reason, /asked 5/)
-  assert.ok(Date.parse(behind.expires_at) > Date.now())
+  assert.ok(Date.parse(behind.expires_at) > clock.now())
   const line = (await ask('GET', `/claims?project_id=${ids.left}&state=waiting`)).body.claims
   assert.deepEqual(
     line.map(({ id, position }: { id: string; position: number }) => [id, position]),
@@ -200,7 +221,8 @@ test('who waits knows its place, what is kept for it and why, and starts when ot
 
 test('a claim that its owner wants back says so, with its deadline', async () => {
   await claim('right', 10, { id: 'lent', reclaimable: 'yes', started: true })
-  const refused = await claim('left', 3, { id: 'mine' })
+  const askedMs = clock.now(),
+    refused = await claim('left', 3, { id: 'mine' })
   const { code, retry_after } = refused.body.error.details
   assert.deepEqual([code, refused.headers['x-quota-reason']], ['RECLAIMING', 'RECLAIMING'], refused.text)
   assert.ok(retry_after >= 1)
@@ -211,7 +233,8 @@ test('a claim that its owner wants back says so, with its deadline', async () =>
   }
   const [recalled] = (await ask('GET', '/claims?state=recalled')).body.claims
   assert.equal(recalled.id, 'lent')
-  assert.ok(Date.parse(recalled.deadline_at) > 0)
+  const noticedMs = Date.parse(recalled.deadline_at) - graceMs
+  assert.ok(askedMs - secondMs < noticedMs && noticedMs <= clock.now(), `${recalled.deadline_at} of ${askedMs}`)
   await end('right', 'lent')
   assert.equal((await claim('left', 3, { id: 'mine' })).status, 201)
   await end('left', 'mine')

@@ -101,7 +101,7 @@ for (const database of testDatabases()) {
       })
     }
 
-    test('the same claim asked five times is answered alike and counted once, one after the other or at once', async () => {
+    test('the same claim asked five times is answered alike and counted once, in turn or at once', async () => {
       const answers: Reservation[] = []
       const ask = () => bench.db.transaction((tx) => bench.front.reserve(tx, asking('a', 3)))
       for (let times = 0; times < 5; times++) answers.push(await ask())

@@ -1,15 +1,26 @@
 /** What happened is written with what made it happen, told to the bus and counted; refusals a little later. */
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
+import type { Database } from '#platform/db/database.ts'
+import { runStatement } from '#platform/db/statement.ts'
 import { testDatabases } from '#platform/db/testing.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
-import { silentLog } from '#platform/log/log.ts'
+import { silentLog, type Log } from '#platform/log/log.ts'
 import { historyList } from '../store/history.ts'
 import { openQuota, type QuotaBench } from '../testing.ts'
+import { QuotaFront } from './front.ts'
 import { History } from './history.ts'
 
 interface Outbox {
   outbox: { id: number; topic: string; payload: string }
+}
+
+/** From now on the database refuses to write down what is of this kind. */
+const breakHistory = async (db: Database, kind: string): Promise<void> => {
+  const check = `alter table quota_history add constraint broken check (kind <> '${kind}')`
+  const trigger = `create trigger broken before insert on quota_history when new.kind = '${kind}'
+    begin select raise(abort, 'broken'); end`
+  await db.transaction((tx) => runStatement(tx, { sqlite: trigger, postgresql: check }, []))
 }
 
 for (const database of testDatabases()) {
@@ -124,9 +135,27 @@ for (const database of testDatabases()) {
       assert.deepEqual(await subjects({ before: newest!.id }), ['a'])
     })
 
-    test('what is refused is refused however its history goes', async () => {
+    test('what cannot be written down does not happen', async () => {
       await open()
-      await assert.rejects(take('beyond', 't1', 99), (error) => isRefusal(error) && error.kind === 'overLimit')
+      await breakHistory(bench.db, 'granted')
+      await assert.rejects(take('unwritten', 't1', 1), /broken/)
+      assert.equal((await bench.front.usage('t1')).instances!.inUse, 0)
+      assert.ok(!(await topics()).includes('quota.granted'))
+    })
+
+    test('what is refused is refused although its history fails, and what fits is granted', async () => {
+      await open()
+      await breakHistory(bench.db, 'refused')
+      const said: string[] = []
+      const error: Log['error'] = (_fields: object | string, message?: string) => void said.push(message ?? '')
+      const history = new History({ db: bench.db, clock: bench.clock, log: { ...silentLog, error } })
+      const front = new QuotaFront({ ...bench.parts, history }, bench.projects, bench.limits)
+      const ask = (subject: string, instances: number) =>
+        bench.db.transaction((tx) => front.reserve(tx, { projectId: 't1', deltas: { instances }, subject }))
+      await assert.rejects(ask('beyond', 99), (failure) => isRefusal(failure) && failure.kind === 'overLimit')
+      await history.close()
+      assert.deepEqual([said, await told('beyond')], [['Refusals could not be written down'], []])
+      assert.equal((await ask('within', 1)).state, 'reserved')
     })
   })
 }
