@@ -1,9 +1,10 @@
 /** Claims that end or shrink: what they held is free, and the history says how it came to be. */
 import type { Tx } from '#platform/db/database.ts'
 import type { Amounts } from '../facade.ts'
-import { claimDelete, claimFetch, claimShrink } from '../store/claims.ts'
+import { claimDelete, claimFetch, claimHold, claimShrink } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { privatePart } from '../store/private-part.ts'
+import type { StoredProject } from '../store/projects.ts'
 import { lineLock } from '../store/tree-locks.ts'
 import { less, within } from './amounts-asked.ts'
 import { isHold } from './history.ts'
@@ -43,15 +44,30 @@ export class GivingBack {
     return claim?.projectId
   }
 
-  /** So much of a claim as it has of what is wanted. */
-  async giveBack(tx: Tx, claim: StoredClaim, wanted: Amounts, cause: Cause = 'cancelled'): Promise<void> {
+  /**
+   * So much of a claim as it has of what is wanted. Since it was seen another may have given it back: what waits for
+   * rows sees more than one moment.
+   */
+  async giveBack(tx: Tx, seen: StoredClaim, wanted: Amounts, cause: Cause = 'cancelled'): Promise<void> {
+    const project = await this.#projects.ensure(tx, seen.projectId)
+    const gatherLock = (): Promise<void> => lineLock(tx, project.rootId, [project.id])
+    // What comes back is gathered at another's path.
+    if (seen.ticket) await gatherLock()
+    const claim = await claimHold(tx, seen.subject)
+    if (!claim) return
+    if (claim.ticket) await gatherLock()
+    await this.#giveBackHeld(tx, project, claim, { amounts: within(claim.amounts, wanted), cause })
+  }
+
+  async #giveBackHeld(
+    tx: Tx,
+    project: StoredProject,
+    claim: StoredClaim,
+    { amounts, cause }: { amounts: Amounts; cause: Cause },
+  ): Promise<void> {
     const { subject, projectId, state, ticket } = claim,
-      amounts = within(claim.amounts, wanted),
       left = less(claim.amounts, amounts),
       isAll = Object.keys(left).length === 0
-    const project = await this.#projects.ensure(tx, projectId)
-    // What comes back is gathered at another's path.
-    if (ticket) await lineLock(tx, project.rootId, [projectId])
     await charge(tx, project, { amounts, apply: (walk) => walk.count(amounts, -1, state === 'reserved') })
     if (isAll) await claimDelete(tx, subject)
     else await claimShrink(tx, subject, left)

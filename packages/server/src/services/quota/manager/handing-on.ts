@@ -1,7 +1,7 @@
 /** What one subject holds becomes others': asked for as one, all or nothing, and then each one's own. */
 import type { Tx } from '#platform/db/database.ts'
 import type { Amounts, ReserveRequest } from '../facade.ts'
-import { claimDelete, claimFetch, claimInsert, claimShrink } from '../store/claims.ts'
+import { claimDelete, claimHold, claimInsert, claimShrink } from '../store/claims.ts'
 
 export type Heir = Pick<ReserveRequest, 'subject' | 'deltas' | 'lineage'>
 
@@ -10,7 +10,7 @@ export type Heir = Pick<ReserveRequest, 'subject' | 'deltas' | 'lineage'>
  * given for. True: something is left, to be given back.
  */
 export async function handOn(tx: Tx, subject: string, heirs: readonly Heir[]): Promise<boolean> {
-  const claim = await claimFetch(tx, subject)
+  const claim = await claimHold(tx, subject)
   if (!claim) return false
   const left = { ...claim.amounts }
   for (const { deltas } of heirs) subtract(left, deltas, subject)

@@ -4,6 +4,7 @@ import { afterEach, describe, test } from 'node:test'
 import type { IsolationLevel, Tx } from '#platform/db/database.ts'
 import { testDatabases } from '#platform/db/testing.ts'
 import { cellsCount } from '../store/cells.ts'
+import { claimFetch } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
 import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
 import { walkOf } from './path-count.ts'
@@ -42,7 +43,39 @@ for (const database of testDatabases().filter(({ name }) => name === 'postgresql
       return counting
     }
 
+    /** Six of `leaf`, all borrowed, which `b` wants back. */
+    const openRecalled = async () => {
+      await open()
+      await bench.front.setLimits({ projectId: 'b', limits: { instances: { own: 50, lend: -1 } } })
+      await bench.front.setLimits({ projectId: 'org', limits: { instances: { own: 50 } } })
+      const six = { projectId: 'leaf', deltas: { instances: 6 }, subject: 'six', reclaimable: 'yes' as const }
+      await bench.front.reserveAlone({ ...six, started: true })
+      const wish = { projectId: 'b', amounts: { instances: 50 }, subject: 'owner' }
+      await bench.db.transaction((tx) => bench.front.reclaim.begin(tx, wish))
+      assert.deepEqual((await bench.front.notices()).map(({ subject }) => subject), ['six'])
+    }
+    const atOnce = (times: number, isolation: IsolationLevel, deltas?: { instances: number }) =>
+      Promise.all(
+        Array.from({ length: times }, () =>
+          bench.db.transaction((tx) => bench.front.release(tx, { projectId: '', subject: 'six', deltas }), { isolation }),
+        ),
+      )
+
     for (const isolation of ['read committed', 'serializable'] as const) {
+      test(`a recalled claim that four give back at once is given back once, ${isolation}`, async () => {
+        await openRecalled()
+        await atOnce(4, isolation)
+        assert.equal(await claimFetch(bench.db, 'six'), undefined)
+        await assertNoDrift(bench.db)
+      })
+
+      test(`parts of a recalled claim that two give back at once are two parts, ${isolation}`, async () => {
+        await openRecalled()
+        await atOnce(2, isolation, { instances: 2 })
+        assert.deepEqual((await claimFetch(bench.db, 'six'))!.amounts, { instances: 2 })
+        await assertNoDrift(bench.db)
+      })
+
       test(`a project that got its first child meanwhile, ${isolation}`, async () => {
         await open()
         const enter = () =>

@@ -1,5 +1,5 @@
 /** Claims: what each row of each service holds. The truth that all running numbers follow from. */
-import type { Executor } from '#platform/db/database.ts'
+import type { Executor, Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import { bothTexts, runStatement } from '#platform/db/statement.ts'
 import type { StatementTexts } from '#platform/db/statement.ts'
@@ -39,6 +39,17 @@ const bySubject = bothTexts('select * from quota_claim where subject = ?')
 
 export async function claimFetch(executor: Executor, subject: string): Promise<StoredClaim | undefined> {
   const [row] = (await runStatement<ClaimRow>(executor, bySubject, [subject])).rows
+  return row && toClaim(row)
+}
+
+const held: StatementTexts = {
+  sqlite: 'select * from quota_claim where subject = ?',
+  postgresql: 'select * from quota_claim where subject = $1 for update',
+}
+
+/** As it is now, and nobody else's to end or to change before this transaction is over. */
+export async function claimHold(tx: Tx, subject: string): Promise<StoredClaim | undefined> {
+  const [row] = (await runStatement<ClaimRow>(tx, held, [subject])).rows
   return row && toClaim(row)
 }
 
