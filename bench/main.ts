@@ -1,5 +1,6 @@
 /** `./quaystone bench [NAME…] [--json]`: runs the benchmarks; a table for people, JSON lines for machines. */
 import { globSync } from 'node:fs'
+import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Bench, Figure } from './bench.ts'
@@ -44,6 +45,22 @@ function showFigures(figures: readonly Figure[]): void {
   }
 }
 
+/** Where the figures come from, and how busy it was before the first one. */
+function machine() {
+  return {
+    cpu: cpus()[0]?.model ?? process.arch,
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${process.platform} ${release()}`,
+    node: process.version,
+    load: Number(loadavg()[0]!.toFixed(1)),
+  }
+}
+
+function machineLine({ cpu, cores, memoryGiB, system, node, load }: ReturnType<typeof machine>): string {
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}, load ${load}`
+}
+
 async function main(): Promise<number> {
   const options = { json: { type: 'boolean' }, list: { type: 'boolean' }, help: { type: 'boolean' } } as const
   const { values, positionals } = parseArgs({ options, allowPositionals: true })
@@ -59,6 +76,9 @@ async function main(): Promise<number> {
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort(new Error('stopped by Ctrl-C')))
   const say = (line: string): void => void process.stderr.write(`${line}\n`)
+  const here = machine()
+  if (values.json) console.log(JSON.stringify({ machine: here }))
+  else console.log(machineLine(here))
   const figures: Figure[] = []
   for (const bench of benches) {
     say(`${bench.name}: ${bench.about}`)

@@ -1,45 +1,91 @@
-/** The naive way: one row per project and resource, every row of the path locked, checked and updated, root first. */
+/** The naive way to the same answers: rows linked to their parents, and all of the path locked, checked and updated. */
+import type { KeptCell } from '../../packages/server/src/engines/quota/ledger.ts'
+import { NO_NODE } from '../../packages/server/src/engines/quota/ledger.ts'
+import type { QuotaTree } from '../../packages/server/src/engines/quota/tree.ts'
 
-interface Row {
-  limit: number
-  used: number
+/** One of each node and resource, with the limits and the numbers that the engine keeps for it. */
+interface Row extends KeptCell {
+  readonly lock: number
+  readonly parent: Row | undefined
 }
 
+/**
+ * A lock is what a mutex is while nobody contends: one atomic exchange to take it, one atomic store to give it back.
+ * Nobody else is here, so that nothing is ever waited for.
+ */
 export class WholePathLocks {
-  readonly #rows = new Map<string, Row>()
-  readonly #locks = new Map<string, Promise<void>>()
-  readonly #paths = new Map<string, string[]>()
-  readonly #resources: readonly string[]
+  readonly #locks: Int32Array
+  /** By node, then by resource. */
+  readonly #rows: Row[][]
 
-  constructor(resources: readonly string[]) {
-    this.#resources = resources
+  /** The rows of a tree's nodes as they are now. */
+  constructor({ ledger, resources }: QuotaTree) {
+    this.#locks = new Int32Array(new SharedArrayBuffer(4 * ledger.nodesMax * resources.length))
+    this.#rows = []
+    for (let node = 0; node < ledger.nodesMax; node++) this.#rows[node] = this.#rowsOf(ledger, node)
   }
 
-  add(id: string, parent: string | null, limit: number): void {
-    this.#paths.set(id, [...(parent === null ? [] : this.#paths.get(parent)!), id])
-    for (const resource of this.#resources) this.#rows.set(`${id} ${resource}`, { limit, used: 0 })
+  #rowsOf(ledger: QuotaTree['ledger'], node: number): Row[] {
+    const parent = ledger.parents[node]!,
+      above = parent === NO_NODE ? undefined : this.#rows[parent]!
+    return Array.from({ length: ledger.resources }, (_, resource) => {
+      const lock = node * ledger.resources + resource
+      return { ...ledger.keptCell(node, resource), lock, parent: above?.[resource] }
+    })
   }
 
-  async take(id: string, amounts: Readonly<Record<string, number>>): Promise<boolean> {
-    const keys = this.#paths
-      .get(id)!
-      .flatMap((project) => Object.keys(amounts).map((resource) => `${project} ${resource}`))
-    const unlocks: (() => void)[] = []
-    for (const key of keys) unlocks.push(await this.#lock(key))
-    const rows = keys.map((key) => ({ row: this.#rows.get(key)!, amount: amounts[key.slice(key.indexOf(' ') + 1)]! }))
-    const fits = rows.every(({ row, amount }) => row.used + amount <= row.limit)
-    if (fits) for (const { row, amount } of rows) row.used += amount
-    for (const unlock of unlocks) unlock()
+  /** As much of every resource. */
+  take(leaf: number, amount: number): boolean {
+    const rows = this.#rows[leaf]!
+    this.#lock(rows)
+    const fits = rows.every((row) => fitsOnPath(row, amount))
+    if (fits) for (const row of rows) countOnPath(row, amount)
+    this.#unlock(rows)
     return fits
   }
 
-  async #lock(key: string): Promise<() => void> {
-    for (let held = this.#locks.get(key); held; held = this.#locks.get(key)) await held
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#locks.set(key, promise)
-    return () => {
-      this.#locks.delete(key)
-      resolve()
+  giveBack(leaf: number, amount: number): void {
+    const rows = this.#rows[leaf]!
+    this.#lock(rows)
+    for (const row of rows) countOnPath(row, -amount)
+    this.#unlock(rows)
+  }
+
+  cell(node: number, resource: number): KeptCell {
+    return this.#rows[node]![resource]!
+  }
+
+  /** From the leaf up, so that two paths are never locked in a circle. */
+  #lock(rows: readonly Row[]): void {
+    for (const leaf of rows) {
+      for (let row: Row | undefined = leaf; row; row = row.parent)
+        if (Atomics.compareExchange(this.#locks, row.lock, 0, 1) !== 0) throw new Error('Who holds this lock?')
     }
+  }
+
+  #unlock(rows: readonly Row[]): void {
+    for (const leaf of rows)
+      for (let row: Row | undefined = leaf; row; row = row.parent) Atomics.store(this.#locks, row.lock, 0)
+  }
+}
+
+const spillOf = (row: Row, counted: number): number => Math.max(0, counted - row.private)
+
+const fitsOnPath = (leaf: Row, amount: number): boolean => {
+  let spill = amount
+  for (let row: Row | undefined = leaf; row; row = row.parent) {
+    if (row.subtree + amount > row.ceiling || (spill > 0 && row.counted + spill > row.bound)) return false
+    spill = spillOf(row, row.counted + spill) - spillOf(row, row.counted)
+  }
+  return true
+}
+
+const countOnPath = (leaf: Row, amount: number): void => {
+  let spill = amount
+  for (let row: Row | undefined = leaf; row; row = row.parent) {
+    const before = spillOf(row, row.counted)
+    row.subtree += amount
+    row.counted += spill
+    spill = spillOf(row, row.counted) - before
   }
 }
