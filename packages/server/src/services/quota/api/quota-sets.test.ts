@@ -198,6 +198,31 @@ test('k: a deleted project gives back its quota by itself, and stands in no list
   assert.ok(!(await limitedNetworks()).includes(ids.Operations))
 })
 
+test('outside exclusive mode Nova shows what it was told to set, and what is sent back changes nothing', async () => {
+  const holding = async (project: string) => {
+    const { tree: rows } = (await ask('GET', `/quota/v1/tree?project_id=${ids[project]}`)).body
+    const { owned, borrow, ceiling, limit } = rows.find((row: { resource: string }) => row.resource === 'instances')
+    return { owned, borrow, ceiling, limit }
+  }
+  const lends = { limits: { instances: { own: 60, borrow: 20 } } }
+  assert.equal((await ask('PUT', `/quota/v1/projects/${ids.Computing}`, { limits: { instances: 100 } })).status, 200)
+  const free = await ask('PUT', `/quota/v1/projects/${ids.Visualisation}`, lends)
+  assert.equal(free.status, 200, free.text)
+  const { quota_set: shown } = (await ask('GET', setOf('Visualisation'))).body
+  assert.equal(shown.instances, 80)
+  const { id: _id, ...all } = shown
+  assert.deepEqual((await ask('PUT', setOf('Visualisation'), { quota_set: all })).body.quota_set, all)
+  assert.deepEqual(await holding('Visualisation'), { owned: 60, borrow: 20, ceiling: null, limit: 80 })
+  assert.equal((await put('Visualisation', 70)).body.quota_set.instances, 70)
+  assert.deepEqual(await holding('Visualisation'), { owned: 50, borrow: 20, ceiling: null, limit: 70 })
+  const refused = await put('Visualisation', 49)
+  assert.match(refused.body.badRequest.message, /limit 49 .* greater than or equal to already used and reserved 50/)
+  await ask('PUT', `/quota/v1/projects/${ids.Visualisation}`, { limits: { instances: { borrow: -1 } } })
+  assert.equal((await put('Visualisation', 500)).body.quota_set.instances, 500)
+  assert.deepEqual(await holding('Visualisation'), { owned: 50, borrow: -1, ceiling: 500, limit: 500 })
+  assert.equal((await put('Visualisation', -1)).body.quota_set.instances, -1)
+})
+
 test('each service deletes its own quotas only, and Neutron checks limits when asked', async () => {
   const path = `/network/v2.0/quotas/${ids.CMS}`
   const root = `/network/v2.0/quotas/${ids.ProductionIT}`

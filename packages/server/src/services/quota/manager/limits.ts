@@ -1,5 +1,5 @@
 /** Limits: read as clients expect them, set by the rules of the tree, and usage in all its parts. */
-import { badRequest } from '#platform/errors/errors.ts'
+import { badRequest, notFound } from '#platform/errors/errors.ts'
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { toJson } from '#platform/db/json.ts'
 import { fromWire, toWire } from '#engines/quota/amounts.ts'
@@ -120,7 +120,8 @@ export class Limits {
     work: (engine: QuotaEngine) => readonly string[],
     { kind = 'set', by }: { kind?: 'set' | 'reset'; by?: string } = {},
   ): Promise<void> {
-    const { rootId } = await this.#projects.ensure(tx, projectId)
+    const { id, rootId } = await this.#projects.ensure(tx, projectId)
+    if (id !== projectId) throw notFound(`Project ${projectId} could not be found.`)
     const engine = await growLocked(tx, rootId)
     const before = settingsOf(engine, projectId)
     const names = inWords(() => work(engine))

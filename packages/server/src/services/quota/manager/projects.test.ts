@@ -120,6 +120,7 @@ for (const database of testDatabases()) {
       await boot('late', 'a', 8)
       assert.deepEqual([await numbers('org'), await recount()], [[10, 0, 0, 0], []])
       assert.deepEqual(await bench.projects.gone(), [], 'it has not come back as a tree of its own')
+      await assert.rejects(own('a', 1), /Project a could not be found/)
     })
 
     test('a project that is there again counts for itself', async () => {

@@ -58,7 +58,8 @@ export class KnownProjects {
     await forgottenDelete(tx, id)
     const parent = parentId === null ? undefined : await this.ensure(tx, parentId)
     const rootId = parent?.rootId ?? id
-    await projectInsert(tx, { id, parentId, rootId, path: [id, ...(parent ? aboveSelf(parent) : [])], policy: {} })
+    const path = [id, ...(parent ? aboveSelf(parent) : [])]
+    await projectInsert(tx, { id, parentId: parent?.id ?? null, rootId, path, policy: {} })
     if (parent) await writeTree(tx, rootId, await growLocked(tx, rootId))
   }
 

@@ -112,6 +112,7 @@ for (const database of testDatabases()) {
       await limitProject('a', 4)
       const refused = await refusal(bench.front.setLimits({ projectId: 'a', limits: { instances: 20 } }))
       assert.match(refused.message, /openstack limit set --resource-limit N of a/)
+      await bench.front.setLimits({ projectId: 'a', limits: { instances: 4 } })
       await bench.front.setLimits({ projectId: 'a', limits: { instances: { weight: 3 } } })
       await bench.front.resetLimits('a')
       assert.equal(await limitOf('a'), 4)
