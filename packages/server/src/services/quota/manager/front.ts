@@ -118,8 +118,14 @@ export class QuotaFront implements QuotaFacade {
   async cancel(tx: Tx, subject: string, cause: Cause = 'cancelled'): Promise<void> {
     const awaited = await this.#awaitedBeside(tx, subject)
     const projectId = await this.#givingBack.drop(tx, subject, cause)
-    if (projectId === undefined) await this.waitingLine.leave(tx, subject, cause)
+    if (projectId === undefined) await this.#leave(tx, subject, cause)
     else if (awaited) await this.waitingLine.serve(tx, awaited.rootId)
+  }
+
+  /** What was granted while the line was waited for is a claim by now. */
+  async #leave(tx: Tx, subject: string, cause: Cause): Promise<void> {
+    const left = await this.waitingLine.leave(tx, subject, cause)
+    if (!left && (await claimFetch(tx, subject))) await this.cancel(tx, subject, cause)
   }
 
   /**

@@ -1,7 +1,9 @@
 /** What changes between the look at a path and the counting along it makes the look worthless, at any isolation. */
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import type { IsolationLevel, Tx } from '#platform/db/database.ts'
+import { bothTexts, runStatement } from '#platform/db/statement.ts'
 import { testDatabases } from '#platform/db/testing.ts'
 import { cellsCount } from '../store/cells.ts'
 import { claimFetch } from '../store/claims.ts'
@@ -54,14 +56,44 @@ for (const database of testDatabases().filter(({ name }) => name === 'postgresql
       await bench.db.transaction((tx) => bench.front.reclaim.begin(tx, wish))
       assert.deepEqual((await bench.front.notices()).map(({ subject }) => subject), ['six'])
     }
-    const atOnce = (times: number, isolation: IsolationLevel, deltas?: { instances: number }) =>
-      Promise.all(
-        Array.from({ length: times }, () =>
-          bench.db.transaction((tx) => bench.front.release(tx, { projectId: '', subject: 'six', deltas }), { isolation }),
-        ),
-      )
+    const atOnce = (times: number, isolation: IsolationLevel, deltas?: { instances: number }) => {
+      const release = (tx: Tx) => bench.front.release(tx, { projectId: '', subject: 'six', deltas })
+      return Promise.all(Array.from({ length: times }, () => bench.db.transaction(release, { isolation })))
+    }
+
+    /** Somebody else cannot go on before this transaction ends. */
+    const isWaitedFor = async (pid: number): Promise<void> => {
+      const waiting = bothTexts('select pid from pg_stat_activity where ? = any (pg_blocking_pids(pid))')
+      while ((await runStatement(bench.db, waiting, [pid])).rows.length === 0) await setImmediate()
+    }
+    const pidOf = async (tx: Tx): Promise<number> => {
+      const { rows } = await runStatement<{ pid: number }>(tx, bothTexts('select pg_backend_pid() as pid'), [])
+      return rows[0]!.pid
+    }
 
     for (const isolation of ['read committed', 'serializable'] as const) {
+      test(`an ask that is given up while it is granted holds nothing, ${isolation}`, async () => {
+        await open()
+        const all = { projectId: 'leaf', deltas: { instances: 100 } }
+        await bench.front.reserveAlone({ ...all, subject: 'all', started: true })
+        await bench.front.reserveAlone({ ...all, subject: 'waits', whenFull: 'wait', started: true })
+        const cancel = (tx: Tx, subject: string) => bench.front.cancel(tx, subject)
+        const granting = Promise.withResolvers<number>(),
+          givingUp = Promise.withResolvers<void>()
+        const grant = bench.db.transaction(async (tx) => {
+          await cancel(tx, 'all')
+          granting.resolve(await pidOf(tx))
+          await givingUp.promise
+        })
+        const pid = await granting.promise
+        const giveUp = bench.db.transaction((tx) => cancel(tx, 'waits'), { isolation })
+        await isWaitedFor(pid)
+        givingUp.resolve()
+        await Promise.all([grant, giveUp])
+        assert.deepEqual([await claimFetch(bench.db, 'waits'), await bench.front.waiting('leaf')], [undefined, []])
+        await assertNoDrift(bench.db)
+      })
+
       test(`a recalled claim that four give back at once is given back once, ${isolation}`, async () => {
         await openRecalled()
         await atOnce(4, isolation)
