@@ -1,134 +1,178 @@
 /** Many processes, killed at random, reserve on one tree: nothing may be over-committed, lost or counted twice. */
 import assert from 'node:assert/strict'
 import { fork, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { once } from 'node:events'
+import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { systemClock } from '#platform/clock/clock.ts'
-import { openDatabase, type Database } from '#platform/db/database.ts'
-import { migrate } from '#platform/db/migrate.ts'
-import { migrations } from './store/migrations.ts'
-import { assertNoDrift, quotaOver } from './testing.ts'
-import { growTree } from './manager/grown-tree.ts'
+import type { Database } from '#platform/db/database.ts'
+import type { HappeningKind } from './manager/history.ts'
+import { historyList } from './store/history.ts'
+import { Laws } from './testing-laws.ts'
+import { Ledger, type Word } from './testing-ledger.ts'
+import type { Place } from './testing-places.ts'
+import { assertNoDrift } from './testing.ts'
+import { chanceOf, hammeredOver, leaves, plant, resources } from './testing-tree.ts'
 
 const processes = 8
+const lookEveryMs = 400
 /** Looks between two kills: long enough for a new process to get going. */
 const killEvery = 4
-const workMin = 200
-const killsMin = 3
-const known = new Map<string, string | null>([
-  ['org', null],
-  ['a', 'org'],
-  ['b', 'org'],
-  ['a1', 'a'],
-  ['a2', 'a'],
-  ['b1', 'b'],
-  ['b2', 'b'],
-])
+const settingsEvery = 3
+/** Of a process that is killed: it has got going. */
+const wordsMin = 10
+const answersMin = 100
+const killsMin = 2
+/** All of it must have come about, or the run has proved nothing. */
+const seenMin: readonly HappeningKind[] = ['granted', 'lent', 'expired', 'waiting', 'recalled', 'gathered', 'settings']
 
-const plant = async (db: Database): Promise<void> => {
-  await migrate(db, [{ service: 'quota', migrations }])
-  const { front } = quotaOver(db, systemClock, known)
-  await front.ensureResource({ name: 'cores', service: 'compute', defaultLimit: 60 })
-  const set = (projectId: string, own: number, borrow: number, pool = 0, lend = -1) =>
-    front.setLimits({ projectId, limits: { cores: { own, borrow, pool, lend } } })
-  await set('org', 60, 0, 10)
-  await set('a', 25, 20, 5)
-  await set('b', 25, 20, 5)
-  // Some lend all, some keep a part or all for themselves.
-  for (const [index, leaf] of ['a1', 'a2', 'b1', 'b2'].entries())
-    await set(leaf, 10, [0, 5, -1, -1][index]!, 0, [-1, 5, 0, -1][index]!)
+/** Looks after what was there before any process was. */
+const planter = -1
+
+interface Run {
+  readonly seconds: number
+  /** Of all choices; when they are made is up to the machine. */
+  readonly seed: number
 }
 
-/** The laws, on one consistent look at all tables. */
-const assertLawful = async (db: Database): Promise<void> => {
-  const engine = await db.transaction((tx) => growTree(tx, 'org'), { isolation: 'repeatable read' }),
-    { ledger } = engine.tree
-  for (const project of engine.tree.projects) {
-    assert.ok(ledger.counted(project.node, 0) <= ledger.bound(project.node, 0), `${project.id} is over-committed`)
-    assert.ok(ledger.subtree(project.node, 0) <= ledger.ceiling(project.node, 0), `${project.id} is over its ceiling`)
+interface Worker {
+  readonly number: number
+  readonly child: ChildProcess
+  /** When all that it had to say has been heard. */
+  readonly heard: Promise<unknown>
+}
+
+/** The processes, and what they say. */
+class Herd {
+  readonly ledger: Ledger
+  readonly #url: string
+  readonly #seed: number
+  readonly #words = new Map<number, number>()
+  readonly #failures: string[] = []
+  #workers: Worker[] = []
+  #started = 0
+  kills = 0
+
+  constructor(url: string, seed: number, ledger: Ledger) {
+    this.#url = url
+    this.#seed = seed
+    this.ledger = ledger
+    this.#workers = Array.from({ length: processes }, (_, number) => this.#start(ledger.handOver(planter, number)))
+  }
+
+  #start(left: readonly string[]): Worker {
+    const number = this.#started++
+    const args = [this.#url, `${number}`, `${this.#seed + number}`, JSON.stringify(left)]
+    const stdio: ['ignore', 'ignore', 'inherit', 'ipc'] = ['ignore', 'ignore', 'inherit', 'ipc']
+    const child = fork(join(import.meta.dirname, 'testing-worker.ts'), args, { stdio })
+    child.on('message', (word: Word) => {
+      this.#words.set(number, (this.#words.get(number) ?? 0) + 1)
+      this.ledger.note(number, word)
+    })
+    child.on('exit', (code, signal) => {
+      if (signal !== 'SIGKILL') this.#failures.push(`process ${number} ended by itself with ${code ?? signal}`)
+    })
+    return { number, child, heard: Promise.all([once(child, 'exit'), once(child, 'disconnect')]) }
+  }
+
+  /** One of them is killed, and another looks after what it left. Who has said hardly anything yet is not worth it. */
+  async replaceOne(below: (limit: number) => number): Promise<boolean> {
+    const able = this.#workers.filter(({ number }) => (this.#words.get(number) ?? 0) >= wordsMin)
+    const killed = able[below(able.length || 1)]
+    if (!killed) return false
+    this.kills++
+    await this.#kill(killed)
+    const left = this.ledger.handOver(killed.number, this.#started)
+    this.#workers = [...this.#workers.filter((one) => one !== killed), this.#start(left)]
+    return true
+  }
+
+  async #kill({ child, heard }: Worker): Promise<void> {
+    child.kill('SIGKILL')
+    await heard
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#workers.splice(0).map((worker) => this.#kill(worker)))
+  }
+
+  assertWell(): void {
+    assert.deepEqual(this.#failures, [])
   }
 }
 
-/** Once all are out of time nobody waits, and nothing is kept for anybody. */
-const assertNobodyWaits = async (db: Database): Promise<void> => {
-  const { waitingLine } = quotaOver(db, systemClock, known).front
-  const end = systemClock.now() + 60_000
-  while ((await waitingLine.roots(1)).length > 0 && systemClock.now() < end) {
-    await db.transaction((tx) => waitingLine.serve(tx, 'org'))
-    await systemClock.sleep(100)
-  }
-  const { book } = await growTree(db, 'org')
-  const holds = [...book.all()].filter(({ id }) => id.startsWith('quota:hold:'))
-  assert.deepEqual([await waitingLine.roots(1), holds], [[], []])
+/** What an operator does now and then. */
+const changeAny = (laws: Laws, below: (limit: number) => number): Promise<void> => {
+  const change = [
+    { lend: [0, 5, Infinity][below(3)]! },
+    { borrow: [0, 5, 20, Infinity][below(4)]! },
+    { own: 8 + below(4) },
+    { weight: 1 + below(3), tier: below(2) },
+  ][below(4)]!
+  return laws.change(leaves[below(leaves.length)]!, resources[below(resources.length)]!, change)
 }
 
-const hammer = async (db: Database, url: string, seconds: number): Promise<void> => {
+const missingOf = async (db: Database, { ledger, kills }: Herd): Promise<string[]> => {
+  const missing: string[] = []
+  if (ledger.answers < answersMin) missing.push(`only ${ledger.answers} answers`)
+  if (kills < killsMin) missing.push(`only ${kills} kills`)
+  for (const kind of seenMin) if ((await historyList(db, { kinds: [kind] }, 1)).length === 0) missing.push(`no ${kind}`)
+  return missing
+}
+
+const drive = async (db: Database, herd: Herd, laws: Laws, { seconds, seed }: Run): Promise<void> => {
+  const below = chanceOf(seed - 1),
+    begun = performance.now()
+  const passed = () => (performance.now() - begun) / 1000
+  const isOver = async () =>
+    passed() > seconds && (passed() > 5 * seconds || (await missingOf(db, herd)).length === 0)
+  let killedAt = 0
+  for (let looks = 1; !(await isOver()); looks++) {
+    await systemClock.sleep(lookEveryMs)
+    await laws.assertHold()
+    herd.assertWell()
+    if (looks % settingsEvery === 0) await changeAny(laws, below)
+    if (looks - killedAt >= killEvery && (await herd.replaceOne(below))) killedAt = looks
+  }
+}
+
+/** Who borrows has all of it, so that owners have to take it back from the beginning. */
+const fill = async (db: Database): Promise<Ledger> => {
+  const { front } = hammeredOver(db),
+    ledger = new Ledger()
+  const takings = [...Array<string>(10).fill('b2'), ...Array<string>(5).fill('a2')]
+  for (const [index, projectId] of takings.entries()) {
+    const subject = `first ${index}`,
+      deltas = { cores: 3, ram: 3 }
+    ledger.note(planter, ['asking', subject, projectId, deltas])
+    const { state } = await front.reserveAlone({ projectId, deltas, subject, reclaimable: 'yes', started: true })
+    ledger.note(planter, ['granted', subject, state])
+  }
+  return ledger
+}
+
+const hammerOver = async (db: Database, url: string, run: Run): Promise<string> => {
   await plant(db)
-  const start = (): ChildProcess =>
-    fork(join(import.meta.dirname, 'testing-worker.ts'), [url], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-  const children = Array.from({ length: processes }, start)
-  const begun = performance.now()
-  const counted = new Map<number, number>()
-  const watch = (child: ChildProcess) => child.on('message', (done) => counted.set(child.pid!, Number(done)))
-  children.forEach(watch)
-  let looks = 0,
-    kills = 0
-  const work = () => [...counted.values()].reduce((sum, done) => sum + done, 0)
-  const isOver = () => {
-    const passed = (performance.now() - begun) / 1000
-    return passed > seconds && ((work() > workMin && kills > killsMin) || passed > 5 * seconds)
+  const laws = new Laws(hammeredOver(db)),
+    herd = new Herd(url, run.seed, await fill(db))
+  try {
+    await drive(db, herd, laws, run)
+  } finally {
+    await herd.end()
   }
-  while (!isOver()) {
-    await systemClock.sleep(400)
-    await assertLawful(db)
-    const at = looks++ % killEvery === 0 ? children.findIndex((child) => counted.has(child.pid!)) : -1
-    // Who has not got anything done yet is not worth killing.
-    if (at < 0) continue
-    kills++
-    children[at]!.kill('SIGKILL')
-    children[at] = start()
-    watch(children[at]!)
-  }
-  await Promise.all(
-    children.map(
-      (child) =>
-        new Promise((resolve) => {
-          child.once('exit', resolve)
-          child.kill('SIGKILL')
-        }),
-    ),
-  )
-  await assertLawful(db)
-  await assertNobodyWaits(db)
+  await laws.assertHold()
+  await laws.assertComeToRest()
+  await laws.assertHold()
+  await herd.ledger.assertTrue(db)
   await assertNoDrift(db)
-  assert.ok(work() > workMin && kills > killsMin, `only ${work()} steps and ${kills} kills: this proves nothing`)
+  herd.assertWell()
+  assert.deepEqual(await missingOf(db, herd), [], 'this proves nothing')
+  return `${herd.ledger.answers} answers, ${herd.kills} kills`
 }
 
-export const hammerSqlite = async (seconds: number): Promise<void> => {
-  const folder = mkdtempSync(join(tmpdir(), 'quaystone-hammer-')),
-    url = `sqlite:${join(folder, 'quota.db')}`
-  const db = await openDatabase({ url })
-  try {
-    await hammer(db, url, seconds)
-  } finally {
-    await db.close()
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-export const hammerPostgres = async (postgres: string, seconds: number): Promise<void> => {
-  const schema = `hammer_${process.pid}`,
-    admin = await openDatabase({ url: postgres })
-  await admin.transaction((tx) => tx.as().schema.createSchema(schema).execute())
-  const options = encodeURIComponent(`-c search_path=${schema}`)
-  const url = `${postgres}${postgres.includes('?') ? '&' : '?'}options=${options}`
-  const db = await openDatabase({ url })
-  try {
-    await hammer(db, url, seconds)
-  } finally {
-    await db.close()
-    await admin.transaction((tx) => tx.as().schema.dropSchema(schema).cascade().execute())
-    await admin.close()
-  }
+/** `say` tells the seed, by which the same choices are made again: `QUAYSTONE_HAMMER_SEED`. */
+export const hammer = async (place: Place, seconds: number, say: (line: string) => void): Promise<void> => {
+  const seed = Number(process.env['QUAYSTONE_HAMMER_SEED'] ?? randomInt(1_000_000_000))
+  say(`seed ${seed}`)
+  await place.use(async (db, url) => say(await hammerOver(db, url, { seconds, seed })))
 }

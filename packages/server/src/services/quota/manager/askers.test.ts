@@ -101,7 +101,7 @@ for (const database of testDatabases()) {
       })
     }
 
-    test('the same claim asked five times is answered alike and counted once, in turn or at once', async () => {
+    test('the same claim asked five times, in turn or at once, is answered alike and counted once', async () => {
       const answers: Reservation[] = []
       const ask = () => bench.db.transaction((tx) => bench.front.reserve(tx, asking('a', 3)))
       for (let times = 0; times < 5; times++) answers.push(await ask())
@@ -112,6 +112,13 @@ for (const database of testDatabases()) {
       assert.deepEqual(answers, Array(10).fill({ ...asking('a', 3), state: 'reserved' }))
       const granted = await historyList(bench.db, { kinds: ['granted'], subject: 'a' }, 10)
       assert.deepEqual([granted.length, await used()], [1, 9])
+    })
+
+    test('whoever would wait does not, if it holds already what it asks for again', async () => {
+      const patient = { ...asking('a', 3), whenFull: 'wait' as const }
+      for (let times = 0; times < 2; times++)
+        assert.deepEqual(await answerOf(bench.front.reserveAlone(patient)), ['reserved'])
+      assert.deepEqual([await bench.front.waiting('p'), await used()], [[], 9])
     })
 
     test('what was reserved for a time is given back once after it, and cannot be committed any more', async () => {

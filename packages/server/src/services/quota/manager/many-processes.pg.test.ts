@@ -1,12 +1,7 @@
-/** Ten seconds of many processes, killed at random, that reserve on one tree; a minute of it is nightly. */
+/** Ten seconds of many processes on PostgreSQL, killed at random, reserving on one tree; nightly it is a minute. */
 import { test } from 'node:test'
-import { hammerPostgres, hammerSqlite } from '../testing-hammer.ts'
+import { hammer } from '../testing-hammer.ts'
+import { places } from '../testing-places.ts'
 
-const seconds = 10
-
-test('eight processes on one SQLite file, killed at random', () => hammerSqlite(seconds))
-
-const postgres = process.env['QUAYSTONE_TEST_PG']
-if (postgres) {
-  test('eight processes on one PostgreSQL, killed at random', () => hammerPostgres(postgres, seconds))
-}
+for (const place of places().filter(({ name }) => name === 'postgresql'))
+  test('eight processes on one PostgreSQL, killed at random', (t) => hammer(place, 10, (line) => t.diagnostic(line)))

@@ -1,12 +1,10 @@
 /** A minute of many processes, killed at random, that reserve on one tree. */
 import { test } from 'node:test'
-import { hammerPostgres, hammerSqlite } from '../testing-hammer.ts'
+import { hammer } from '../testing-hammer.ts'
+import { places } from '../testing-places.ts'
 
 const seconds = Number(process.env['QUAYSTONE_HAMMER_SECONDS'] ?? 60)
 
-test('eight processes on one SQLite file, killed at random', () => hammerSqlite(seconds))
-
-const postgres = process.env['QUAYSTONE_TEST_PG']
-if (postgres) {
-  test('eight processes on one PostgreSQL, killed at random', () => hammerPostgres(postgres, seconds))
-}
+for (const place of places())
+  test(`eight processes on one ${place.name}, killed at random`, (t) =>
+    hammer(place, seconds, (line) => t.diagnostic(line)))
