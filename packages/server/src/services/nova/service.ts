@@ -37,7 +37,8 @@ import { lookUp } from './manager/look-up.ts'
 import type { NovaParts } from './manager/parts.ts'
 import { Preemption } from './manager/preemption.ts'
 import { Quotas } from './manager/quotas.ts'
-import { serverGroupsHeld, serversHeld } from './manager/quotas-held.ts'
+import { diskResource } from './manager/quota-words.ts'
+import { disksHeld, serverGroupsHeld, serversHeld } from './manager/quotas-held.ts'
 import { seedFlavors } from './manager/seed-flavors.ts'
 import { ServerChanges } from './manager/server-changes.ts'
 import { ServerCreate } from './manager/server-create.ts'
@@ -121,7 +122,8 @@ export const nova = defineService<NovaApi, NovaFacade, ServiceDeps>({
       ],
       seed: async () => {
         await api.quotas.declare()
-        for (const owner of [serversHeld(deps), serverGroupsHeld(deps)]) deps.facades.quota.owns(owner)
+        await deps.facades.quota.ensureResource(diskResource)
+        for (const owner of [serversHeld(deps), disksHeld(deps), serverGroupsHeld(deps)]) deps.facades.quota.owns(owner)
         await api.flavors.seed(seedFlavors)
       },
     }

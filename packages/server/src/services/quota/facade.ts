@@ -40,7 +40,8 @@ export interface ReserveRequest {
   started?: boolean
   /**
    * The same for a container and for what comes back after it was taken: whoever was taken back often takes only what
-   * its project owns. Default: the subject, which is new each time.
+   * its project owns. Default: the subject, which is new each time. Several that are asked for as one end theirs in
+   * `*`: they are bound as the one of all that begin so which is bound the longest.
    */
   lineage?: string
   /** A reservation that is neither committed nor cancelled by then is given back. Default: ten minutes. */
@@ -143,6 +144,8 @@ export interface ReclaimNotice {
   onReclaim: 'delete' | 'stop'
   /** The resources that its owner still misses; some of what the subject holds may not be among them. */
   wanted: readonly string[]
+  /** The project that misses them: not for the borrower's eyes. */
+  claimant: string
 }
 
 /** What one row of a service holds by its own account. */
@@ -155,6 +158,8 @@ export interface HeldByRow {
   mayBeFree?: boolean
   /** As in `reserve`, for a claim that must be made anew. */
   reclaimable?: 'never' | 'yes' | 'preferred'
+  priority?: number
+  lineage?: string
 }
 
 /** How quota asks the service above it, which registers this, what its rows hold. */
@@ -207,8 +212,8 @@ export interface QuotaFacade {
   waiting(projectId: string): Promise<WaitingAsk[]>
   /** What a project lends, has borrowed, and offers to nobody's use, with its age and state. */
   loans(projectId: string): Promise<LoanOfProject[]>
-  /** Whether one subject was asked to end, as the transaction sees it; undefined: it may stay. */
-  noticeOf(tx: Tx, subject: string): Promise<ReclaimNotice | undefined>
+  /** Whether one subject was asked to end, as a transaction sees it; undefined: it may stay. */
+  noticeOf(executor: Executor, subject: string): Promise<ReclaimNotice | undefined>
   /**
    * Everything that was asked to end and has not, the most urgent first. Look again on `quota.reclaim.notice` and
    * `quota.reclaim.cancelled` (payload: subject, projectId); a subject that is no longer listed may stay.

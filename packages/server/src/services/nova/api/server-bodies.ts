@@ -1,6 +1,7 @@
 /** The bodies that make and change servers, with the window of every field. */
 import { since, Strict, T, until } from '#platform/api-kit/schema.ts'
 import type { Static } from '#platform/api-kit/schema.ts'
+import { priorityHint, priorityMax, reclaimableHint } from '../manager/quota-words.ts'
 import {
   Base64, Bool, Description, DiskConfig, HostName, Ip, IpV4, IpV6, Metadata, Name, Tag, Uuid, Whole,
 } from './shapes.ts'
@@ -60,6 +61,14 @@ export const Hints = T.Object({
   [waitMaxHint]: opt(Whole(1, 31_536_000, {
     description: 'Seconds after which a waiting server is given up. Default: as the quota policy says, else never.',
   })),
+  [reclaimableHint]: opt(T.Unsafe<'never' | 'yes' | 'preferred'>({
+    type: 'string', enum: ['never', 'yes', 'preferred'],
+    description: 'Whether those who lend may take back what the server holds. Default: yes, and preferred if it is '
+      + 'tagged preemptible; never is for operators.',
+  })),
+  [priorityHint]: opt(T.Union([
+    T.Integer({ minimum: 0, maximum: priorityMax }), T.String({ pattern: '^(100|[1-9]?[0-9])$' }),
+  ], { description: "Of a project's servers those of the higher one are kept longer. Default: 0." })),
   group: opt(T.Union([Uuid(), T.Array(Uuid())])),
   different_host: opt(T.Union([Uuid(), T.Array(Uuid())])),
   same_host: opt(T.Union([Uuid(), T.Array(Uuid())])),

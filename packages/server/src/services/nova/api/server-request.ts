@@ -1,8 +1,9 @@
 /** From the body of a create or rebuild to what the manager is asked: the rules that JSON Schema cannot say. */
 import type { RequestContext } from '#platform/auth/context.ts'
 import { isTrue } from '#platform/api-kit/schema.ts'
-import { badRequest } from '#platform/errors/errors.ts'
+import { badRequest, forbidden } from '#platform/errors/errors.ts'
 import { isUuid } from '#platform/ids/ids.ts'
+import { reclaimableHint } from '../manager/quota-words.ts'
 import type { NetworksAsk } from '../manager/requested-networks.ts'
 import type { CreateRequest } from '../manager/server-create.ts'
 import type { RebuildRequest } from '../manager/server-changes.ts'
@@ -119,6 +120,17 @@ const patienceOf = (hints: Record<string, unknown>): Patience => {
   }
 }
 
+const unreclaimable = 'os_compute_api:servers:create:unreclaimable'
+
+/** Whoever borrows could keep what it borrowed for good: that is the operator's to allow. */
+const enforceReclaim = (ctx: RequestContext, hints: Record<string, unknown>): void => {
+  if (hints[reclaimableHint] !== 'never' || ctx.can(unreclaimable)) return
+  throw forbidden(
+    `Policy doesn't allow ${unreclaimable} to be performed: what ${reclaimableHint}=never borrowed could not be taken `
+    + 'back by those who own it. Ask for yes or preferred.', { field: reclaimableHint },
+  )
+}
+
 /** What a create must be allowed beyond creating. */
 const enforceParts = (ctx: RequestContext, draft: ServerDraft, networks: NetworksAsk): void => {
   if (networks !== 'none' && networks?.length) ctx.enforce('os_compute_api:servers:create:attach_network')
@@ -142,6 +154,7 @@ export const createRequest = (ctx: RequestContext, body: CreateBody): CreateRequ
   const devices = devicesAsk(ctx, draft)
   const hints = hintsOf(body)
   enforceParts(ctx, draft, networks)
+  enforceReclaim(ctx, hints)
   return {
     ...namesOf(ctx, draft, counts), ...counts, ...destinationOf(ctx, draft), ...patienceOf(hints), networks,
     flavorId: flavorIdOf(draft.flavorRef), imageId: imageOf(draft, devices), volumes: devices.volumes,

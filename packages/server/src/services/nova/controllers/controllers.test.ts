@@ -6,7 +6,7 @@ import { testDatabases } from '#platform/db/testing.ts'
 import type { Tx } from '#platform/db/database.ts'
 import type { TestDatabase } from '#platform/db/testing.ts'
 import { assertNoDrift } from '#services/quota/testing.ts'
-import { serverSubject } from '../manager/quota-words.ts'
+import { diskSubject, serverSubject } from '../manager/quota-words.ts'
 import { NovaCloud } from '../testing/nova-cloud.ts'
 import { wait, WaitingCloud } from '../testing/waiting-cloud.ts'
 import { act, bootServer, createServer, show } from '../testing/steps.ts'
@@ -66,7 +66,8 @@ const followBench = async (database: TestDatabase): Promise<ControllerBench> => 
     assert.equal((await show(cloud, good)).status, 'ACTIVE')
     assert.equal((await show(cloud, bad)).status, 'ERROR')
     assert.equal((await cloud.ask('GET', `/v2.1/servers/${gone}`)).status, 404)
-    assert.deepEqual([...cloud.quota.held.keys()].sort(), [good, bad].map((id) => `nova:server:${id}`).sort())
+    const subjects = [good, bad].flatMap((id) => [serverSubject(id), diskSubject(id)])
+    assert.deepEqual([...cloud.quota.held.keys()].sort(), subjects.sort())
     const actions = (await cloud.ask('GET', `/v2.1/servers/${bad}/os-instance-actions`)).body.instanceActions
     assert.equal(actions[0].message, 'Error')
   })
@@ -88,7 +89,10 @@ const snapshotBench = async (database: TestDatabase): Promise<ControllerBench> =
 }
 
 const noticeOf = (id: string, deadlineAt: number, onReclaim: 'delete' | 'stop' = 'delete') =>
-  ({ subject: serverSubject(id), projectId: 'project-a', deadlineAt, onReclaim, wanted: ['cores'] })
+  ({
+    ...{ subject: serverSubject(id), projectId: 'project-a', claimant: 'project-b' },
+    ...{ deadlineAt, onReclaim, wanted: ['cores'] },
+  })
 
 /** One server to be warned, one that is due, one whose notice was withdrawn, and one that has stopped for its own. */
 const giveBackBench = async (database: TestDatabase): Promise<ControllerBench> => {

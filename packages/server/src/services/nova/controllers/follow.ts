@@ -7,9 +7,9 @@ import type { Controller } from '#platform/controllers/controller.ts'
 import type { Workload } from '#services/workloads/facade.ts'
 import type { Server } from '../manager/model.ts'
 import type { NovaParts } from '../manager/parts.ts'
-import { resizeSubject, serverSubject } from '../manager/quota-words.ts'
+import { subjectsOf } from '../manager/parking.ts'
 import { actionsFinish } from '../store/actions.ts'
-import { migrationMove, migrationsList } from '../store/migrations-list.ts'
+import { migrationMove } from '../store/migrations-list.ts'
 import { serverFetch, serverIdsAlive, serversByIds, serversUnsettled, serverUpdate } from '../store/servers.ts'
 import { follow } from '../states/follow.ts'
 import type { Following } from '../states/follow.ts'
@@ -149,11 +149,8 @@ export class Follower {
     const { quota, neutron } = this.#parts.facades
     const now = this.#parts.clock.now()
     await neutron.portsRelease(tx, server.id)
-    const migrations = await migrationsList(tx, { serverId: server.id })
-    const subjects = [
-      serverSubject(server.id), ...migrations.map((migration) => resizeSubject(server.id, migration.uuid)),
-    ]
-    for (const subject of subjects) await quota.release(tx, { projectId: server.projectId, subject })
+    const { running, disk } = await subjectsOf(tx, server.id)
+    for (const subject of [...running, ...disk]) await quota.release(tx, { projectId: server.projectId, subject })
     await serverUpdate(tx, server.id, {
       vmState: 'deleted', taskState: null, powerState: 0, deleted: true, deletedAt: now, terminatedAt: now,
       updatedAt: now, groupId: null,

@@ -1,5 +1,5 @@
 /** Parked servers: stopped instead of deleted, so that a borrower gives back what it held and keeps what it is. */
-import type { Tx } from '#platform/db/database.ts'
+import type { Executor, Tx } from '#platform/db/database.ts'
 import { migrationsList } from '../store/migrations-list.ts'
 import type { Amounts } from '#services/quota/facade.ts'
 import { parkedDelete, parkedFetch, parkedRelease } from '../store/parked.ts'
@@ -8,18 +8,31 @@ import { serverTagsReplace } from '../store/servers.ts'
 import type { OrderName } from '../states/orders.ts'
 import type { Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
-import { amountsOf, inQuotaWords, resizeSubject, serverSubject } from './quota-words.ts'
+import {
+  amountsOf, askOf, diskGrowthSubject, diskSubject, inQuotaWords, resizeSubject, serverSubject,
+} from './quota-words.ts'
 
 /** Worn while a server is parked, so that clients find whom to start again by `?tags=reclaimed`. */
 export const parkedTag = 'reclaimed'
 
-/** A stopped server needs its place, but neither processors nor memory. */
+/** A stopped server needs its place and its disk, but neither processors nor memory. */
 const alwaysGiven = ['cores', 'ram']
 type Quota = Pick<NovaParts, 'facades'>
 
-const subjectsOf = async (tx: Tx, serverId: string): Promise<string[]> => {
-  const migrations = await migrationsList(tx, { serverId })
-  return [serverSubject(serverId), ...migrations.map((migration) => resizeSubject(serverId, migration.uuid))]
+/** Under which subjects a server holds what it holds of quota: its own, and one of each resize. */
+interface ServerSubjects {
+  /** Its place, cores and memory. */
+  running: string[]
+  /** What it keeps when it is stopped. */
+  disk: string[]
+}
+
+export const subjectsOf = async (executor: Executor, serverId: string): Promise<ServerSubjects> => {
+  const migrations = await migrationsList(executor, { serverId })
+  return {
+    running: [serverSubject(serverId), ...migrations.map(({ uuid }) => resizeSubject(serverId, uuid))],
+    disk: [diskSubject(serverId), ...migrations.map(({ uuid }) => diskGrowthSubject(serverId, uuid))],
+  }
 }
 
 const givenBy = ({ released }: Pick<ParkedRow, 'released'>): string[] =>
@@ -37,7 +50,7 @@ export const giveBack = async (parts: Quota, tx: Tx, server: Server, wanted: rea
   const names = givenBy({ released }),
     held = amountsOf(server.flavor)
   const deltas = Object.fromEntries(names.map((name) => [name, held[name]!]))
-  for (const subject of await subjectsOf(tx, server.id)) {
+  for (const subject of (await subjectsOf(tx, server.id)).running) {
     await parts.facades.quota.release(tx, { projectId: server.projectId, subject, deltas })
   }
   await parkedRelease(tx, server.id, released)
@@ -61,11 +74,7 @@ export const unpark = async (parts: Quota, tx: Tx, server: Server, order: OrderN
 const takeAgain = async (parts: Quota, tx: Tx, server: Server): Promise<void> => {
   const { quota } = parts.facades,
     { projectId } = server
-  for (const subject of await subjectsOf(tx, server.id)) await quota.release(tx, { projectId, subject })
-  const subject = serverSubject(server.id)
-  await inQuotaWords(() =>
-    quota.reserve(tx, { projectId, deltas: amountsOf(server.flavor), subject, reclaimable: 'yes' }),
-  )
-  await quota.commit(tx, subject)
+  for (const subject of (await subjectsOf(tx, server.id)).running) await quota.release(tx, { projectId, subject })
+  await inQuotaWords(() => quota.reserve(tx, askOf(server)))
   await serverTagsReplace(tx, server.id, server.tags.filter((tag) => tag !== parkedTag), server.updatedAt)
 }

@@ -5,6 +5,7 @@ import type { ImageInfo } from '#services/glance/facade.ts'
 import type { WorkloadSpec } from '#services/workloads/facade.ts'
 import type { BuildPlan, PortPlan, Server, ServerGroup } from './model.ts'
 import type { NovaParts } from './parts.ts'
+import { diskAskOf } from './quota-words.ts'
 import { portOf } from './requested-networks.ts'
 import { writeVolumes } from './volume-plans.ts'
 import { workloadSpec } from './workload-spec.ts'
@@ -35,7 +36,14 @@ export const buildServer = async (
     spec,
   })
   await writeVolumes(parts, tx, server, plan.volumes ?? [])
+  await takeDisk(parts, tx, server)
   return workload.generation
+}
+
+/** Last: disk that nobody limits is counted at the root, where everybody else of the tree has to wait meanwhile. */
+const takeDisk = async ({ facades }: Facades, tx: Tx, server: Server): Promise<void> => {
+  const ask = diskAskOf(server)
+  if (ask.deltas.disk! > 0) await facades.quota.reserve(tx, ask)
 }
 
 export const specOf = ({ server, image, group, plan }: BuildInputs): WorkloadSpec =>

@@ -15,7 +15,9 @@ import { CreateChecks } from './create-checks.ts'
 import type { Flavors } from './flavors.ts'
 import type { Flavor, Personality, Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
-import { growthOf, inQuotaWords, resizeSubject, serverSubject, shrinkageOf } from './quota-words.ts'
+import {
+  diskGrowthOf, diskGrowthSubject, diskSubject, growthOf, inQuotaWords, resizeAsksOf, resizeSubject, serverSubject,
+} from './quota-words.ts'
 import type { Actor, ServerOrders } from './server-orders.ts'
 import { resourcesOf, workloadSpec } from './workload-spec.ts'
 
@@ -110,11 +112,7 @@ export class ServerChanges {
     const order = { do: 'resize' as const, spec: { ...spec, resources: resourcesOf(flavor, spec.resources.pids) } }
     const migration = uuid()
     await inQuotaWords(() => this.#parts.db.transaction(async (tx) => {
-      const subject = resizeSubject(server.id, migration)
-      await this.#parts.facades.quota.reserve(tx, {
-        projectId: server.projectId, deltas: growthOf(server.flavor, flavor), subject, reclaimable: 'yes',
-      })
-      await this.#parts.facades.quota.commit(tx, subject)
+      for (const ask of resizeAsksOf({ server, flavor, migration })) await this.#parts.facades.quota.reserve(tx, ask)
       await this.#orders.give(
         tx, caller, server.id,
         (now) =>
@@ -158,16 +156,17 @@ export class ServerChanges {
           oldFlavor: null, vmState: pictures[workload.state].vmState, powerState: pictures[workload.state].powerState,
         },
       }))
-      if (server.oldFlavor) await this.#giveBack(tx, server, shrinkageOf(server.oldFlavor, server.flavor))
+      if (server.oldFlavor) await this.#giveBack(tx, server, server.oldFlavor)
       await migrationMove(tx, server.id, ['finished'], 'confirmed', this.#parts.clock.now())
     })
   }
 
-  async #giveBack(tx: Tx, server: Server, deltas: Record<string, number>): Promise<void> {
-    if (!Object.values(deltas).some((amount) => amount > 0)) return
-    await this.#parts.facades.quota.release(tx, {
-      projectId: server.projectId, subject: serverSubject(server.id), deltas,
-    })
+  async #giveBack(tx: Tx, { id, projectId, flavor }: Server, before: Flavor): Promise<void> {
+    const less = { [serverSubject(id)]: growthOf(flavor, before), [diskSubject(id)]: diskGrowthOf(flavor, before) }
+    for (const [subject, deltas] of Object.entries(less)) {
+      if (!Object.values(deltas).some((amount) => amount > 0)) continue
+      await this.#parts.facades.quota.release(tx, { projectId, subject, deltas })
+    }
   }
 
   async revertResize(caller: RequestContext, server: Server): Promise<void> {
@@ -180,11 +179,14 @@ export class ServerChanges {
         tx, caller, server.id, () => ({ name: 'revertResize', order, change: { flavor: oldFlavor, oldFlavor: null } }),
       )
       const [latest] = await migrationsList(tx, { serverId: server.id, status: 'finished' })
-      if (latest) await this.#parts.facades.quota.release(tx, {
-        projectId: server.projectId, subject: resizeSubject(server.id, latest.uuid),
-      })
+      if (latest) await this.#forgetResize(tx, server, latest.uuid)
       await migrationMove(tx, server.id, ['finished'], 'reverting', this.#parts.clock.now())
     })
+  }
+
+  async #forgetResize(tx: Tx, { id, projectId }: Server, migration: string): Promise<void> {
+    for (const subject of [resizeSubject(id, migration), diskGrowthSubject(id, migration)])
+      await this.#parts.facades.quota.release(tx, { projectId, subject })
   }
 
   /** Returns the id of the image, which is `queued` until the controller has stored it. */

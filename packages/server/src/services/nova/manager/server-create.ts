@@ -16,7 +16,7 @@ import type {
   BuildPlan, Flavor, Keypair, Personality, SecurityGroupRef, Server, ServerGroup, VolumeAsk,
 } from './model.ts'
 import type { NovaParts } from './parts.ts'
-import { askOf, batchAskOf, batchSubject, inQuotaWords, serverSubject } from './quota-words.ts'
+import { askOf, batchAskOf, batchSubject, hintsKept, inQuotaWords, serverSubject } from './quota-words.ts'
 import { planPorts } from './requested-networks.ts'
 import type { NetworksAsk } from './requested-networks.ts'
 import { buildServer } from './server-build.ts'
@@ -198,7 +198,7 @@ export class ServerCreate {
       metadata: asked.metadata, tags: asked.tags, userData: asked.userData ?? null, configDrive: asked.configDrive,
       diskConfig: asked.diskConfig, accessIpV4: asked.accessIpV4 ?? null, accessIpV6: asked.accessIpV6 ?? null,
       pinnedZone: asked.zone ?? null, zone: null, launchIndex: index, reservationId: prepared.reservationId,
-      lockedBy: null, lockedReason: null, groupId: prepared.group?.id ?? null, hints: asked.hints,
+      lockedBy: null, lockedReason: null, groupId: prepared.group?.id ?? null, hints: hintsKept(asked),
       securityGroups: prepared.securityGroups, trustedCerts: asked.trustedCerts ?? null,
       vmState: 'building', taskState: 'scheduling', powerState: power.noState, forcedState: null, progress: 0,
       host: null,

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import type { TestDatabase } from '#platform/db/testing.ts'
 import type { QuotaFront } from '#services/quota/manager/front.ts'
+import { claimFetch } from '#services/quota/store/claims.ts'
+import type { StoredClaim } from '#services/quota/store/claims.ts'
 import { migrations } from '#services/quota/store/migrations.ts'
 import { projectUpdate } from '#services/quota/store/projects.ts'
 import { assertNoDrift, quotaOver } from '#services/quota/testing.ts'
@@ -74,6 +76,15 @@ export class WaitingCloud {
       await this.cloud.db.transaction((tx) => this.quota.reclaim.begin(tx, wish))
   }
 
+  /** How many asks wish for what was lent. */
+  get wishes(): number {
+    return this.#wishes.length
+  }
+
+  claim(subject: string): Promise<StoredClaim | undefined> {
+    return claimFetch(this.cloud.db, subject)
+  }
+
   policy(projectId: string, policy: Record<string, unknown>): Promise<void> {
     return this.cloud.db.transaction((tx) => projectUpdate(tx, projectId, { policy }))
   }
@@ -115,8 +126,12 @@ export class WaitingCloud {
     return (await this.quota.standing(this.cloud.db, [serverSubject(id)])).get(serverSubject(id))
   }
 
-  async instances(projectId: string): Promise<number> {
-    const { inUse, reserved } = (await this.quota.usage(projectId)).instances!
+  instances(projectId: string): Promise<number> {
+    return this.used(projectId, 'instances')
+  }
+
+  async used(projectId: string, resource: string): Promise<number> {
+    const { inUse, reserved } = (await this.quota.usage(projectId))[resource]!
     return inUse + reserved
   }
 

@@ -186,8 +186,8 @@ export class QuotaFront implements QuotaFacade {
     return noticesOf(this.#parts.db)
   }
 
-  noticeOf(tx: Tx, subject: string): Promise<ReclaimNotice | undefined> {
-    return noticeOf(tx, subject)
+  noticeOf(executor: Executor, subject: string): Promise<ReclaimNotice | undefined> {
+    return noticeOf(executor, subject)
   }
 
   forgetProject(tx: Tx, projectId: string): Promise<void> {

@@ -24,7 +24,8 @@ const noticesFor = async (executor: Executor, claims: readonly StoredClaim[]): P
     const wanted = remembered(wantedBy, ticket!, (project) => missingFor(executor, project))
     const onReclaim = remembered(ends, projectId, (project) => onReclaimOf(executor, project))
     const [names, end] = [await wanted, await onReclaim]
-    notices.push({ subject, projectId, deadlineAt: deadlineAt ?? 0, onReclaim: end, wanted: names })
+    const who = { subject, projectId, claimant: ticket! }
+    notices.push({ ...who, deadlineAt: deadlineAt ?? 0, onReclaim: end, wanted: names })
   }
   return notices
 }

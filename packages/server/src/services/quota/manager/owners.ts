@@ -119,9 +119,9 @@ export class Owners {
     const { projectId } = row,
       amounts = { ...row.amounts }
     if (Object.keys(amounts).length === 0) return
-    const { priority = 0, startedAt = this.#parts.clock.now() } = before ?? {}
+    const { priority = row.priority ?? 0, startedAt = this.#parts.clock.now(), lineage = row.lineage } = before ?? {}
     const reclaimable = before?.reclaimable ?? row.reclaimable ?? 'never'
-    const claim = { subject, projectId, amounts, reclaimable, priority, startedAt }
+    const claim = { subject, projectId, amounts, reclaimable, priority, startedAt, lineage }
     const project = await this.#projects.ensure(tx, projectId)
     await claimInsert(tx, { ...claim, state: 'committed', expiresAt: null, ticket: null, deadlineAt: null })
     await charge(tx, project, { amounts, apply: (walk) => walk.count(amounts, 1, false), uncounted: subject })

@@ -4,7 +4,7 @@ import type { QuotaEngine } from '#engines/quota/engine.ts'
 import { afterReclaim, REMEMBERED_MS } from '#engines/quota/reclaim-memory.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
-import { reclaimedFetch, reclaimedForget, reclaimedWrite } from '../store/reclaimed.ts'
+import { reclaimedFetch, reclaimedForget, reclaimedStrictest, reclaimedWrite } from '../store/reclaimed.ts'
 import { growTree } from './grown-tree.ts'
 
 /** A claim that was asked to end has ended: its lineage is remembered. Those long cooled down are forgotten with it. */
@@ -21,8 +21,10 @@ export const rememberReclaim = async (tx: Tx, nowMs: number, claim: StoredClaim)
   await reclaimedWrite(tx, afterReclaim(lineage, await reclaimedFetch(tx, lineage), terms, nowMs))
 }
 
-/** Tells an engine, before it plans for a lineage, what became of it before. */
+/** Tells an engine, before it plans for a lineage, what became of it before; or of any of several that ask as one. */
 export const recallMemory = async (tx: Tx, engine: QuotaEngine, lineage: string): Promise<void> => {
-  const memory = await reclaimedFetch(tx, lineage)
-  if (memory) engine.histories.set(lineage, memory)
+  const memory = lineage.endsWith('*')
+    ? await reclaimedStrictest(tx, lineage.slice(0, -1))
+    : await reclaimedFetch(tx, lineage)
+  if (memory) engine.histories.set(lineage, { ...memory, lineage })
 }

@@ -6,6 +6,7 @@ const named: Record<string, Record<string, string>> = {
     servers: 'instances',
     'class:VCPU': 'cores',
     'class:MEMORY_MB': 'ram',
+    'class:DISK_GB': 'disk',
     server_metadata_items: 'metadata_items',
     server_injected_files: 'injected_files',
     server_injected_file_content_bytes: 'injected_file_content_bytes',

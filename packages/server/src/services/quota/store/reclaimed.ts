@@ -1,5 +1,7 @@
 /** How often a lineage was taken back: what keeps two borrowers from evicting each other for ever. */
+import { sql } from 'kysely'
 import type { Executor } from '#platform/db/database.ts'
+import { beginsWith } from './like.ts'
 import type { QuotaTables } from './tables.ts'
 
 export interface StoredReclaims {
@@ -17,6 +19,19 @@ export async function reclaimedFetch(executor: Executor, lineage: string): Promi
     .where('lineage', '=', lineage)
     .executeTakeFirst()
   return row && { lineage, reclaims: row.reclaims, ownOnlyUntilMs: row.own_only_until }
+}
+
+/** Of all lineages that begin so the one that is bound the longest. */
+export async function reclaimedStrictest(executor: Executor, beginning: string): Promise<StoredReclaims | undefined> {
+  const row = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_reclaimed')
+    .selectAll()
+    .where(beginsWith('lineage', beginning))
+    .orderBy(sql`case when own_only_until < 0 then 0 else 1 end`)
+    .orderBy('own_only_until', 'desc')
+    .executeTakeFirst()
+  return row && { lineage: row.lineage, reclaims: row.reclaims, ownOnlyUntilMs: row.own_only_until }
 }
 
 export async function reclaimedWrite(executor: Executor, memory: StoredReclaims): Promise<void> {
