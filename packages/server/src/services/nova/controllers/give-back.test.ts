@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import type { ReclaimNotice } from '#services/quota/facade.ts'
-import { resizeSubject, serverSubject } from '../manager/quota-words.ts'
+import { diskSubject, resizeSubject, serverSubject } from '../manager/quota-words.ts'
 import { NovaCloud } from '../testing/nova-cloud.ts'
-import { act, bootServer, serverBody, show } from '../testing/steps.ts'
+import { act, actAndFinish, bootServer, serverBody, show } from '../testing/steps.ts'
 import { plan } from './give-back.ts'
 
 const graceMs = 30_000
@@ -21,7 +21,7 @@ describe('giving back what quota lent', () => {
     wanted = ['cores']
   })
   const notice = (subject: string, deadlineAt = cloud.clock.now() + graceMs) => {
-    cloud.quota.reclaims.push({ subject, projectId: 'project-a', deadlineAt, onReclaim, wanted })
+    cloud.quota.reclaims.push({ subject, projectId: 'project-a', claimant: 'secret', deadlineAt, onReclaim, wanted })
     return deadlineAt
   }
   const pass = () => cloud.pass('nova.give-back')
@@ -62,6 +62,34 @@ describe('giving back what quota lent', () => {
     const [deleted, reclaim] = await actionsOf(id)
     assert.deepEqual([deleted.action, reclaim.action], ['delete', 'reclaim'])
     assert.equal((await eventOf(id, reclaim.request_id)).details, 'The server is gone.')
+  })
+
+  const deletedOnes = async (as: string) =>
+    (await cloud.ask('GET', '/v2.1/servers/detail?changes-since=1970-01-01T00:00:00Z', { as })).body.servers
+
+  test('the fault of who was deleted says what was taken back and why, and not for whom', async () => {
+    const id = await bootServer(cloud, 'faulty')
+    notice(serverSubject(id), cloud.clock.now())
+    await pass()
+    assert.equal((await show(cloud, id)).fault, undefined, 'it has not ended yet')
+    cloud.workloads.finish(id)
+    await cloud.follow()
+    const [{ status, fault }] = await deletedOnes('alice')
+    assert.deepEqual([status, fault.code, fault.details], ['DELETED', 403, undefined])
+    assert.match(fault.message, /only borrowed \(cores\), for a project with a better right to it\. The server was d/)
+    assert.match(fault.message, /as this project's policy says \(onReclaim: delete\)\.$/)
+    const [, reclaim] = await actionsOf(id)
+    assert.deepEqual([reclaim.message, JSON.stringify(fault).includes('secret')], [fault.message, false])
+  })
+
+  test('a server in ERROR that is reclaimed has the reason for its end instead of the one for its state', async () => {
+    const id = await bootServer(cloud, 'broken')
+    await act(cloud, id, { 'os-resetState': { state: 'error' } }, { as: 'admin' })
+    notice(serverSubject(id), cloud.clock.now())
+    await pass()
+    const { status, fault } = await show(cloud, id)
+    assert.deepEqual([status, fault.code], ['ERROR', 403])
+    assert.match(fault.message, /^Quota took back/)
   })
 
   test('a withdrawn notice takes the tag away again, and only the one it gave', async () => {
@@ -124,8 +152,9 @@ describe('giving back what quota lent', () => {
     assert.deepEqual(heldBy(id), { instances: 1, cores: 0, ram: 0 })
     const [stop, reclaim] = await actionsOf(id)
     assert.deepEqual([stop.action, reclaim.action], ['stop', 'reclaim'])
-    assert.match((await eventOf(id, reclaim.request_id)).details, /gave back what it held/)
-    assert.match(reclaim.message, /the server is stopped after/)
+    assert.match((await eventOf(id, reclaim.request_id)).details, /for project secret, which misses cores\..*gave back/)
+    assert.match(reclaim.message, /only borrowed \(cores\).* was stopped.*\(onReclaim: stop\).*Start it again/)
+    assert.doesNotMatch(reclaim.message, /secret/)
     assert.equal(await pass(), 0, 'its notice may stand for as long as its owner waits')
     cloud.quota.reclaims = []
     assert.equal((await act(cloud, id, { 'os-start': null })).status, 202)
@@ -186,10 +215,30 @@ describe('giving back what quota lent', () => {
     assert.equal(heldBy(id), undefined)
   })
 
+  test('for its disk a server is deleted, running or parked: stopped it would keep it', async () => {
+    onReclaim = 'stop'
+    wanted = ['disk']
+    const running = await bootServer(cloud, 'running')
+    notice(diskSubject(running))
+    await pass()
+    assert.match((await actionsOf(running))[0].message, /the server is deleted after/)
+    cloud.clock.advance(graceMs)
+    await pass()
+    assert.equal((await show(cloud, running))['OS-EXT-STS:task_state'], 'deleting')
+    assert.match((await actionsOf(running))[1].message, /was deleted, because a stopped one keeps its disk\.$/)
+    cloud.quota.reclaims = []
+    const parked = await stopped('parked')
+    assert.deepEqual(cloud.quota.held.get(diskSubject(parked))?.deltas, { disk: 1 })
+    wanted = ['disk']
+    notice(diskSubject(parked), cloud.clock.now())
+    await pass()
+    assert.equal((await show(cloud, parked))['OS-EXT-STS:task_state'], 'deleting')
+  })
+
   test('what a resize holds is given back with its server; other services’ subjects are not its business', async () => {
     const id = await bootServer(cloud, 'grown')
-    const subject = resizeSubject(id, 'm')
-    await cloud.quota.reserve(undefined, { projectId: 'project-a', deltas: { cores: 1 }, subject })
+    await actAndFinish(cloud, id, { resize: { flavorRef: '84' } })
+    const subject = [...cloud.quota.held.keys()].find((one) => one.startsWith(resizeSubject(id, '')))!
     await cloud.quota.reserve(undefined, { projectId: 'project-a', deltas: { cores: 1 }, subject: 'cinder:volume:v' })
     notice(subject)
     notice('cinder:volume:v')
@@ -215,7 +264,9 @@ describe('creating several at once', () => {
     assert.deepEqual([refused.status, asked], [403, [3]])
     assert.match(refused.body.forbidden.message, /Requested 3/)
     assert.equal((await create(2, 2)).status, 202)
-    assert.deepEqual([...cloud.quota.held.keys()].map((subject) => subject.split(':')[1]), ['server', 'server'])
+    assert.deepEqual([...cloud.quota.held.keys()].map((subject) => subject.split(':')[1]), [
+      'server', 'server', 'disk', 'disk',
+    ])
     await cloud.close()
   })
 })
@@ -223,7 +274,7 @@ describe('creating several at once', () => {
 describe('the plan of giving back', () => {
   test('ends the due before it warns, and leaves alone who is being deleted', () => {
     const seen = (serverId: string, deadlineAt: number, taskState: 'deleting' | null = null) =>
-      ({ notice: { serverId, deadlineAt }, server: { taskState } })
+      ({ notice: { serverId, deadlineAt, takesDisk: false }, server: { taskState } })
     const steps = plan({
       now: 10,
       noticed: [seen('later', 11), seen('due', 10), seen('going', 5, 'deleting'), seen('warned', 12)],

@@ -3,7 +3,8 @@ import { defineController } from '#platform/controllers/controller.ts'
 import type { Controller } from '#platform/controllers/controller.ts'
 import type { Server } from '../manager/model.ts'
 import type { NovaParts } from '../manager/parts.ts'
-import type { Notice, Preemption } from '../manager/preemption.ts'
+import type { Preemption } from '../manager/preemption.ts'
+import type { Notice } from '../manager/preemption-words.ts'
 import { parkedList } from '../store/parked.ts'
 import { reclaimsList } from '../store/reclaims.ts'
 import { serversByIds } from '../store/servers.ts'
@@ -12,7 +13,7 @@ import type { ReclaimRow } from '../store/tables.ts'
 export interface GiveBackWorld {
   now: number
   /** Only of servers that live. */
-  noticed: { notice: Pick<Notice, 'serverId' | 'deadlineAt'>; server: Pick<Server, 'taskState'> }[]
+  noticed: { notice: Pick<Notice, 'serverId' | 'deadlineAt' | 'takesDisk'>; server: Pick<Server, 'taskState'> }[]
   warnings: Pick<ReclaimRow, 'server_id' | 'deadline_at'>[]
   /** Servers that are stopped, or being stopped, instead of deleted; undefined: the server is gone. */
   parked: { id: string; released: boolean; server: Pick<Server, 'taskState'> | undefined }[]
@@ -42,7 +43,8 @@ export const plan = ({ now, noticed, warnings, parked }: GiveBackWorld): GiveBac
   const warned = new Set(warnings.map((warning) => warning.server_id))
   const resting = new Set(parked.map(({ id }) => id))
   const living = noticed
-    .filter(({ notice, server }) => server.taskState !== 'deleting' && !resting.has(notice.serverId))
+    .filter(({ server }) => server.taskState !== 'deleting')
+    .filter(({ notice }) => notice.takesDisk || !resting.has(notice.serverId))
     .map(({ notice }) => notice)
   const due = living.filter(({ deadlineAt }) => deadlineAt <= now)
   const unwarned = living.filter(({ serverId, deadlineAt }) => deadlineAt > now && !warned.has(serverId))

@@ -1,30 +1,20 @@
 /** What quota's reclaim does to one server: a warning that its owner can see, and at the deadline its end or rest. */
-import { isoSeconds } from '#platform/clock/clock.ts'
-import type { Tx } from '#platform/db/database.ts'
+import type { Executor, Tx } from '#platform/db/database.ts'
 import { requestId } from '#platform/ids/ids.ts'
-import type { ReclaimNotice } from '#services/quota/facade.ts'
 import type { VmState } from '../states/server-state.ts'
-import { actionFinish, actionInsert } from '../store/actions.ts'
+import { actionFinish, actionInsert, actionTell } from '../store/actions.ts'
 import { parkedCount, parkedDelete, parkedFetch, parkedInsert } from '../store/parked.ts'
 import { reclaimDelete, reclaimFetch, reclaimInsert } from '../store/reclaims.ts'
 import { serverFetch, serverTagsReplace } from '../store/servers.ts'
 import type { Server } from './model.ts'
 import type { NovaParts } from './parts.ts'
-import { giveBack, parkedTag } from './parking.ts'
-import { serverOfSubject } from './quota-words.ts'
+import { giveBack, parkedTag, subjectsOf } from './parking.ts'
+import { claimantOf, faultOf, mayRest, noticeFor, restOf, together, warningOf } from './preemption-words.ts'
+import type { Notice } from './preemption-words.ts'
+import { preemptibleTag, serverOfSubject } from './quota-words.ts'
 import type { ServerChanges } from './server-changes.ts'
 import type { Actor, OrderStep, ServerOrders } from './server-orders.ts'
 import { tagsMax } from './server-settings.ts'
-
-/** Worn while a notice stands, so that clients find who is about to go by `?tags=preemptible`. */
-export const warningTag = 'preemptible'
-
-/** A server that must give back what it holds, when, how, and what of it is missed. */
-export interface Notice extends Pick<ReclaimNotice, 'deadlineAt' | 'onReclaim' | 'wanted'> { serverId: string }
-
-const warningOf = ({ deadlineAt, onReclaim }: Notice): string =>
-  'Quota takes back capacity that this project only borrowed: the server is '
-  + `${onReclaim === 'stop' ? 'stopped' : 'deleted'} after ${isoSeconds(deadlineAt)} unless the notice is withdrawn.`
 
 /** What must happen to a server before it can be stopped; absent: it is not possible as it is. */
 const wayToStop = {
@@ -36,6 +26,12 @@ const wayToStop = {
 
 const wayOf = (state: VmState): OrderStep | undefined =>
   (state in wayToStop ? wayToStop[state as keyof typeof wayToStop] : undefined)
+
+interface WarningEnd {
+  tag: string | null
+  details: string
+  message?: string
+}
 
 export class Preemption {
   readonly #parts: NovaParts
@@ -49,20 +45,18 @@ export class Preemption {
 
   /** Servers that were given notice, the most urgent first; each once, by its earliest deadline. */
   async notices(): Promise<Notice[]> {
-    const earliest = new Map<string, Notice>()
-    for (const { subject, deadlineAt, onReclaim, wanted } of await this.#parts.facades.quota.notices()) {
-      const serverId = serverOfSubject(subject)
-      const known = serverId && earliest.get(serverId)
-      if (!serverId || (known && known.deadlineAt <= deadlineAt)) continue
-      earliest.set(serverId, { serverId, deadlineAt, onReclaim, wanted })
+    const each = new Map<string, Notice>()
+    for (const notice of await this.#parts.facades.quota.notices()) {
+      const serverId = serverOfSubject(notice.subject)
+      if (serverId) each.set(serverId, together(each.get(serverId), noticeFor(serverId, notice)))
     }
-    return [...earliest.values()]
+    return [...each.values()]
   }
 
   /** Idempotent. Does nothing when the notice was withdrawn meanwhile. */
   warn(serverId: string): Promise<void> {
     return this.#parts.db.transaction(async (tx) => {
-      const [notice, server] = [await this.#standing(serverId), await serverFetch(tx, serverId)]
+      const [notice, server] = [await this.#standing(tx, serverId), await serverFetch(tx, serverId)]
       if (notice && server && !server.deleted) await this.#warn(tx, server, notice)
     })
   }
@@ -70,11 +64,11 @@ export class Preemption {
   /** The warning no longer holds, because its notice was withdrawn or moved, or because the server is gone. */
   settle(serverId: string): Promise<void> {
     return this.#parts.db.transaction(async (tx) => {
-      const [notice, warning] = [await this.#standing(serverId), await reclaimFetch(tx, serverId)]
+      const [notice, warning] = [await this.#standing(tx, serverId), await reclaimFetch(tx, serverId)]
       const server = await serverFetch(tx, serverId)
       const stays = server !== undefined && !server.deleted
       if (!warning || (stays && notice?.deadlineAt === warning.deadline_at)) return
-      if (stays) return this.#endWarning(tx, server, null, 'The notice was withdrawn.')
+      if (stays) return this.#endWarning(tx, server, { tag: null, details: 'The notice was withdrawn.' })
       await actionFinish(tx, warning.action_id, {
         result: 'Success', at: this.#parts.clock.now(), host: server?.host ?? null, details: 'The server is gone.',
       })
@@ -89,9 +83,9 @@ export class Preemption {
   async end(serverId: string): Promise<void> {
     const server = await serverFetch(this.#parts.db, serverId)
     if (!server || server.deleted) return
-    const notice = await this.#standing(serverId)
+    const notice = await this.#standing(this.#parts.db, serverId)
     if (!notice || notice.deadlineAt > this.#parts.clock.now()) return
-    const parks = notice.onReclaim === 'stop' && await this.#hasRoomToPark(server)
+    const parks = mayRest(notice) && await this.#hasRoomToPark(server)
     if (parks && server.vmState === 'resized' && server.taskState === null) {
       return this.#changes.confirmResize(actorFor(server), server)
     }
@@ -99,11 +93,14 @@ export class Preemption {
   }
 
   async #end(tx: Tx, serverId: string, parks: boolean): Promise<void> {
-    const [notice, server] = [await this.#standing(serverId), await serverFetch(tx, serverId)]
+    const [notice, server] = [await this.#standing(tx, serverId), await serverFetch(tx, serverId)]
     if (!notice || !server || server.deleted || server.taskState === 'deleting') return
-    await this.#warn(tx, server, notice)
-    if (parks) await this.#rest(tx, server)
-    else await this.#orders.give(tx, actorFor(server), serverId, () => ({ name: 'delete', order: { do: 'delete' } }))
+    const actionId = await this.#warn(tx, server, notice)
+    if (parks) return this.#rest(tx, server)
+    const fault = faultOf(notice, this.#parts.clock.now())
+    await actionTell(tx, actionId, fault.message)
+    await this.#orders.give(tx, actorFor(server), serverId, () =>
+      ({ name: 'delete', order: { do: 'delete' }, change: { fault } }))
   }
 
   /** One step on the way to a stopped container; nothing while another order is under way. */
@@ -126,14 +123,14 @@ export class Preemption {
    */
   park(serverId: string): Promise<void> {
     return this.#parts.db.transaction(async (tx) => {
-      const [notice, server] = [await this.#standing(serverId), await serverFetch(tx, serverId)]
+      const [notice, server] = [await this.#standing(tx, serverId), await serverFetch(tx, serverId)]
       const parked = await parkedFetch(tx, serverId)
       if (!parked || parked.released > 0) return
       if (server && !server.deleted && server.taskState !== null) return
       if (!notice || !server || server.deleted || server.vmState !== 'stopped') return parkedDelete(tx, serverId)
       await giveBack(this.#parts, tx, server, notice.wanted)
-      await this.#endWarning(tx, server, parkedTag, 'The server was stopped and gave back what it held. Start it again '
-        + 'when the project has room: what it needs is asked of quota then.')
+      const details = `${claimantOf(notice)} The server was stopped and gave back what it held.`
+      await this.#endWarning(tx, server, { tag: parkedTag, details, message: restOf(notice) })
     })
   }
 
@@ -145,34 +142,45 @@ export class Preemption {
     })
   }
 
-  async #endWarning(tx: Tx, server: Server, tag: string | null, details: string): Promise<void> {
+  async #endWarning(tx: Tx, server: Server, { tag, details, message }: WarningEnd): Promise<void> {
     const warning = await reclaimFetch(tx, server.id)
     if (!warning) return
+    if (message) await actionTell(tx, warning.action_id, message)
     const at = this.#parts.clock.now()
-    const others = server.tags.filter((one) => one !== warningTag)
+    const others = server.tags.filter((one) => one !== preemptibleTag)
     if (warning.tagged) await serverTagsReplace(tx, server.id, tag ? [...others, tag] : others, at)
     await actionFinish(tx, warning.action_id, { result: 'Success', at, host: server.host, details })
     await reclaimDelete(tx, server.id)
   }
 
-  async #standing(serverId: string): Promise<Notice | undefined> {
-    return (await this.notices()).find((notice) => notice.serverId === serverId)
+  async #standing(executor: Executor, serverId: string): Promise<Notice | undefined> {
+    const { running, disk } = await subjectsOf(executor, serverId)
+    let standing: Notice | undefined
+    for (const subject of [...running, ...disk]) {
+      const notice = await this.#parts.facades.quota.noticeOf(executor, subject)
+      if (notice) standing = together(standing, noticeFor(serverId, notice))
+    }
+    return standing
   }
 
-  async #warn(tx: Tx, server: Server, notice: Notice): Promise<void> {
-    if (await reclaimFetch(tx, server.id)) return
+  /** The action that says so, written once. */
+  async #warn(tx: Tx, server: Server, notice: Notice): Promise<number> {
+    const warning = await reclaimFetch(tx, server.id)
+    if (warning) return warning.action_id
     const { userId, requestId, projectId } = actorFor(server)
     const now = this.#parts.clock.now()
     const actionId = await actionInsert(tx, {
       serverId: server.id, action: 'reclaim', event: 'quota_reclaim', requestId, userId, projectId, generation: null,
-      host: server.host, message: warningOf(notice), result: null, details: null, startedAt: now, finishedAt: null,
+      host: server.host, message: warningOf(notice), details: claimantOf(notice), result: null, startedAt: now,
+      finishedAt: null,
     })
     // A tag that its owner set stays theirs, and a full list is left alone: the action says the same.
-    const tagged = !server.tags.includes(warningTag) && server.tags.length < tagsMax
-    if (tagged) await serverTagsReplace(tx, server.id, [...server.tags, warningTag], now)
+    const tagged = !server.tags.includes(preemptibleTag) && server.tags.length < tagsMax
+    if (tagged) await serverTagsReplace(tx, server.id, [...server.tags, preemptibleTag], now)
     await reclaimInsert(tx, {
       server_id: server.id, action_id: actionId, deadline_at: notice.deadlineAt, tagged: tagged ? 1 : 0,
     })
+    return actionId
   }
 }
 

@@ -39,6 +39,11 @@ export const actionStart = async (tx: Tx, id: number, generation: number): Promi
   await tx.as<NovaTables>().updateTable('nova_action').set({ generation, message: null }).where('id', '=', id).execute()
 }
 
+/** What its owner reads of an action that another than they gave. */
+export const actionTell = async (tx: Tx, id: number, message: string): Promise<void> => {
+  await tx.as<NovaTables>().updateTable('nova_action').set({ message }).where('id', '=', id).execute()
+}
+
 export interface ActionEnding { result: 'Success' | 'Error'; at: number; host: string | null; details: string | null }
 
 const endingColumns = ({ result, at, host, details }: ActionEnding) => ({

@@ -121,7 +121,7 @@ export class FakeNeutron implements Neutron {
 }
 
 type Quota = Pick<QuotaFacade, 'reserve' | 'commit' | 'cancel' | 'release' | 'handOn' | 'standing' | 'usage' | 'limits'
-  | 'defaults' | 'setLimits' | 'resetLimits' | 'ensureResource' | 'notices' | 'owns'>
+  | 'defaults' | 'setLimits' | 'resetLimits' | 'ensureResource' | 'notices' | 'noticeOf' | 'owns'>
 
 export class FakeQuota implements Quota {
   readonly held = new Map<string, { projectId: string; deltas: Record<string, number> }>()
@@ -160,6 +160,9 @@ export class FakeQuota implements Quota {
   async commit() {}
   async cancel(tx: unknown, subject: string) { await this.release(tx, { subject }) }
   async notices() { return this.reclaims.filter(({ subject }) => this.held.has(subject)) }
+  async noticeOf(_executor: unknown, asked: string) {
+    return (await this.notices()).find(({ subject }) => subject === asked)
+  }
   async release(_tx: unknown, { subject, deltas }: { subject: string; deltas?: Amounts }) {
     const held = this.held.get(subject)
     if (!held) return
