@@ -115,6 +115,25 @@ for (const database of testDatabases()) {
       assert.equal(bench.wishes, 1)
     })
 
+    test('who was granted a place, and whose disk is lent out, is built when the disk is back', async () => {
+      await bench.places(1)
+      await limit('org', { own: 5, pool: 0 })
+      await limit('project-a', { own: 5, lend: -1, borrow: 0 })
+      const borrowed = await boot('borrowed', { as: 'bob', ...refuse, flavorRef: 'd1' })
+      const id = await bench.id('owner', { flavorRef: 'd1' })
+      await bench.places(2)
+      await bench.serve()
+      await bench.cloud.pass('nova.build-waiting')
+      assert.deepEqual([await bench.standing(id), bench.cloud.workloads.rows.has(id)], ['committed', false])
+      await bench.takeBack()
+      bench.cloud.clock.advance(600_000)
+      await bench.cloud.pass('nova.give-back')
+      bench.cloud.workloads.finish(borrowed)
+      await bench.cloud.follow()
+      await bench.settle()
+      assert.deepEqual([bench.cloud.workloads.rows.has(id), await disk()], [true, 5])
+    })
+
     test('whoever owns disk takes it back from a borrower, whose server is deleted for it', async () => {
       await limit('org', { own: 5, pool: 0 })
       await limit('project-a', { own: 5, lend: -1, borrow: 0 })

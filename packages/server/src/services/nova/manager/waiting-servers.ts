@@ -153,8 +153,8 @@ export class WaitingServers {
       await this.#parts.db.transaction((tx) => this.#build(tx, waiting.serverId, image))
     } catch (error) {
       if (!isRefusal(error)) throw error
-      // It was not granted after all, or no longer is: the next look finds out.
-      if (error.kind === 'gone') return
+      // It was not granted after all, or no longer is, or its disk is on the way: the next look finds out.
+      if (error.kind === 'gone' || error.details?.reason === 'RECLAIMING') return
       if (!finalKinds.has(error.kind)) throw error
       await this.#parts.db.transaction((tx) => this.#giveUp(tx, waiting.serverId, cannotBuild(error)))
     }

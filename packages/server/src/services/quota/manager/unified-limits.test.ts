@@ -177,18 +177,20 @@ for (const database of testDatabases()) {
 test('limits are found by the names that clients know, for the service that counts them', () => {
   const declared = new Map([
     ['cores', 'compute'],
+    ['disk', 'compute'],
     ['networks', 'neutron'],
   ])
   const found = (serviceType: string, resourceName: string) => resourceOf({ serviceType, resourceName }, declared)
   assert.deepEqual(
     [
       found('compute', 'class:VCPU'),
+      found('compute', 'class:DISK_GB'),
       found('compute', 'cores'),
       found('network', 'network'),
       found('network', 'class:VCPU'),
       found('compute', 'class:CUSTOM_GPU'),
       found('image', 'image_size_total'),
     ],
-    ['cores', 'cores', 'networks', undefined, undefined, undefined],
+    ['cores', 'disk', 'cores', 'networks', undefined, undefined, undefined],
   )
 })
