@@ -12,7 +12,6 @@ import type { QuotaParts } from './parts.ts'
 import { charge } from './path-count.ts'
 import type { KnownProjects } from './projects.ts'
 import type { Reclaim } from './reclaim.ts'
-import { rememberReclaim } from './reclaimed.ts'
 
 export type Cause = 'cancelled' | 'expired'
 
@@ -71,8 +70,7 @@ export class GivingBack {
     await charge(tx, project, { amounts, apply: (walk) => walk.count(amounts, -1, state === 'reserved') })
     if (isAll) await claimDelete(tx, subject)
     else await claimShrink(tx, subject, left)
-    if (ticket) await this.#beside.reclaim.gather(tx, ticket)
-    if (ticket && isAll) await rememberReclaim(tx, this.#parts.clock.now(), claim)
+    if (ticket) await this.#beside.reclaim.receive(tx, { ...claim, amounts: left }, amounts)
     const told = { kind: kindsOf(cause)[state], projectId, subject, amounts, wasRecalled: Boolean(ticket) }
     await this.#parts.history.tell(tx, told)
   }

@@ -6,6 +6,7 @@ import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
 import { ticketFetch } from '../store/tickets.ts'
 import { holdSubject } from './grown-tree.ts'
+import { policyAlong } from './owners-policy.ts'
 import type { OnReclaim } from './owners-policy.ts'
 
 export const noticesOf = async (executor: Executor): Promise<ReclaimNotice[]> =>
@@ -37,7 +38,7 @@ const remembered = <V>(known: Map<string, V>, key: string, make: (key: string) =
 }
 
 /** What a ticket asks for and has not got yet. */
-const missingFor = async (executor: Executor, projectId: string): Promise<string[]> => {
+export const missingFor = async (executor: Executor, projectId: string): Promise<string[]> => {
   const ticket = await ticketFetch(executor, projectId),
     hold = await claimFetch(executor, holdSubject(projectId))
   return Object.entries(ticket?.amounts ?? {})
@@ -45,13 +46,7 @@ const missingFor = async (executor: Executor, projectId: string): Promise<string
     .map(([name]) => name)
 }
 
-/** The nearest that is set, from the project upwards. */
 const onReclaimOf = async (executor: Executor, projectId: string): Promise<OnReclaim> => {
-  for (let id: string | null = projectId; id !== null;) {
-    const project = await projectFetch(executor, id)
-    const { onReclaim } = (project?.policy ?? {}) as { onReclaim?: OnReclaim }
-    if (onReclaim !== undefined) return onReclaim
-    id = project?.parentId ?? null
-  }
-  return 'delete'
+  const project = await projectFetch(executor, projectId)
+  return project ? (await policyAlong(executor, project)).onReclaim : 'delete'
 }

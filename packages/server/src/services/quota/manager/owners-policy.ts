@@ -2,6 +2,9 @@
 import { policyDefault } from '#engines/quota/settings.ts'
 import type { Policy } from '#engines/quota/settings.ts'
 import type { Project } from '#engines/quota/tree.ts'
+import type { Executor } from '#platform/db/database.ts'
+import { projectsByIds } from '../store/projects.ts'
+import type { StoredProject } from '../store/projects.ts'
 
 /** `stop`: a server that must give back is stopped and stays, without what it held. */
 export type OnReclaim = 'delete' | 'stop'
@@ -23,4 +26,11 @@ export const policyOf = (project: Project): ProjectPolicy => {
   const line: Partial<ProjectPolicy>[] = []
   for (let at: Project | null = project; at; at = at.parent) line.unshift(at.policy as Partial<ProjectPolicy>)
   return Object.assign({}, standard, ...line)
+}
+
+/** The same where only the path has to be read: what the project itself sets, else the nearest above it. */
+export const policyAlong = async (executor: Executor, { path }: StoredProject): Promise<ProjectPolicy> => {
+  const ids = path.map((node) => node.replace(/\/self$/, ''))
+  const policies = new Map((await projectsByIds(executor, [...new Set(ids)])).map(({ id, policy }) => [id, policy]))
+  return Object.assign({}, standard, ...ids.toReversed().map((id) => policies.get(id)))
 }

@@ -2,6 +2,7 @@
 import type { Tx } from '#platform/db/database.ts'
 import type { QuotaEngine } from '#engines/quota/engine.ts'
 import type { Ask, Notice } from '#engines/quota/asks.ts'
+import type { Amounts } from '../facade.ts'
 import { claimFetch, claimInsert, claimNotice, claimsNoticed } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
@@ -9,8 +10,9 @@ import { ticketDelete, ticketFetch, ticketsExpired, ticketWrite } from '../store
 import type { StoredTicket } from '../store/tickets.ts'
 import { waitingFetch } from '../store/waiting.ts'
 import { growTree, holdSubject, waitingHold } from './grown-tree.ts'
+import { missingFor } from './owners-notices.ts'
 import type { QuotaParts } from './parts.ts'
-import { recallMemory } from './reclaimed.ts'
+import { recallMemory, rememberReclaim } from './reclaimed.ts'
 
 /** How long the gathered capacity waits for its owner to ask again. */
 export const holdMs = 300_000
@@ -93,8 +95,30 @@ export class Reclaim {
     await this.#parts.history.tell(tx, { kind: 'recalled', projectId: project, subject: claim, details })
   }
 
-  /** Puts what is free now into the hold of a project's ticket. */
+  /** Puts what is free now into the hold of a project's ticket; who has nothing of what it still misses may stay. */
   async gather(tx: Tx, projectId: string): Promise<void> {
+    await this.#fill(tx, projectId)
+    await this.#spareUseless(tx, projectId)
+  }
+
+  /**
+   * A claim with a notice has given something back; `left` is the claim now. Once it has nothing more of what was wanted
+   * its notice is answered, as if all of it had ended: it was taken back, and what it still holds is its own.
+   */
+  async receive(tx: Tx, left: StoredClaim, given: Amounts): Promise<void> {
+    const ticket = left.ticket!,
+      wanted = await missingFor(tx, ticket)
+    await this.#fill(tx, ticket)
+    const isGone = Object.keys(left.amounts).length === 0,
+      hasHelped = wanted.some((name) => name in given)
+    if (isGone || (hasHelped && !holdsAny(left, await missingFor(tx, ticket)))) {
+      if (!isGone) await claimNotice(tx, left.subject)
+      await rememberReclaim(tx, this.#parts.clock.now(), left)
+    }
+    await this.#spareUseless(tx, ticket)
+  }
+
+  async #fill(tx: Tx, projectId: string): Promise<void> {
     const ticket = await ticketFetch(tx, projectId)
     if (!ticket || !(await projectFetch(tx, projectId))) return
     const hold = await claimFetch(tx, holdSubject(projectId)),
@@ -150,23 +174,36 @@ export class Reclaim {
     return endTicket(this.#parts, tx, ticket)
   }
 
+  spare(tx: Tx, claim: StoredClaim): Promise<void> {
+    return spareClaim(this.#parts, tx, claim)
+  }
+
+  async #spareUseless(tx: Tx, ticket: string): Promise<void> {
+    const noticed = await claimsNoticed(tx, ticket)
+    if (noticed.length === 0) return
+    const missing = await missingFor(tx, ticket)
+    for (const claim of noticed) if (!holdsAny(claim, missing)) await this.spare(tx, claim)
+  }
+
   expired(limit: number): Promise<string[]> {
     return ticketsExpired(this.#parts.db, this.#parts.clock.now(), limit)
   }
 }
 
-export const endTicket = async (
-  { history }: Pick<QuotaParts, 'history'>,
-  tx: Tx,
-  ticket: string,
-): Promise<void> => {
+type Told = Pick<QuotaParts, 'history'>
+
+export const endTicket = async (parts: Told, tx: Tx, ticket: string): Promise<void> => {
   await ticketDelete(tx, ticket)
-  for (const { subject, projectId } of await claimsNoticed(tx, ticket)) {
-    await claimNotice(tx, subject)
-    tx.emit('quota.reclaim.cancelled', { subject, projectId })
-    await history.tell(tx, { kind: 'spared', projectId, subject })
-  }
+  for (const claim of await claimsNoticed(tx, ticket)) await spareClaim(parts, tx, claim)
+}
+
+const spareClaim = async ({ history }: Told, tx: Tx, { subject, projectId }: StoredClaim): Promise<void> => {
+  await claimNotice(tx, subject)
+  tx.emit('quota.reclaim.cancelled', { subject, projectId })
+  await history.tell(tx, { kind: 'spared', projectId, subject })
 }
 
 export const isForAnother = (ticket: Pick<StoredTicket, 'subject'>, subject: string): boolean =>
   ticket.subject !== null && ticket.subject !== subject
+
+const holdsAny = ({ amounts }: StoredClaim, names: readonly string[]): boolean => names.some((name) => name in amounts)

@@ -5,18 +5,14 @@ import { afterReclaim, REMEMBERED_MS } from '#engines/quota/reclaim-memory.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
 import { reclaimedFetch, reclaimedForget, reclaimedStrictest, reclaimedWrite } from '../store/reclaimed.ts'
-import { growTree } from './grown-tree.ts'
+import { policyAlong } from './owners-policy.ts'
 
-/** A claim that was asked to end has ended: its lineage is remembered. Those long cooled down are forgotten with it. */
+/** A claim that was asked to end has given what was wanted: its lineage is remembered, who long cooled down forgotten. */
 export const rememberReclaim = async (tx: Tx, nowMs: number, claim: StoredClaim): Promise<void> => {
   const project = await projectFetch(tx, claim.projectId)
   if (!project) return
-  const { tree } = await growTree(tx, project.rootId),
-    lineage = claim.lineage ?? claim.subject
-  const terms = {
-    graceMs: tree.policy(tree.project(project.id), 'graceMs'),
-    reclaimsMax: tree.policy(tree.project(project.id), 'reclaimsMax'),
-  }
+  const lineage = claim.lineage ?? claim.subject,
+    terms = await policyAlong(tx, project)
   await reclaimedForget(tx, nowMs - REMEMBERED_MS)
   await reclaimedWrite(tx, afterReclaim(lineage, await reclaimedFetch(tx, lineage), terms, nowMs))
 }

@@ -1,0 +1,73 @@
+/** Borrowers that stop instead of going give back a part: their notice is answered, and they were taken back. */
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { testDatabases } from '#platform/db/testing.ts'
+import { historyList } from '../store/history.ts'
+import { reclaimedFetch } from '../store/reclaimed.ts'
+import { ticketFetch } from '../store/tickets.ts'
+import { actionsOver, articleTree, playArticle, reasonOf, type Actions } from '../testing-article.ts'
+import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
+
+for (const database of testDatabases()) {
+  describe(`giving back after a notice, on ${database.name}`, () => {
+    let bench: QuotaBench, act: Actions
+    beforeEach(async () => {
+      bench = await openQuota(database, articleTree)
+      act = actionsOver(bench)
+      await playArticle(bench, ['instances', 'cores'])
+    })
+    afterEach(async () => {
+      await assertNoDrift(bench.db)
+      await bench.db.close()
+    })
+
+    const ask = (cores: number) =>
+      reasonOf(act.start({ subject: `back ${cores}`, projectId: 't1', amounts: { cores } }))
+    const asked = async (cores: number) => {
+      assert.equal(await ask(cores), 'RECLAIMING')
+      await act.wishesBegun()
+      return act.noticed()
+    }
+    const reclaimsOf = async (lineage: string) => (await reclaimedFetch(bench.db, lineage))?.reclaims
+    const told = async (kind: 'spared' | 'recalled') =>
+      (await historyList(bench.db, { kinds: [kind] }, 100)).map(({ subject }) => subject).sort()
+
+    test('who gives back what is wanted and keeps its place was taken back, once', async () => {
+      assert.deepEqual(await asked(1), ['t2-11'])
+      await act.stop('t2-11', { cores: 1 })
+      assert.deepEqual(await act.noticed(), [])
+      assert.equal(await reclaimsOf('t2-11'), 1)
+      await act.stop('t2-11')
+      assert.equal(await reclaimsOf('t2-11'), 1)
+    })
+
+    test('who gives back something else still has its notice, and was not taken back', async () => {
+      await asked(1)
+      await act.stop('t2-11', { instances: 1 })
+      assert.deepEqual([await act.noticed(), await reclaimsOf('t2-11')], [['t2-11'], undefined])
+    })
+
+    test('nobody is told that it may stay after it was taken', async () => {
+      const victims = await asked(2)
+      for (const subject of victims) await act.stop(subject, { cores: 1 })
+      assert.equal(await ask(2), 'granted')
+      assert.equal(await ticketFetch(bench.db, 't1'), undefined)
+      assert.deepEqual([await told('recalled'), await told('spared')], [victims, []])
+    })
+
+    test('an owner that asks for more than has come has more taken back at once', async () => {
+      assert.deepEqual(await asked(1), ['t2-11'])
+      await act.stop('t2-11', { cores: 1 })
+      assert.deepEqual(await asked(3), ['t2-10', 't2-9'])
+    })
+
+    test('who has nothing any more of what is missing may stay', async () => {
+      assert.deepEqual(await asked(2), ['t2-10', 't2-11'])
+      await act.stop('t2-0')
+      await act.stop('t2-11', { cores: 1 })
+      assert.deepEqual([await act.noticed(), await told('spared')], [[], ['t2-10']])
+      assert.deepEqual([await reclaimsOf('t2-11'), await reclaimsOf('t2-10')], [1, undefined])
+      assert.equal(await ask(2), 'granted')
+    })
+  })
+}
