@@ -68,6 +68,9 @@ test('an explanation names who would have to end, a refusal what would help', ()
     '  shop uses 3 instances beyond its own',
     '  Release 5 instances in web.',
   ])
+  assert.deepEqual(playedLines('claim:web:instances=9', { state: 'reclaiming', notices: [] }, nameOf), [
+    'claim:web:instances=9  granted when others have released it; nobody is told to',
+  ])
 })
 
 const numbers = { depth: 0, limit: 12, inUse: 8, reserved: 0, allocated: 0, pool: 0, available: 4, subtree: 8 }

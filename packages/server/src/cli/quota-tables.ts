@@ -280,8 +280,13 @@ const playedWords = {
   refused: 'refused:',
 }
 
+const playedText = (result: Played): string =>
+  result.state === 'reclaiming' && result.notices.length === 0
+    ? 'granted when others have released it; nobody is told to'
+    : playedWords[result.state]
+
 export const playedLines = (step: string, result: Played, nameOf: NameOf): string[] => [
-  `${step}  ${playedWords[result.state]}`,
+  `${step}  ${playedText(result)}`,
   ...(result.state === 'reclaiming' ? victimLines(result.notices, nameOf) : []),
   ...(result.state === 'refused' ? refusalLines(result.refusal, nameOf) : []),
 ]

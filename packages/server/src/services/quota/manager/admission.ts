@@ -16,10 +16,10 @@ import type { QuotaParts } from './parts.ts'
 import { charge, roundsMax, walkOf } from './path-count.ts'
 import { mayWait } from './patience.ts'
 import type { KnownProjects } from './projects.ts'
-import { isForAnother, planOf } from './reclaim.ts'
+import { dueOf, isForAnother, planOf } from './reclaim.ts'
 import type { Reclaim } from './reclaim.ts'
 import { recallMemory } from './reclaimed.ts'
-import { comingBack, overQuota, refusalsOf } from './refusing.ts'
+import { comingBack, lentOut, overQuota, refusalsOf } from './refusing.ts'
 import type { Waiting } from './waiting.ts'
 
 const defaultTtlMs = 600_000
@@ -188,10 +188,10 @@ export class Admission {
     if (noticed.length > 0)
       throw comingBack(refusal, Math.max(...noticed.map((claim) => claim.deadlineAt ?? now)) - now)
     await recallMemory(tx, engine, lineage)
-    const plan = planOf(engine, wish, now)
-    if (!plan) throw overQuota(refusal, refusalsOf(engine, tree.project(id), vector))
+    const notices = planOf(engine, wish, now)
+    if (!notices) throw overQuota(refusal, refusalsOf(engine, tree.project(id), vector))
     // The refusal undoes this transaction, so the notices are given in one of their own.
     this.#parts.wish(wish)
-    throw comingBack(refusal, plan.dueMs - now)
+    throw notices.length > 0 ? comingBack(refusal, dueOf(notices, now) - now) : lentOut(refusal)
   }
 }

@@ -183,7 +183,7 @@ for (const database of testDatabases()) {
       assert.equal(await reasonOf(take('web again', 't2', 'web')), 'RECLAIMING')
     })
 
-    test('under the natural policy nobody gets notice', async () => {
+    test('an owner that never takes back is refused, and nobody gets notice', async () => {
       await article()
       await bench.db.transaction((tx) => bench.front.ensureProject(tx, { projectId: 'org', parentId: null }))
       const ctx = { isAdmin: true, projectId: 'admin' } as Parameters<typeof bench.board.setPolicy>[0]

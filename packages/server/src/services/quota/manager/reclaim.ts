@@ -38,13 +38,10 @@ export interface Wish {
 }
 
 /**
- * Whom the request would cost, and until when; nothing if it has no right to enough. Changes the engine it is given.
+ * Whom the request would cost: nobody, where what is missing must come back by itself. Nothing if it has no right to
+ * enough. Changes the engine it is given.
  */
-export const planOf = (
-  engine: QuotaEngine,
-  wish: Wish,
-  nowMs: number,
-): { notices: Notice[]; dueMs: number } | undefined => {
+export const planOf = (engine: QuotaEngine, wish: Wish, nowMs: number): Notice[] | undefined => {
   const ask: Ask = {
     id: wish.projectId,
     project: wish.projectId,
@@ -54,8 +51,12 @@ export const planOf = (
     priority: wish.priority,
   }
   const outcome = engine.claim(ask, nowMs)
-  return outcome.state === 'reclaiming' ? { notices: outcome.notices, dueMs: outcome.dueMs } : undefined
+  return outcome.state === 'reclaiming' ? outcome.notices : undefined
 }
+
+/** When the last of them must have ended; now, if there is none. */
+export const dueOf = (notices: readonly Notice[], nowMs: number): number =>
+  Math.max(nowMs, ...notices.map(({ deadlineMs }) => deadlineMs))
 
 export class Reclaim {
   readonly #parts: QuotaParts
@@ -78,12 +79,12 @@ export class Reclaim {
     await recallMemory(tx, engine, wish.lineage ?? wish.subject)
     // What is kept for the very request that is planned for is not in its way.
     engine.release(waitingHold(wish.subject), now)
-    const plan = planOf(engine, wish, now)
-    if (!plan) return
-    const expiresAt = Math.max(now, plan.dueMs) + holdMs
+    const notices = planOf(engine, wish, now)
+    if (!notices) return
+    const expiresAt = dueOf(notices, now) + holdMs
     const { projectId, amounts, subject, waits } = wish
     await ticketWrite(tx, { projectId, amounts, createdAt: now, expiresAt, subject: waits ? subject : null })
-    for (const notice of plan.notices) await this.#notify(tx, wish.projectId, notice)
+    for (const notice of notices) await this.#notify(tx, wish.projectId, notice)
     await this.gather(tx, wish.projectId)
   }
 
@@ -102,8 +103,8 @@ export class Reclaim {
   }
 
   /**
-   * A claim with a notice has given something back; `left` is the claim now. Once it has nothing more of what was wanted
-   * its notice is answered, as if all of it had ended: it was taken back, and what it still holds is its own.
+   * A claim with a notice has given something back; `left` is the claim now. Once it has nothing more of what was
+   * wanted its notice is answered, as if all of it had ended: it was taken back, and what it still holds is its own.
    */
   async receive(tx: Tx, left: StoredClaim, given: Amounts): Promise<void> {
     const ticket = left.ticket!,
@@ -206,4 +207,5 @@ const spareClaim = async ({ history }: Told, tx: Tx, { subject, projectId }: Sto
 export const isForAnother = (ticket: Pick<StoredTicket, 'subject'>, subject: string): boolean =>
   ticket.subject !== null && ticket.subject !== subject
 
-const holdsAny = ({ amounts }: StoredClaim, names: readonly string[]): boolean => names.some((name) => name in amounts)
+const holdsAny = ({ amounts }: StoredClaim, names: readonly string[]): boolean =>
+  names.some((name) => name in amounts)

@@ -7,7 +7,7 @@ import { projectFetch } from '../store/projects.ts'
 import { reclaimedFetch, reclaimedForget, reclaimedStrictest, reclaimedWrite } from '../store/reclaimed.ts'
 import { policyAlong } from './owners-policy.ts'
 
-/** A claim that was asked to end has given what was wanted: its lineage is remembered, who long cooled down forgotten. */
+/** A claim that was asked to end has given what was wanted: its lineage is remembered, who cooled down forgotten. */
 export const rememberReclaim = async (tx: Tx, nowMs: number, claim: StoredClaim): Promise<void> => {
   const project = await projectFetch(tx, claim.projectId)
   if (!project) return
