@@ -44,7 +44,10 @@ const whys: Record<string, (row: HappeningRow, nameOf: NameOf) => string> = {
       .join(' '),
   refused: ({ details, times }, nameOf) =>
     `${details.reason} of ${details.resource} at ${nameOf(String(details.node))}${times > 1 ? `, ${times} times` : ''}`,
-  recalled: ({ details }, nameOf) => `for ${nameOf(String(details.for))}, by ${details.right}'s right`,
+  recalled: ({ details }, nameOf) =>
+    details.right === 'shrink'
+      ? `${nameOf(String(details.for))} uses more than it may`
+      : `for ${nameOf(String(details.for))}, by ${details.right}'s right`,
   repaired: ({ details }) =>
     details.owner
       ? `${details.owner} holds ${amountsText((details.held ?? {}) as Record<string, number>) || 'nothing'}`

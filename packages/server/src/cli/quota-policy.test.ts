@@ -25,6 +25,19 @@ for (const [word, problem] of [
   })
 }
 
+test('how long a debt is borne is a duration, or for ever, and told as such', () => {
+  assert.deepEqual(['shrink=10m', 'shrink=never'].map((word) => policyOf([word])), [
+    { shrinkAfterMs: 600_000 },
+    { shrinkAfterMs: -1 },
+  ])
+  assert.throws(() => policyOf(['shrink=soon']), /duration such as 30s/)
+  const texts = [600_000, -1].map((shrinkAfterMs) => policyRows({ own: {}, effective: { shrinkAfterMs } }))
+  assert.deepEqual(
+    texts.map((rows) => rows.find(([name]) => name === 'shrink')![1]),
+    ['10m', 'never'],
+  )
+})
+
 test('an order of victims is a list of rules, each once', () => {
   assert.deepEqual(policyOf(['victimOrder=priority,largest']), { victimOrder: ['priority', 'largest'] })
   for (const wrong of ['victimOrder=richest', 'victimOrder=newest,newest', 'victimOrder=priority,'])
@@ -76,6 +89,7 @@ test('what happened is told in a sentence of its kind', () => {
   const refused = { reason: 'CEILING', resource: 'cores', node: 'p2' }
   assert.match(why('refused', refused, { times: 7 }), /CEILING of cores at shop, 7 times/)
   assert.match(why('recalled', { for: 'p2', right: 'owner' }), /for shop, by owner's right/)
+  assert.match(why('recalled', { for: 'p2', right: 'shrink' }), /shop uses more than it may$/)
   assert.match(why('released', { recalledForMs: 32_000 }), /32s after its notice/)
   assert.match(why('granted', {}, { amounts: { cores: 2, ram: 64 } }), /web +cores=2 ram=64$/)
   assert.match(why('inherited', { of: 'p2', claims: 3 }), /shop is gone, and this still runs/)

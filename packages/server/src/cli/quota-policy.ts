@@ -8,7 +8,7 @@ export interface PolicyAnswer {
   effective: Record<string, unknown>
 }
 
-type Kind = 'duration' | 'count' | 'yes or no' | 'order' | 'by resource' | readonly string[]
+type Kind = 'duration' | 'duration or never' | 'count' | 'yes or no' | 'order' | 'by resource' | readonly string[]
 interface Word {
   field: string
   kind: Kind
@@ -48,6 +48,11 @@ export const policyWords: Record<string, Word> = {
     field: 'onReclaim',
     kind: ['delete', 'stop'],
     about: 'as a borrower: what happens to its servers at the deadline; stopped ones start again when there is room',
+  },
+  shrink: {
+    field: 'shrinkAfterMs',
+    kind: 'duration or never',
+    about: 'how long it may use more than a lowered limit before what is beyond it is taken back',
   },
   whenFull: {
     field: 'whenFull',
@@ -94,7 +99,8 @@ const byResource = (word: string, value: string): Record<string, string> => {
 }
 
 const valueOf = (word: string, kind: Kind, value: string): unknown => {
-  if (kind === 'duration') return durationOf(word, value)
+  if (kind === 'duration or never' && value === 'never') return -1
+  if (kind === 'duration' || kind === 'duration or never') return durationOf(word, value)
   if (kind === 'yes or no') {
     if (value === 'yes' || value === 'no') return value === 'yes'
     throw new StartProblem(`"${word}" must be yes or no.`)
@@ -133,7 +139,8 @@ export const durationText = (ms: number): string => {
 
 const valueText = (kind: Kind, value: unknown): string => {
   if (value === undefined) return '-'
-  if (kind === 'duration') return durationText(Number(value))
+  if (kind === 'duration or never' && value === -1) return 'never'
+  if (kind === 'duration' || kind === 'duration or never') return durationText(Number(value))
   if (kind === 'yes or no') return value === true ? 'yes' : 'no'
   if (kind === 'by resource') return Object.entries(Object(value)).map((pair) => pair.join(':')).join(',')
   return String(value)

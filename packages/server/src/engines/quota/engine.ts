@@ -181,11 +181,12 @@ export class QuotaEngine {
     const mode = this.tree.policy(claim.project, 'reclaim')
     if (mode === 'never' || mode === 'natural') return undefined
     return this.tickets.asSettled(ticket, () =>
-      chooseVictims(this.#scene(nowMs), this.#claimant(claim, nowMs, ticket)),
+      chooseVictims(this.scene(nowMs), this.#claimant(claim, nowMs, ticket)),
     )
   }
 
-  #scene(nowMs: number): Scene {
+  /** What a choice of victims looks at. */
+  scene(nowMs: number): Scene {
     const { tree, book } = this
     const isProtected = (claim: Claim, side: number) =>
       nowMs - claim.startedAtMs < tree.policy(tree.projectAt(side), 'minRuntimeMs')
@@ -244,7 +245,7 @@ export class QuotaEngine {
   }
 
   #giveNotice({ claim, right }: Victim, ticket: Ticket, nowMs: number): Notice {
-    const deadlineMs = nowMs + this.#graceOf(claim, ticket.project)
+    const deadlineMs = nowMs + this.graceOf(claim, ticket.project)
     this.#settleReserved(claim)
     claim.state = 'reclaiming'
     claim.reclaim = { deadlineMs, ticket: ticket.id, noticeAtMs: nowMs }
@@ -255,7 +256,7 @@ export class QuotaEngine {
   }
 
   /** The borrower's grace, as long as the lender waits at most. */
-  #graceOf(claim: Claim, lender: Project): number {
+  graceOf(claim: Claim, lender: Project): number {
     if (this.tree.policy(lender, 'reclaim') === 'aggressive') return 0
     const grace = claim.graceMs >= 0 ? claim.graceMs : this.tree.policy(claim.project, 'graceMs')
     return Math.min(grace, this.tree.policy(lender, 'graceMaxMs'))

@@ -175,6 +175,12 @@ export class Ledger {
     return positive(minus(this.counted(node, resource), this.visible(node, resource)))
   }
 
+  /** How much more is used here than may be: the node is in debt. */
+  debt(node: number, resource: number): number {
+    const beyondBound = minus(this.counted(node, resource), this.bound(node, resource))
+    return positive(Math.max(beyondBound, minus(this.subtree(node, resource), this.ceiling(node, resource))))
+  }
+
   /** What of the node's use its parent has to carry. */
   spill(node: number, resource: number): number {
     return positive(this.counted(node, resource) - this.private(node, resource))

@@ -54,7 +54,8 @@ export class TicketRack {
   gather(ticket: Ticket): boolean {
     const { ledger } = this.#tree,
       { leaf, reserved } = ticket.project
-    let complete = true
+    // One that is for nothing says who leaves, and is never served.
+    let complete = ticket.vector.resources.length > 0
     ticket.vector.resources.forEach((resource, index) => {
       const missing = ticket.vector.amounts[index]! - ticket.held[index]!
       const taken = Math.min(missing, ledger.available(leaf, resource))

@@ -369,12 +369,8 @@ export class QuotaTree {
 
   #overcommitted(target: Project): string | undefined {
     for (let at: Project | null = target; at; at = at.parent) {
-      const node = at.node
-      const over = this.resources.findIndex(
-        (_, resource) =>
-          this.ledger.counted(node, resource) > this.ledger.bound(node, resource) ||
-          this.ledger.subtree(node, resource) > this.ledger.ceiling(node, resource),
-      )
+      const { node } = at
+      const over = this.resources.findIndex((_, resource) => this.ledger.debt(node, resource) > 0)
       if (over >= 0) return this.resources[over]
     }
     return undefined

@@ -46,6 +46,22 @@ export const chooseVictims = (scene: Scene, claimant: Claimant): Victim[] | unde
   }
 }
 
+/** A node at which more is used than may be. */
+export interface Debt {
+  node: number
+  resource: number
+}
+
+/** Whom to take from until nothing is owed any more, or nobody is left who could pay; `leaf`: of who is in debt. */
+export const choosePayers = (scene: Scene, leaf: number, debts: readonly Debt[]): Victim[] => {
+  const choice = new Choice(scene, { leaf, vector: { resources: [], amounts: [] }, priority: 0, ownOnly: true })
+  try {
+    return choice.settle(debts)
+  } finally {
+    choice.undo()
+  }
+}
+
 class Choice {
   readonly #scene: Scene
   readonly #claimant: Claimant
@@ -63,11 +79,32 @@ class Choice {
     for (let block = this.#highestBlock(); block; block = this.#highestBlock()) {
       const victim = this.#pickBelow(block.node, block.resource)
       if (!victim) return undefined
-      this.#count(victim.claim, -1)
-      this.#taken.set(victim.claim, victim)
+      this.#take(victim)
     }
-    this.#putBack()
+    this.#putBack(() => this.#highestBlock() !== undefined)
     return [...this.#taken.values()]
+  }
+
+  /** As an owner takes: from those beyond their own, worst first. Who pays for what stays owed is not put back. */
+  settle(debts: readonly Debt[]): Victim[] {
+    const isOwed = ({ node, resource }: Debt) => this.#scene.tree.ledger.debt(node, resource) > 0
+    for (const debt of debts) {
+      while (isOwed(debt)) {
+        const payer = this.#pickFrom(debt.node, { claimant: debt.node, victim: debt.node }, debt.resource, true)
+        if (!payer) break
+        this.#take(payer)
+      }
+    }
+    const owed = debts.filter(isOwed),
+      settled = debts.filter((debt) => !owed.includes(debt))
+    const pays = (claim: Claim) => owed.some(({ resource }) => amountOf(claim.vector, resource) > 0)
+    this.#putBack((claim) => pays(claim) || settled.some(isOwed))
+    return [...this.#taken.values()]
+  }
+
+  #take(victim: Victim): void {
+    this.#count(victim.claim, -1)
+    this.#taken.set(victim.claim, victim)
   }
 
   undo(): void {
@@ -76,11 +113,11 @@ class Choice {
   }
 
   /** Later picks may have made earlier ones unnecessary. */
-  #putBack(): void {
-    for (const victim of [...this.#taken.values()].reverse()) {
-      this.#count(victim.claim, 1)
-      if (this.#highestBlock()) this.#count(victim.claim, -1)
-      else this.#taken.delete(victim.claim)
+  #putBack(isNeeded: (claim: Claim) => boolean): void {
+    for (const { claim } of [...this.#taken.values()].reverse()) {
+      this.#count(claim, 1)
+      if (isNeeded(claim)) this.#count(claim, -1)
+      else this.#taken.delete(claim)
     }
   }
 

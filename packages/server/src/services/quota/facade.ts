@@ -135,14 +135,14 @@ export interface SetLimitsRequest {
   by?: string
 }
 
-/** Lent capacity that its owner wants back: end what the subject names by the deadline, then `release` it. */
+/** Lent capacity that its owner wants back, or owed: end what the subject names by the deadline, then `release` it. */
 export interface ReclaimNotice {
   subject: string
   projectId: string
   deadlineAt: number
   /** What the borrower's policy wants done to what can be stopped instead. */
   onReclaim: 'delete' | 'stop'
-  /** The resources that its owner still misses; some of what the subject holds may not be among them. */
+  /** The resources that are still missed or owed; some of what the subject holds may not be among them. */
   wanted: readonly string[]
   /** The project that misses them: not for the borrower's eyes. */
   claimant: string

@@ -5,6 +5,7 @@ import { fault } from './api/fault.ts'
 import type { QuotaApi } from './api/quota-api.ts'
 import { routes } from './api/routes.ts'
 import type { Subscription } from '#platform/bus/bus.ts'
+import { collectDebts } from './controllers/collect-debts.ts'
 import { endTickets } from './controllers/end-tickets.ts'
 import { expireReservations } from './controllers/expire-reservations.ts'
 import { followProjects } from './controllers/follow-projects.ts'
@@ -17,6 +18,7 @@ import { repairNumbers } from './controllers/repair-numbers.ts'
 import { serveWaiting } from './controllers/serve-waiting.ts'
 import type { QuotaFacade } from './facade.ts'
 import { Board } from './manager/board.ts'
+import { Debts } from './manager/debts.ts'
 import { HistoryBoard } from './manager/history-board.ts'
 import { QuotaFront } from './manager/front.ts'
 import { History } from './manager/history.ts'
@@ -83,6 +85,7 @@ export const quota = defineService<QuotaApi, QuotaFacade, ServiceDeps>({
       controllers: [
         expireReservations(parts, front),
         endTickets(parts, front),
+        collectDebts(new Debts(parts, front)),
         repairNumbers(parts),
         serveWaiting(parts, front),
         forgetProjects(parts, projects),

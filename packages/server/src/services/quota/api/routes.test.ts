@@ -221,6 +221,18 @@ test('a policy is set by field and shown with what it inherits', async () => {
   assert.deepEqual([inherited.graceMs, inherited.onReclaim], [30_000, 'stop'])
 })
 
+test('after how long a debt is called in is inherited, and switched off below by −1', async () => {
+  const set = async (project: string, shrinkAfterMs: unknown) =>
+    (await ask('PUT', `/projects/${project}/policy`, { policy: { shrinkAfterMs } })).status
+  const effective = async () =>
+    (await ask('GET', `/projects/${children.t2}/policy`)).body.policy.effective.shrinkAfterMs
+  assert.equal(await effective(), -1)
+  assert.deepEqual([await set(org, 60_000), await effective()], [200, 60_000])
+  assert.deepEqual([await set(children.t2!, -1), await effective()], [200, -1])
+  assert.deepEqual([await set(children.t2!, null), await effective()], [200, 60_000])
+  assert.deepEqual([await set(org, 'never'), await set(org, -2)], [400, 400])
+})
+
 test('Keystone’s limits are listed with what they limit, and limit it', async () => {
   const services = (await cloud.ask('GET', '/identity/v3/services?type=compute', { token: admin })).body.services
   const made = await cloud.ask('POST', '/identity/v3/registered_limits', {

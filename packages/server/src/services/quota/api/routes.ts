@@ -36,6 +36,8 @@ const policy = Strict({
   reclaimsMax: opt(Nullable(T.Integer({ minimum: 1 }))),
   victimOrder: opt(Nullable(T.Array(T.Enum([...victimRules]), { minItems: 1, uniqueItems: true }))),
   onReclaim: opt(Nullable(T.Enum(['delete', 'stop']))),
+  /** −1: never. */
+  shrinkAfterMs: opt(Nullable(limit)),
   whenFull: opt(Nullable(T.Enum(['refuse', 'wait']))),
   whenFullOf: opt(Nullable(T.Record(name, T.Enum(['refuse', 'wait'])))),
   waitMaxMs: opt(Nullable(amount)),

@@ -86,7 +86,7 @@ export const growFrom = ({ resources, projects, holdings, claims, tickets }: Tre
     resources: resources.map(({ name }) => name),
     projects: parentsFirst(projects).map(toState),
     claims: claims.map(toRecord),
-    tickets: tickets.map((ticket) => ticketOf(ticket, claims)),
+    tickets: [...tickets.map((ticket) => ticketOf(ticket, claims)), ...debtTickets(projects, claims)],
     histories: [],
     claimsNumbered: claims.length,
   })
@@ -162,6 +162,13 @@ export const holdSubject = (projectId: string): string => `quota:hold:${projectI
 /** What is kept for the first of those who wait. */
 export const waitingHold = (subject: string): string => `quota:hold:waiting:${subject}`
 
+/** For what claims are asked to end that a project's debt is called in from. */
+export const debtTicket = (projectId: string): string => `${debtPrefix}${projectId}`
+export const debtorOf = (ticket: string): string | undefined =>
+  ticket.startsWith(debtPrefix) ? ticket.slice(debtPrefix.length) : undefined
+
+const debtPrefix = 'quota:debt:'
+
 const ticketOf = (
   { projectId, amounts, createdAt, expiresAt }: StoredTicket,
   claims: readonly StoredClaim[],
@@ -171,24 +178,29 @@ const ticketOf = (
     Object.entries(amounts).map(([name, amount]) => [name, amount - (held[name] ?? 0)]),
   )
   return {
-    claim: {
-      id: projectId,
-      project: projectId,
-      amounts: missing,
-      state: 'reserved',
-      reclaimable: 'never',
-      priority: 0,
-      startedAtMs: createdAt,
-      number: 0,
-      lineage: projectId,
-      graceMs: -1,
-      expiresAtMs: -1,
-    },
+    claim: askedBy(projectId, { id: projectId, amounts: missing, startedAtMs: createdAt }),
     held: {},
     sinceMs: createdAt,
     expiresAtMs: expiresAt,
     victims: claims.filter((claim) => claim.ticket === projectId).map((claim) => claim.subject),
   }
+}
+
+const askedBy = (project: string, asked: Pick<ClaimRecord, 'id' | 'amounts' | 'startedAtMs'>): ClaimRecord => ({
+  ...asked,
+  ...{ project, lineage: project },
+  ...{ state: 'reserved', reclaimable: 'never', priority: 0, number: 0, graceMs: -1, expiresAtMs: -1 },
+})
+
+/** They gather nothing for anybody, but who is asked to end for one leaves. */
+const debtTickets = (projects: readonly StoredProject[], claims: readonly StoredClaim[]): TicketRecord[] => {
+  const known = new Set(projects.map(({ id }) => id))
+  const called = Map.groupBy(claims, ({ ticket }) => (ticket === null ? undefined : debtorOf(ticket)))
+  return [...called].flatMap(([project, leaving]): TicketRecord[] => {
+    if (project === undefined || !known.has(project)) return []
+    const claim = askedBy(project, { id: debtTicket(project), amounts: {}, startedAtMs: 0 })
+    return [{ claim, held: {}, sinceMs: 0, expiresAtMs: -1, victims: leaving.map(({ subject }) => subject) }]
+  })
 }
 
 /** Makes the tables' running numbers and paths what the engine says; gives how many cells were otherwise. */
@@ -250,11 +262,7 @@ const isWatched = (tree: QuotaTree, node: number, resource: number): boolean => 
   const { ledger } = tree,
     project = tree.projectAt(node)
   const { ceiling } = (tree.isSelf(node) ? project.selfHoldings : project.holdings)[resource]!
-  return (
-    ceiling !== null ||
-    ledger.counted(node, resource) > ledger.bound(node, resource) ||
-    ledger.subtree(node, resource) > ledger.ceiling(node, resource)
-  )
+  return ceiling !== null || ledger.debt(node, resource) > 0
 }
 
 const isSheltered = (tree: QuotaTree, leaf: number, resource: number): boolean => {

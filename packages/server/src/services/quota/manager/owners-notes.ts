@@ -7,7 +7,7 @@ import { claimsOfRoot } from '../store/claims.ts'
 
 export const notesOf = async (executor: Executor, rootId: string, answer: Explanation): Promise<string[]> => {
   if (comesByItself(answer))
-    return ['Nobody would be given notice: what is missing comes back when those who use it release it.']
+    return ['Nobody would be given notice for it: what is missing comes back when those who use it release it.']
   const { refusal } = answer
   if (!refusal || refusal.heldBy.length === 0) return []
   const { resource } = refusal

@@ -4,10 +4,9 @@ import type { ReclaimNotice } from '../facade.ts'
 import { claimFetch, claimsNoticed } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
-import { ticketFetch } from '../store/tickets.ts'
-import { holdSubject } from './grown-tree.ts'
 import { policyAlong } from './owners-policy.ts'
 import type { OnReclaim } from './owners-policy.ts'
+import { missingFor } from './wanted.ts'
 
 export const noticesOf = async (executor: Executor): Promise<ReclaimNotice[]> =>
   noticesFor(executor, await claimsNoticed(executor))
@@ -35,15 +34,6 @@ const remembered = <V>(known: Map<string, V>, key: string, make: (key: string) =
   const value = known.get(key) ?? make(key)
   known.set(key, value)
   return value
-}
-
-/** What a ticket asks for and has not got yet. */
-export const missingFor = async (executor: Executor, projectId: string): Promise<string[]> => {
-  const ticket = await ticketFetch(executor, projectId),
-    hold = await claimFetch(executor, holdSubject(projectId))
-  return Object.entries(ticket?.amounts ?? {})
-    .filter(([name, amount]) => amount > (hold?.amounts[name] ?? 0))
-    .map(([name]) => name)
 }
 
 const onReclaimOf = async (executor: Executor, projectId: string): Promise<OnReclaim> => {

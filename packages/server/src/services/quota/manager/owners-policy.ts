@@ -12,6 +12,8 @@ export type OnReclaim = 'delete' | 'stop'
 export interface ProjectPolicy extends Policy {
   /** Of this project as a borrower. */
   onReclaim: OnReclaim
+  /** So long it may use more than its limits allow before what is beyond is taken; −1: until an owner asks for it. */
+  shrinkAfterMs: number
   /** What happens to requests of those who can wait when they do not fit; default: they are refused. */
   whenFull?: 'refuse' | 'wait'
   /** The same of single resources: that of the one that is missing counts. */
@@ -20,7 +22,7 @@ export interface ProjectPolicy extends Policy {
   waitMaxMs?: number
 }
 
-const standard: Readonly<ProjectPolicy> = { ...policyDefault, onReclaim: 'delete' }
+const standard: Readonly<ProjectPolicy> = { ...policyDefault, onReclaim: 'delete', shrinkAfterMs: -1 }
 
 export const policyOf = (project: Project): ProjectPolicy => {
   const line: Partial<ProjectPolicy>[] = []
@@ -28,9 +30,18 @@ export const policyOf = (project: Project): ProjectPolicy => {
   return Object.assign({}, standard, ...line)
 }
 
-/** The same where only the path has to be read: what the project itself sets, else the nearest above it. */
-export const policyAlong = async (executor: Executor, { path }: StoredProject): Promise<ProjectPolicy> => {
-  const ids = path.map((node) => node.replace(/\/self$/, ''))
-  const policies = new Map((await projectsByIds(executor, [...new Set(ids)])).map(({ id, policy }) => [id, policy]))
-  return Object.assign({}, standard, ...ids.toReversed().map((id) => policies.get(id)))
+/** The same where only paths have to be read. */
+export const policiesAlong = async (
+  executor: Executor,
+  projects: readonly StoredProject[],
+): Promise<Map<string, ProjectPolicy>> => {
+  const lines = new Map(projects.map(({ id, path }) => [id, path.map((node) => node.replace(/\/self$/, ''))]))
+  const above = await projectsByIds(executor, [...new Set([...lines.values()].flat())])
+  const policies = new Map(above.map(({ id, policy }) => [id, policy]))
+  const effective = (line: readonly string[]): ProjectPolicy =>
+    Object.assign({}, standard, ...line.toReversed().map((id) => policies.get(id)))
+  return new Map([...lines].map(([id, line]) => [id, effective(line)]))
 }
+
+export const policyAlong = async (executor: Executor, project: StoredProject): Promise<ProjectPolicy> =>
+  (await policiesAlong(executor, [project])).get(project.id)!

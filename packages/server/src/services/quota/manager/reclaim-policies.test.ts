@@ -106,7 +106,7 @@ for (const database of testDatabases()) {
       const answer = await answerOf(ask(2))
       assert.ok(answer !== 'granted')
       assert.deepEqual([answer.reason, answer.missing, 'retryAfterMs' in answer], ['SHORTAGE', 2, false])
-      assert.match(answer.message, /used by others, and nobody is told to give it back/)
+      assert.match(answer.message, /used by others\. Nothing is taken back for it \(SHORTAGE\)/)
       await act.wishesBegun()
       assert.deepEqual(await act.noticed(), [])
       const { verdict, victims, refusal, notes } = await act.explain('t1', { instances: 2 })
@@ -114,7 +114,7 @@ for (const database of testDatabases()) {
         ...['refused', [], 'SHORTAGE'],
         [{ project: 't2', amount: 4 }],
       ])
-      assert.match(notes.join(), /^Nobody would be given notice: .* when those who use it release it\.$/)
+      assert.match(notes.join(), /^Nobody would be given notice for it: .* when those who use it release it\.$/)
     })
 
     test('a natural owner that asks again and again keeps what has come back by itself', async () => {

@@ -10,9 +10,9 @@ import { ticketDelete, ticketFetch, ticketsExpired, ticketWrite } from '../store
 import type { StoredTicket } from '../store/tickets.ts'
 import { waitingFetch } from '../store/waiting.ts'
 import { growTree, holdSubject, waitingHold } from './grown-tree.ts'
-import { missingFor } from './owners-notices.ts'
 import type { QuotaParts } from './parts.ts'
 import { recallMemory, rememberReclaim } from './reclaimed.ts'
+import { missingFor, wantedFor } from './wanted.ts'
 
 /** How long the gathered capacity waits for its owner to ask again. */
 export const holdMs = 300_000
@@ -58,6 +58,9 @@ export const planOf = (engine: QuotaEngine, wish: Wish, nowMs: number): Notice[]
 export const dueOf = (notices: readonly Notice[], nowMs: number): number =>
   Math.max(nowMs, ...notices.map(({ deadlineMs }) => deadlineMs))
 
+/** `shrink`: its project, or one above it, has used more than it may for too long. */
+export type ToldNotice = Pick<Notice, 'claim' | 'project' | 'deadlineMs'> & { right: Notice['right'] | 'shrink' }
+
 export class Reclaim {
   readonly #parts: QuotaParts
   readonly #counting: Counting
@@ -84,15 +87,17 @@ export class Reclaim {
     const expiresAt = dueOf(notices, now) + holdMs
     const { projectId, amounts, subject, waits } = wish
     await ticketWrite(tx, { projectId, amounts, createdAt: now, expiresAt, subject: waits ? subject : null })
-    for (const notice of notices) await this.#notify(tx, wish.projectId, notice)
+    for (const notice of notices) await this.notify(tx, wish.projectId, notice)
     await this.gather(tx, wish.projectId)
   }
 
-  async #notify(tx: Tx, ticket: string, { claim, project, deadlineMs, right }: Notice): Promise<void> {
+  /** `asking`: the project for which it is. */
+  async notify(tx: Tx, asking: string, notice: ToldNotice, ticket = asking): Promise<void> {
+    const { claim, project, deadlineMs, right } = notice
     if ((await claimFetch(tx, claim))?.state === 'reserved') await this.#counting.commit(tx, claim)
     await claimNotice(tx, claim, { ticket, deadlineAt: deadlineMs })
     tx.emit('quota.reclaim.notice', { subject: claim, projectId: project, deadlineAt: deadlineMs, right })
-    const details = { deadlineAt: deadlineMs, right, for: ticket }
+    const details = { deadlineAt: deadlineMs, right, for: asking }
     await this.#parts.history.tell(tx, { kind: 'recalled', projectId: project, subject: claim, details })
   }
 
@@ -107,11 +112,10 @@ export class Reclaim {
    * wanted its notice is answered, as if all of it had ended: it was taken back, and what it still holds is its own.
    */
   async receive(tx: Tx, left: StoredClaim, given: Amounts): Promise<void> {
-    const ticket = left.ticket!,
-      wanted = await missingFor(tx, ticket)
+    const ticket = left.ticket!
     await this.#fill(tx, ticket)
     const isGone = Object.keys(left.amounts).length === 0,
-      hasHelped = wanted.some((name) => name in given)
+      hasHelped = (await wantedFor(tx, ticket)).some((name) => name in given)
     if (isGone || (hasHelped && !holdsAny(left, await missingFor(tx, ticket)))) {
       if (!isGone) await claimNotice(tx, left.subject)
       await rememberReclaim(tx, this.#parts.clock.now(), left)

@@ -67,12 +67,12 @@ export const comingBack = (
   )
 }
 
-/** Refused, with nobody told to give anything back: what others use must come back by itself, and nobody knows when. */
+/** Refused, with nobody told to end for it: what others use must come back by itself, and nobody knows when. */
 export const lentOut = ({ code, resource, project, asked, available, missing }: QuotaRefusal): Refusal => {
   const remedy = 'Ask again when they have released it.'
   return overLimit(
-    `Quota exceeded for ${resource}: asked ${asked}; what is missing of project ${project}'s own is used by others, ` +
-      `and nobody is told to give it back (${code}). What is free of it is kept for the project meanwhile. ${remedy}`,
+    `Quota exceeded for ${resource}: asked ${asked}; what is missing of project ${project}'s own is used by others. ` +
+      `Nothing is taken back for it (${code}); what is free of it is kept for the project meanwhile. ${remedy}`,
     { reason: code, resource, asked, available, missing, project, remedy },
   )
 }

@@ -18,6 +18,7 @@ import { defineMigration } from '#platform/db/migrate.ts'
 import type { Migration } from '#platform/db/migrate.ts'
 import { cheaperClaims } from './cheaper-claims-migration.ts'
 import { forgottenProjects } from './forgotten.ts'
+import { debts } from './debts-migration.ts'
 import { ticketsOfAsks, waitingLines } from './waiting-migration.ts'
 
 type Schema = Parameters<Migration['up']>[0]
@@ -209,4 +210,5 @@ export const migrations: Migration[] = [
   }),
   cheaperClaims,
   forgottenProjects,
+  debts,
 ]

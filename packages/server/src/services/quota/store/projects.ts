@@ -49,6 +49,18 @@ export async function projectsOfRoot(executor: Executor, rootId: string): Promis
   return rows.map(toProject)
 }
 
+/** Whether any project says anything of a field of the policy. */
+export async function isInAnyPolicy(executor: Executor, field: string): Promise<boolean> {
+  const row = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_project')
+    .select('id')
+    .where('policy', 'like', `%"${field}":%`)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 export async function rootsList(executor: Executor): Promise<string[]> {
   const rows = await executor
     .as<QuotaTables>()

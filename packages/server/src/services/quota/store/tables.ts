@@ -113,6 +113,15 @@ export interface TicketRow {
   subject: string | null
 }
 
+/** What a project uses beyond its limits; see `debts.ts`. */
+export interface DebtRow {
+  project_id: string
+  resource: string
+  since: number
+  called: number | null
+  called_at: number | null
+}
+
 /** What happened; see `history.ts`. `resources` is `,cores,ram,`. */
 export interface HistoryRow {
   id: Generated<number>
@@ -151,6 +160,7 @@ export interface QuotaTables {
   quota_cell: CellRow
   quota_claim: ClaimRow
   quota_ticket: TicketRow
+  quota_debt: DebtRow
   quota_reclaimed: ReclaimedRow
   quota_waiting: WaitingRow
 }
