@@ -6,7 +6,7 @@ export const collectDebts = (debts: Debts) =>
   defineController<string[], string>({
     name: 'quota.collect-debts',
     about: 'Gives notice for what projects use beyond lowered limits for longer than their policy bears',
-    wakesOn: ['quota.limits.changed', 'quota.policy.changed', 'quota.project.moved'],
+    wakesOn: ['quota.limits.changed', 'quota.policy.changed', 'quota.project.moved', 'quota.project.forgotten'],
     everySeconds: 10,
     perPass: 50,
     observe: (limit) => debts.unsettled(limit),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
+import { endTickets } from '../controllers/end-tickets.ts'
 import { historyList } from '../store/history.ts'
 import { reclaimedFetch } from '../store/reclaimed.ts'
 import { ticketFetch } from '../store/tickets.ts'
@@ -45,6 +46,28 @@ for (const database of testDatabases()) {
       await asked(1)
       await act.stop('t2-11', { instances: 1 })
       assert.deepEqual([await act.noticed(), await reclaimsOf('t2-11')], [['t2-11'], undefined])
+    })
+
+    test('who gives back half of what is wanted still has its notice, and was taken back once', async () => {
+      for (const subject of ['t2-10', 't2-11']) await act.stop(subject)
+      await act.start({ subject: 'large', projectId: 't2', amounts: { cores: 2 } })
+      assert.deepEqual(await asked(2), ['large'])
+      await act.stop('large', { cores: 1 })
+      assert.deepEqual([await act.noticed(), await reclaimsOf('large')], [['large'], undefined])
+      await act.stop('large', { cores: 1 })
+      assert.deepEqual([await act.noticed(), await reclaimsOf('large')], [[], 1])
+    })
+
+    test('for a project that is deleted nobody has to go any more', async () => {
+      const victims = await asked(2)
+      await act.stop('t1-0')
+      await bench.db.transaction((tx) => bench.front.forgetProject(tx, 't1'))
+      const endings = endTickets(bench.parts, bench.front)
+      const due = endings.plan(await endings.observe(10))
+      assert.deepEqual(due, ['t1'])
+      await endings.act('t1')
+      assert.deepEqual([await act.noticed(), await told('spared')], [[], victims])
+      assert.deepEqual(await endings.observe(10), [])
     })
 
     test('nobody is told that it may stay after it was taken', async () => {
