@@ -52,8 +52,9 @@ export const walkOf = async (
   if (known) return known
   for (const name of names) if (!(await resourceFetch(tx, name))) throw unregistered(project.id, name, amounts[name]!)
   const engine = await growLocked(tx, project.rootId, uncounted)
-  const { path } = (await projectFetch(tx, project.id))!
-  const madeMeanwhile = await storedWalk(tx, path, names)
+  const now = await projectFetch(tx, project.id)
+  if (!now) throw new LostRace(`project ${project.id} went meanwhile`)
+  const madeMeanwhile = await storedWalk(tx, now.path, names)
   if (madeMeanwhile) return madeMeanwhile
   await writeTree(tx, project.rootId, engine)
   return storedWalk(tx, (await projectFetch(tx, project.id))!.path, names)

@@ -5,8 +5,10 @@ import { testDatabases } from '#platform/db/testing.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
 import type { QuotaOwner } from '../facade.ts'
 import { historyList } from '../store/history.ts'
+import { projectFetch } from '../store/projects.ts'
 import { ticketsList, ticketWrite } from '../store/tickets.ts'
 import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
+import { charge } from './path-count.ts'
 
 for (const database of testDatabases()) {
   describe(`projects that go, on ${database.name}`, () => {
@@ -44,7 +46,9 @@ for (const database of testDatabases()) {
     const end = async (key: string) => {
       const { projectId } = rows.get(key)!
       rows.delete(key)
-      await bench.db.transaction((tx) => bench.front.release(tx, { projectId, subject: `thing:${key}` }))
+      await bench.db.transaction((tx) => bench.front.release(tx, { projectId, subject: `thing:${key}` }), {
+        isolation: 'read committed',
+      })
     }
     const own = (projectId: string, instances: number) => bench.front.setLimits({ projectId, limits: { instances } })
     const goes = async (projectId: string) => {
@@ -162,6 +166,33 @@ for (const database of testDatabases()) {
       bench.clock.advance(600_000)
       await bench.db.transaction((tx) => bench.front.cancel(tx, 'thing:begun', 'expired'))
       assert.deepEqual(await numbers('org'), [0, 0, 0, 10])
+    })
+
+    test('what ends while its project goes is given back once, wherever it counts by then', async () => {
+      await open({ org: null })
+      for (let round = 0; round < 8; round++) {
+        const child = `child-${round}`
+        bench.known.set(child, 'org')
+        await bench.front.setLimits({ projectId: child, limits: { instances: { own: 2, lend: -1 } } })
+        for (const key of [`ends-${round}`, `stays-${round}`]) await boot(key, child)
+        await Promise.all([goes(child), end(`ends-${round}`)])
+        await end(`stays-${round}`)
+        assert.deepEqual(await numbers('org'), [0, 0, 0, 10])
+      }
+      assert.deepEqual(await recount(), [])
+    })
+
+    test('who looked at a project before it went begins again', async () => {
+      await open({ org: null, a: 'org' })
+      await own('a', 2)
+      const before = (await projectFetch(bench.db, 'a'))!
+      await goes('a')
+      const amounts = { instances: 1 }
+      await bench.db.transaction((tx) =>
+        assert.rejects(charge(tx, before, { amounts, apply: (walk) => walk.count(amounts, 1, false) }), {
+          code: '40001',
+        }),
+      )
     })
 
     test('the history says what went, and what its parent has to bear', async () => {
