@@ -2,22 +2,30 @@
 import type { Tx } from '#platform/db/database.ts'
 import type { Amounts } from '../facade.ts'
 import { projectFetch } from '../store/projects.ts'
+import { lineLock } from '../store/tree-locks.ts'
 import { waitingFetch } from '../store/waiting.ts'
 import { waitingAmounts } from '../store/waiting-amounts.ts'
 import type { Waiting } from './waiting.ts'
 
-/** Does nothing for a subject that does not wait; one that asks for nothing any more leaves the line. */
+/**
+ * One that asks for nothing any more leaves the line. False: it does not wait, or was granted while the line was waited
+ * for, and nothing has been done.
+ */
 export async function askLess(
   tx: Tx,
   { subject, deltas }: { subject: string; deltas: Amounts },
   line: Pick<Waiting, 'leave' | 'serve'>,
-): Promise<void> {
+): Promise<boolean> {
+  const seen = await waitingFetch(tx, subject)
+  if (!seen) return false
+  const { rootId = seen.projectId } = (await projectFetch(tx, seen.projectId)) ?? {}
+  await lineLock(tx, rootId, [seen.projectId])
   const asked = await waitingFetch(tx, subject)
-  if (!asked) return
+  if (!asked) return false
   const left = Object.entries(asked.amounts).map(([name, amount]) => [name, amount - (deltas[name] ?? 0)] as const)
   const amounts = Object.fromEntries(left.filter(([, amount]) => amount > 0))
-  if (Object.keys(amounts).length === 0) return void (await line.leave(tx, subject))
+  if (Object.keys(amounts).length === 0) return line.leave(tx, subject)
   await waitingAmounts(tx, subject, { projectId: asked.projectId, amounts })
-  const project = await projectFetch(tx, asked.projectId)
-  if (project) await line.serve(tx, project.rootId)
+  await line.serve(tx, rootId)
+  return true
 }

@@ -145,9 +145,15 @@ export class QuotaFront implements QuotaFacade {
     if (!deltas) return this.cancel(tx, subject)
     const awaited = await this.#awaitedBeside(tx, subject)
     const claim = await claimFetch(tx, subject)
-    if (!claim) return askLess(tx, { subject, deltas: positiveAmounts(deltas) }, this.waitingLine)
+    if (!claim) return this.#askLess(tx, { subject, deltas })
     await this.#givingBack.giveBack(tx, claim, positiveAmounts(deltas))
     if (awaited) await this.waitingLine.serve(tx, awaited.rootId)
+  }
+
+  /** What was granted while the line was waited for is a claim by now. */
+  async #askLess(tx: Tx, { subject, deltas }: { subject: string; deltas: Amounts }): Promise<void> {
+    const hasAsked = await askLess(tx, { subject, deltas: positiveAmounts(deltas) }, this.waitingLine)
+    if (!hasAsked && (await claimFetch(tx, subject))) await this.release(tx, { subject, deltas })
   }
 
   async usage(projectId: string): Promise<Record<string, ResourceUsage>> {

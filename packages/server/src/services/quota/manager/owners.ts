@@ -1,6 +1,7 @@
 /** Usage recounted from the rows that own it: what no row stands for is given back, what a row uses is counted. */
 import type { Executor, Tx } from '#platform/db/database.ts'
 import type { Amounts, HeldByRow, QuotaOwner } from '../facade.ts'
+import { LostRace } from '../store/cells.ts'
 import { claimInsert } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { claimsOfRow, subjectsAfter } from '../store/owned-claims.ts'
@@ -123,7 +124,8 @@ export class Owners {
     const reclaimable = before?.reclaimable ?? row.reclaimable ?? 'never'
     const claim = { subject, projectId, amounts, reclaimable, priority, startedAt, lineage }
     const project = await this.#projects.ensure(tx, projectId)
-    await claimInsert(tx, { ...claim, state: 'committed', expiresAt: null, ticket: null, deadlineAt: null })
+    const stands = { ...claim, state: 'committed' as const, expiresAt: null, ticket: null, deadlineAt: null }
+    if (!(await claimInsert(tx, stands))) throw new LostRace(`${subject} was claimed meanwhile`)
     await charge(tx, project, { amounts, apply: (walk) => walk.count(amounts, 1, false), uncounted: subject })
   }
 

@@ -45,12 +45,12 @@ for (const database of testDatabases().filter(({ name }) => name === 'postgresql
       return counting
     }
 
-    /** Six of `leaf`, all borrowed, which `b` wants back. */
-    const openRecalled = async () => {
+    /** So many of `leaf`, all borrowed, which `b` wants back. */
+    const openRecalled = async (instances = 6) => {
       await open()
       await bench.front.setLimits({ projectId: 'b', limits: { instances: { own: 50, lend: -1 } } })
       await bench.front.setLimits({ projectId: 'org', limits: { instances: { own: 50 } } })
-      const six = { projectId: 'leaf', deltas: { instances: 6 }, subject: 'six', reclaimable: 'yes' as const }
+      const six = { projectId: 'leaf', deltas: { instances }, subject: 'six', reclaimable: 'yes' as const }
       await bench.front.reserveAlone({ ...six, started: true })
       const wish = { projectId: 'b', amounts: { instances: 50 }, subject: 'owner' }
       await bench.db.transaction((tx) => bench.front.reclaim.begin(tx, wish))
@@ -71,26 +71,61 @@ for (const database of testDatabases().filter(({ name }) => name === 'postgresql
       return rows[0]!.pid
     }
 
+    /** `work` begins while `first` is done and not committed, and has to wait for it. */
+    const behind = async (
+      first: (tx: Tx) => Promise<unknown>,
+      work: (tx: Tx) => Promise<unknown>,
+      isolation: IsolationLevel,
+    ): Promise<void> => {
+      const done = Promise.withResolvers<number>(),
+        isBehind = Promise.withResolvers<void>()
+      const leading = bench.db.transaction(
+        async (tx) => {
+          await first(tx)
+          done.resolve(await pidOf(tx))
+          await isBehind.promise
+        },
+        { isolation },
+      )
+      const pid = await done.promise
+      const following = bench.db.transaction(work, { isolation })
+      await isWaitedFor(pid)
+      isBehind.resolve()
+      await Promise.all([leading, following])
+    }
+
+    /** All of the tree is in use, and one waits for all of it. */
+    const openWaiting = async () => {
+      await open()
+      const all = { projectId: 'leaf', deltas: { instances: 100 } }
+      await bench.front.reserveAlone({ ...all, subject: 'all', started: true })
+      await bench.front.reserveAlone({ ...all, subject: 'waits', whenFull: 'wait', started: true })
+    }
+    const end = (tx: Tx) => bench.front.cancel(tx, 'all')
+
     for (const isolation of ['read committed', 'serializable'] as const) {
       test(`an ask that is given up while it is granted holds nothing, ${isolation}`, async () => {
-        await open()
-        const all = { projectId: 'leaf', deltas: { instances: 100 } }
-        await bench.front.reserveAlone({ ...all, subject: 'all', started: true })
-        await bench.front.reserveAlone({ ...all, subject: 'waits', whenFull: 'wait', started: true })
-        const cancel = (tx: Tx, subject: string) => bench.front.cancel(tx, subject)
-        const granting = Promise.withResolvers<number>(),
-          givingUp = Promise.withResolvers<void>()
-        const grant = bench.db.transaction(async (tx) => {
-          await cancel(tx, 'all')
-          granting.resolve(await pidOf(tx))
-          await givingUp.promise
-        })
-        const pid = await granting.promise
-        const giveUp = bench.db.transaction((tx) => cancel(tx, 'waits'), { isolation })
-        await isWaitedFor(pid)
-        givingUp.resolve()
-        await Promise.all([grant, giveUp])
+        await openWaiting()
+        await behind(end, (tx) => bench.front.cancel(tx, 'waits'), isolation)
         assert.deepEqual([await claimFetch(bench.db, 'waits'), await bench.front.waiting('leaf')], [undefined, []])
+        await assertNoDrift(bench.db)
+      })
+
+      test(`an ask for less while all of it is granted gives the rest back, ${isolation}`, async () => {
+        await openWaiting()
+        const less = { projectId: 'leaf', subject: 'waits', deltas: { instances: 60 } }
+        await behind(end, (tx) => bench.front.release(tx, less), isolation)
+        assert.deepEqual((await claimFetch(bench.db, 'waits'))!.amounts, { instances: 40 })
+        await assertNoDrift(bench.db)
+      })
+
+      test(`what two gather for one owner at once is gathered once, ${isolation}`, async () => {
+        await openRecalled(50)
+        await bench.front.setLimits({ projectId: 'org', limits: { instances: { own: 300 } } })
+        await bench.front.setLimits({ projectId: 'b', limits: { instances: { own: 200 } } })
+        const gather = (tx: Tx) => bench.front.reclaim.gather(tx, 'b')
+        await behind(gather, gather, isolation)
+        assert.deepEqual((await claimFetch(bench.db, 'quota:hold:b'))!.amounts, { instances: 50 })
         await assertNoDrift(bench.db)
       })
 

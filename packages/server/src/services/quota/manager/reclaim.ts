@@ -3,11 +3,13 @@ import type { Tx } from '#platform/db/database.ts'
 import type { QuotaEngine } from '#engines/quota/engine.ts'
 import type { Ask, Notice } from '#engines/quota/asks.ts'
 import type { Amounts } from '../facade.ts'
+import { LostRace } from '../store/cells.ts'
 import { claimFetch, claimInsert, claimNotice, claimsNoticed } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
 import { ticketDelete, ticketFetch, ticketsExpired, ticketWrite } from '../store/tickets.ts'
 import type { StoredTicket } from '../store/tickets.ts'
+import { lineLock } from '../store/tree-locks.ts'
 import { waitingFetch } from '../store/waiting.ts'
 import { growTree, holdSubject, waitingHold } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
@@ -73,7 +75,10 @@ export class Reclaim {
   /** Gives notice for a wish that was refused for now. Again and again the same wish changes nothing. */
   async begin(tx: Tx, wish: Wish): Promise<void> {
     const project = await projectFetch(tx, wish.projectId)
-    if (!project || (await claimsNoticed(tx, wish.projectId)).length > 0) return
+    if (!project) return
+    // Whoever gives back gathers for the same ticket.
+    await lineLock(tx, project.rootId, [project.id])
+    if ((await claimsNoticed(tx, wish.projectId)).length > 0) return
     if (wish.waits && !(await waitingFetch(tx, wish.subject))) return
     // A ticket for which nobody has to end any more is as good as it gets; the wish asks for more.
     if (await this.redeem(tx, wish.projectId)) await this.end(tx, wish.projectId)
@@ -139,7 +144,8 @@ export class Reclaim {
     const amounts = { ...held }
     for (const [name, amount] of Object.entries(gained)) amounts[name] = (amounts[name] ?? 0) + amount
     await this.#counting.take(tx, projectId, amounts)
-    await claimInsert(tx, this.#holdOf(projectId, amounts, ticket.expiresAt))
+    const isNew = await claimInsert(tx, this.#holdOf(projectId, amounts, ticket.expiresAt))
+    if (!isNew) throw new LostRace(`another gathered for project ${projectId}`)
     if (Object.entries(ticket.amounts).every(([name, amount]) => amounts[name] === amount)) {
       tx.emit('quota.reclaim.gathered', { projectId, amounts })
       await this.#parts.history.tell(tx, { kind: 'gathered', projectId, amounts })

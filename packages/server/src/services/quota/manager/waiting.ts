@@ -269,7 +269,8 @@ export class Waiting {
     const amounts = paths.gatherable({ projectId, amounts: without(asked.amounts, kept) })
     if (Object.keys(amounts).length === 0) return
     await this.#admitting.take(tx, projectId, amounts)
-    await claimInsert(tx, { ...claimFrom(asked, waitingHold(subject), this.#parts.clock.now()), amounts })
+    const hold = { ...claimFrom(asked, waitingHold(subject), this.#parts.clock.now()), amounts }
+    if (!(await claimInsert(tx, hold))) throw new LostRace(`another gathered for ${subject}`)
     await waitingGathers(tx, subject, true)
     paths.count({ projectId, amounts })
   }
