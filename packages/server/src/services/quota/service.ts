@@ -30,7 +30,7 @@ import { Moves } from './manager/owners-moves.ts'
 import type { QuotaParts } from './manager/parts.ts'
 import { KnownProjects } from './manager/projects.ts'
 import type { Wish } from './manager/reclaim.ts'
-import { UnifiedLimits } from './manager/unified-limits.ts'
+import { UnifiedLimits } from './manager/unified-limits/unified-limits.ts'
 import { policies } from './policies.ts'
 import { migrations } from './store/migrations.ts'
 

@@ -13,7 +13,7 @@ import { Limits } from './manager/limits.ts'
 import type { QuotaParts } from './manager/parts.ts'
 import { KnownProjects } from './manager/projects.ts'
 import type { Wish } from './manager/reclaim.ts'
-import { UnifiedLimits as FollowedLimits } from './manager/unified-limits.ts'
+import { UnifiedLimits as FollowedLimits } from './manager/unified-limits/unified-limits.ts'
 import { migrations } from './store/migrations.ts'
 
 export interface QuotaBench {

@@ -1,6 +1,6 @@
 /** Makes Keystone's unified limits the limits that requests meet, as soon as they change. */
 import { defineController } from '#platform/controllers/controller.ts'
-import type { UnifiedLimits, UnifiedStep } from '../manager/unified-limits.ts'
+import type { UnifiedLimits, UnifiedStep } from '../manager/unified-limits/unified-limits.ts'
 
 export const followUnifiedLimits = (unified: UnifiedLimits) =>
   defineController<UnifiedStep[], UnifiedStep>({

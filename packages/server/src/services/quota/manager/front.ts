@@ -6,6 +6,7 @@ import { toFlag } from '#platform/db/json.ts'
 import { agedLoansOf } from '#engines/quota/loan-ages.ts'
 import type { AgedLoan } from '#engines/quota/loan-ages.ts'
 import type {
+  Amounts,
   QuotaFacade,
   QuotaOwner,
   ReclaimNotice,
@@ -141,19 +142,21 @@ export class QuotaFront implements QuotaFacade {
     return project
   }
 
-  async release(tx: Tx, { subject, deltas }: ReleaseRequest): Promise<void> {
+  async release(tx: Tx, request: ReleaseRequest): Promise<void> {
+    const { subject, deltas } = request
     if (!deltas) return this.cancel(tx, subject)
     const awaited = await this.#awaitedBeside(tx, subject)
     const claim = await claimFetch(tx, subject)
-    if (!claim) return this.#askLess(tx, { subject, deltas })
+    if (!claim) return this.#askLess(tx, request, positiveAmounts(deltas))
     await this.#givingBack.giveBack(tx, claim, positiveAmounts(deltas))
     if (awaited) await this.waitingLine.serve(tx, awaited.rootId)
   }
 
   /** What was granted while the line was waited for is a claim by now. */
-  async #askLess(tx: Tx, { subject, deltas }: { subject: string; deltas: Amounts }): Promise<void> {
-    const hasAsked = await askLess(tx, { subject, deltas: positiveAmounts(deltas) }, this.waitingLine)
-    if (!hasAsked && (await claimFetch(tx, subject))) await this.release(tx, { subject, deltas })
+  async #askLess(tx: Tx, request: ReleaseRequest, deltas: Amounts): Promise<void> {
+    const { subject } = request
+    const hasAsked = await askLess(tx, { subject, deltas }, this.waitingLine)
+    if (!hasAsked && (await claimFetch(tx, subject))) await this.release(tx, request)
   }
 
   async usage(projectId: string): Promise<Record<string, ResourceUsage>> {

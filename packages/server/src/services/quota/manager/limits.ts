@@ -18,7 +18,7 @@ import type { QuotaParts } from './parts.ts'
 import { storedUsage } from './stored-usage.ts'
 import type { KnownProjects } from './projects.ts'
 import { inWords, unknownResource } from './refusing.ts'
-import { assertFree } from './unified-limits-guard.ts'
+import { assertFree } from './unified-limits/guard.ts'
 
 export class Limits {
   readonly #parts: QuotaParts

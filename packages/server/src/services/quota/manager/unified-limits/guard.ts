@@ -1,7 +1,7 @@
 /** Two hands on one number: what Keystone limits is not set here as well. */
 import type { Tx } from '#platform/db/database.ts'
-import { unifiedLimitsList } from '../store/unified-limits.ts'
-import { keptByKeystone } from './refusing.ts'
+import { unifiedLimitsList } from '../../store/unified-limits.ts'
+import { keptByKeystone } from '../refusing.ts'
 
 /** Refuses a setting that the next look at Keystone would undo. */
 export const assertFree = async (tx: Tx, projectId: string, resources: readonly string[]): Promise<void> => {

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
-import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
-import { Moves } from './owners-moves.ts'
-import { resourceOf } from './unified-limits-words.ts'
+import { assertNoDrift, openQuota, type QuotaBench } from '../../testing.ts'
+import { Moves } from '../owners-moves.ts'
+import { resourceOf } from './words.ts'
 
 for (const database of testDatabases()) {
   describe(`unified limits on ${database.name}`, () => {

@@ -5,18 +5,18 @@ import { exclusive } from '#engines/quota/settings.ts'
 import type { Holding } from '#engines/quota/settings.ts'
 import type { Project, QuotaTree } from '#engines/quota/tree.ts'
 import type { UnifiedLimit } from '#services/keystone/facade.ts'
-import { holdingDelete } from '../store/projects.ts'
-import { resourceFetch, resourcesList } from '../store/resources.ts'
+import { holdingDelete } from '../../store/projects.ts'
+import { resourceFetch, resourcesList } from '../../store/resources.ts'
 import {
   registeredLimitWrite,
   unifiedLimitDelete,
   unifiedLimitsList,
   unifiedLimitWrite,
-} from '../store/unified-limits.ts'
-import { childDefault } from './grown-tree.ts'
-import type { Limits } from './limits.ts'
-import type { QuotaParts } from './parts.ts'
-import { resourceOf } from './unified-limits-words.ts'
+} from '../../store/unified-limits.ts'
+import { childDefault } from '../grown-tree.ts'
+import type { Limits } from '../limits.ts'
+import type { QuotaParts } from '../parts.ts'
+import { resourceOf } from './words.ts'
 
 /** What must change here for one resource, of every project (`projectId` null) or of one. `value` null: no limit. */
 export interface UnifiedStep {
