@@ -170,7 +170,7 @@ test('a child of −1 draws on what its parent has not given away, together with
   lab.start('X', 4)
   assert.deepEqual(lab.available('X', 'Y', 'Z', 'P'), [2, 2, 4, 2])
   setHardLimit(tree, 'X', 0, 5)
-  assert.deepEqual(lab.available('X', 'Y', 'Z', 'P'), [1, 2, 4, 2], 'a limit, and no part of its own')
+  assert.deepEqual(lab.available('X', 'Y', 'Z', 'P'), [1, 1, 4, 1], 'a part of its own again')
 })
 
 test('a root of −1 is unlimited, and so are its children of −1', () => {
@@ -230,6 +230,14 @@ test('who borrows so much owns the rest of its limit; who borrows without limit 
   assert.deepEqual(after({ own: 8, borrow: 4, ceiling: 10 }, 14), { own: 10, borrow: 4, ceiling: null, shown: 14 })
 })
 
+test('a child of −1 that gets a number owns it, and has it as its ceiling where its parent shares a pool', () => {
+  assert.deepEqual(after({ own: 0, borrow: inf }, 6), { own: 6, borrow: 0, ceiling: null, shown: 6 })
+  const tree = plant({ P: { own: 20, pool: 20, children: { X: { own: 0, borrow: inf } } } })
+  setHardLimit(tree, 'X', 0, 6)
+  const { own, borrow, ceiling } = tree.project('X').holdings[0]!
+  assert.deepEqual({ own, borrow, ceiling }, { own: 0, borrow: inf, ceiling: 6 })
+})
+
 test('what is shown changes nothing when it is sent back', () => {
   for (const mode of [{ own: 8, borrow: 4 }, { own: 8, borrow: inf }, { own: 8, borrow: 4, ceiling: 10 }])
     assert.deepEqual(after(mode, after(mode).shown), after(mode))
@@ -259,4 +267,38 @@ test('what is borrowed below counts as use of the limit', () => {
   refuses('BELOW_USE', { min: 9 }, () => setHardLimit(tree, 'X', 0, 8))
   setHardLimit(tree, 'X', 0, 9)
   assert.equal(lab.ask('Y', { units: 1 }), 'CEILING at X')
+})
+
+test('what children of −1 use is not free at their parent, cannot be granted, nor taken from under them', () => {
+  const lab = new Lab({ P: fixed(10, { X: fixed(0), Y: fixed(0), Z: fixed(4) }) }, ['instances']),
+    { tree } = lab.engine
+  setHardLimit(tree, 'X', 0, -1)
+  lab.start('X', 4)
+  const { allocated, drawn, free, selfOwn } = lab.numbers('P')
+  assert.deepEqual({ allocated, drawn, free, selfOwn }, { allocated: 4, drawn: 4, free: 2, selfOwn: 6 })
+  refuses('ABOVE_PARENT', { max: 2 }, () => setHardLimit(tree, 'Y', 0, 3))
+  refuses('BELOW_USE', { min: 8 }, () => setHardLimit(tree, 'P', 0, 7))
+  setHardLimit(tree, 'X', 0, 6)
+  assert.deepEqual([lab.numbers('P').drawn, lab.numbers('P').free], [0, 0])
+})
+
+test('a child of −1 counts with all that is below it, and only as far as its parent had something to draw on', () => {
+  const lab = new Lab({ P: { own: 10, children: { X: fixed(0, { x: fixed(0) }), Z: { own: 8 } } } }, ['instances']),
+    { tree } = lab.engine
+  setHardLimit(tree, 'X', 0, -1)
+  setHardLimit(tree, 'x', 0, -1)
+  lab.start('X', 1)
+  lab.start('x', 5)
+  assert.deepEqual([lab.numbers('P').drawn, lab.numbers('P').free, lab.available('Z')[0]], [2, 0, 4])
+  assert.deepEqual([lab.numbers('X').drawn, lab.numbers('X').free], [0, -1])
+})
+
+test('a child of −1 that moves takes what it draws along', () => {
+  const lab = new Lab({ R: fixed(20, { A: fixed(6, { X: fixed(0) }), B: fixed(5, { b: fixed(0) }) }) }, ['instances']),
+    { tree } = lab.engine
+  setHardLimit(tree, 'X', 0, -1)
+  lab.start('X', 4)
+  assert.deepEqual([lab.numbers('A').free, lab.numbers('B').free], [2, 5])
+  tree.moveProject('X', 'B')
+  assert.deepEqual([lab.numbers('A').free, lab.numbers('B').free], [6, 1])
 })

@@ -1,7 +1,7 @@
 /** Kilo's nested quota on the tree: hard limits with −1, deleting a quota, and who may see whose. */
 import { fromWire, toWire, UNLIMITED } from './amounts.ts'
 import { RuleBroken } from './rules.ts'
-import { capOf, exclusive } from './settings.ts'
+import { capOf, drawsOnParent, exclusive } from './settings.ts'
 import type { Holding } from './settings.ts'
 import type { Project, QuotaTree } from './tree.ts'
 
@@ -11,20 +11,22 @@ export const hardLimitOf = (holding: Holding, isRoot: boolean): number =>
 
 /**
  * Sets `hard_limit` so that it is read back as it was set; the present one changes nothing. A root owns its limit
- * (−1: without bounds), and so does a child that neither borrows nor has a ceiling. Any other child may come to use it.
+ * (−1: without bounds), and so does a child that neither borrows nor has a ceiling, or had −1 where nothing is shared.
+ * Any other child may come to use it.
  */
 export const setHardLimit = (tree: QuotaTree, id: string, resource: number, limit: number, force = false): void => {
   const project = tree.project(id),
     holding = project.holdings[resource]!
   if (limit === hardLimitOf(holding, project.parent === null)) return
   if (!project.parent) return tree.configure(id, resource, { own: fromWire(limit), ceiling: null }, { force })
-  const isExclusive = holding.borrow === 0 && holding.ceiling === null
+  const isExclusive = holding.borrow === 0 && holding.ceiling === null,
+    isDrawing = drawsOnParent(holding) && holding.ceiling === null && project.parent.holdings[resource]!.pool === 0
   if (limit === -1) {
     return isExclusive
       ? drawOnParent(tree, project, resource)
       : tree.configure(id, resource, { borrow: UNLIMITED, ceiling: null })
   }
-  if (isExclusive) return tree.configure(id, resource, { own: limit }, { force })
+  if (isExclusive || isDrawing) return tree.configure(id, resource, { own: limit, borrow: 0 }, { force })
   setCap(tree, project, { resource, limit, force })
 }
 

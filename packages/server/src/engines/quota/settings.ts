@@ -20,6 +20,9 @@ export interface Holding {
   tier: number
 }
 
+/** Kilo's −1 below a root: it owns nothing, and what it uses is of what those above have not given away. */
+export const drawsOnParent = ({ own, borrow }: Holding): boolean => own === 0 && borrow === UNLIMITED
+
 /** How a project with children treats its own containers, next to those children. Its own part is what is left. */
 export type SelfHolding = Omit<Holding, 'own' | 'pool'>
 

@@ -1,7 +1,8 @@
 /** The tree of projects and what each holds of each resource; keeps own = self + pool + allocated at every project. */
 import { AMOUNT_MAX, positive, UNLIMITED } from './amounts.ts'
+import { drawingMore, drawnFrom } from './drawn.ts'
 import { Ledger, NO_NODE } from './ledger.ts'
-import { capOf, exclusive, policyDefault, selfDefault, wrongField } from './settings.ts'
+import { capOf, drawsOnParent, exclusive, policyDefault, selfDefault, wrongField } from './settings.ts'
 import type { Holding, Policy, SelfHolding } from './settings.ts'
 import { RuleBroken } from './rules.ts'
 
@@ -17,6 +18,8 @@ export interface Project {
   readonly selfHoldings: SelfHolding[]
   readonly allocated: number[]
   readonly reserved: number[]
+  /** How many children draw on what it has not given away. */
+  readonly drawing: number[]
   policy: Partial<Policy>
 }
 
@@ -28,12 +31,18 @@ export interface ProjectNumbers {
   allocated: number
   used: number
   reserved: number
+  /** What children of −1 use of what is not given away; Cinder counts it as allocated. */
+  drawn: number
   free: number
 }
 
 export interface ConfigureOptions {
   /** Skips the test against present use; never what was given away. */
   force?: boolean
+}
+
+export interface GrantOptions extends ConfigureOptions {
+  child?: Project
 }
 
 export interface RangeOptions extends ConfigureOptions {
@@ -103,6 +112,7 @@ export class QuotaTree {
       selfHoldings: [],
       allocated: [],
       reserved: [],
+      drawing: [],
       policy,
     }
     this.#projects.set(id, project)
@@ -117,6 +127,7 @@ export class QuotaTree {
     project.selfHoldings.push({ ...selfDefault })
     project.allocated.push(0)
     project.reserved.push(0)
+    project.drawing.push(0)
     this.#write(project, project.holdings.length - 1)
   }
 
@@ -172,35 +183,36 @@ export class QuotaTree {
     const allocated = project.allocated[resource]!,
       reserved = project.reserved[resource]!
     const used = this.ledger.counted(project.leaf, resource) - reserved
-    return {
-      own,
-      pool,
-      selfOwn: own - pool - allocated,
-      allocated,
-      used,
-      reserved,
-      free: own - used - reserved - allocated,
-    }
+    const unused = own - used - reserved - allocated,
+      drawn = drawnFrom(this.ledger, project, resource, { unused })
+    return { own, pool, selfOwn: own - pool - allocated, allocated, used, reserved, drawn, free: unused - drawn }
   }
 
-  /** What the project could give to a child: its unallocated own part, less what its own containers use of it. */
-  grantable(project: Project, resource: number, force = false): number {
-    const { selfOwn, allocated, used, reserved } = this.numbers(project, resource)
+  /**
+   * What the project could give to a child: its unallocated own part, less what its own containers and those who draw
+   * on it use. What the child itself draws it may get.
+   */
+  grantable(project: Project, resource: number, { force, child }: GrantOptions = {}): number {
+    const { selfOwn, pool, allocated, used, reserved } = this.numbers(project, resource)
     // Without a limit too, what is given away stays countable.
     if (selfOwn === UNLIMITED) return AMOUNT_MAX - allocated
-    return force ? selfOwn : positive(selfOwn - used - reserved)
+    if (force) return selfOwn
+    const rest = selfOwn - used - reserved
+    const drawn = drawnFrom(this.ledger, project, resource, { unused: rest + pool, except: child })
+    return positive(rest - positive(drawn - pool))
   }
 
-  /** What own may be set to: above what is used and given away, within what the parent can add. */
+  /** What own may be set to: above what is used, drawn and given away, within what the parent can add. */
   ownRange(
     project: Project,
     resource: number,
     { force = false, pool }: RangeOptions = {},
   ): { min: number; max: number } {
-    const { own, allocated, used, reserved, pool: poolNow } = this.numbers(project, resource)
-    const kept = allocated + (project.children.size > 0 ? (pool ?? poolNow) : 0)
-    const max = project.parent ? own + this.grantable(project.parent, resource, force) : UNLIMITED
-    return { min: force ? kept : kept + used + reserved, max }
+    const { own, allocated, used, reserved, drawn, pool: poolNow } = this.numbers(project, resource)
+    const shared = project.children.size > 0 ? (pool ?? poolNow) : 0,
+      kept = allocated + shared
+    const max = project.parent ? own + this.grantable(project.parent, resource, { force, child: project }) : UNLIMITED
+    return { min: force ? kept : kept + used + reserved + positive(drawn - shared), max }
   }
 
   configure(id: string, resource: number, change: Partial<Holding>, options: ConfigureOptions = {}): void {
@@ -228,8 +240,10 @@ export class QuotaTree {
   }
 
   #set(project: Project, resource: number, after: Holding): void {
-    const delta = after.own - project.holdings[resource]!.own
+    const before = project.holdings[resource]!,
+      delta = after.own - before.own
     project.holdings[resource] = after
+    if (project.parent) project.parent.drawing[resource]! += drawingMore(before, after)
     // Taken before it is given, so that no moment has the capacity twice.
     if (project.parent && delta !== 0) {
       project.parent.allocated[resource]! += delta
@@ -359,9 +373,13 @@ export class QuotaTree {
     target.children.add(project)
     project.parent = target
     this.ledger.move(project.node, target.node)
-    project.holdings.forEach(({ own }, resource) => {
+    project.holdings.forEach((holding, resource) => {
+      const { own } = holding,
+        drawing = Number(drawsOnParent(holding))
       from.allocated[resource]! -= own
       target.allocated[resource]! += own
+      from.drawing[resource]! -= drawing
+      target.drawing[resource]! += drawing
       this.#write(from, resource)
       this.#write(target, resource)
     })

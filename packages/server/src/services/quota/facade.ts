@@ -102,7 +102,7 @@ export interface ResourceUsage {
   limit: number
   inUse: number
   reserved: number
-  /** Granted to direct children. */
+  /** Granted to direct children, and what those of −1 use of the rest. */
   allocated: number
   /** own − inUse − reserved − allocated; below zero means in debt. */
   free: number

@@ -51,12 +51,12 @@ const loanedIn = ({ tree }: QuotaEngine, resource: number): Loaned => {
 }
 
 export const usageOf = ({ tree }: QuotaEngine, project: Project, resource: number): ResourceUsage => {
-  const { own, pool, allocated, used, reserved, free } = tree.numbers(project, resource)
+  const { own, pool, allocated, used, reserved, drawn, free } = tree.numbers(project, resource)
   return {
     limit: hardLimitOf(project.holdings[resource]!, project.parent === null),
     inUse: used,
     reserved,
-    allocated,
+    allocated: allocated + drawn,
     free: toWire(free),
     owned: toWire(own),
     pool: toWire(pool),

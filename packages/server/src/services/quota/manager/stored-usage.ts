@@ -1,11 +1,12 @@
 /** One project's numbers from the stored ones of its path, whatever the size of its tree. */
 import type { Executor } from '#platform/db/database.ts'
-import { toWire } from '#engines/quota/amounts.ts'
+import { positive, toWire } from '#engines/quota/amounts.ts'
 import { hardLimitOf } from '#engines/quota/kilo.ts'
+import { drawsOnParent } from '#engines/quota/settings.ts'
 import type { Holding } from '#engines/quota/settings.ts'
 import type { ResourceUsage } from '../facade.ts'
 import { cellsOnPath } from '../store/cells.ts'
-import { grantedBelow, holdingsOf } from '../store/projects.ts'
+import { drawnBelow, grantedBelow, holdingsOf } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { resourcesList } from '../store/resources.ts'
 import type { CellRow } from '../store/tables.ts'
@@ -28,12 +29,15 @@ export const storedUsage = async (
   if (leaf.size < resources.length || cells.length < path.length * resources.length) return undefined
   const set = new Map((await holdingsOf(executor, [id])).map(byResource)),
     granted = await grantedBelow(executor, id),
+    drawing = resources.filter((resource) => drawsOnParent(holdingIn({ parentId: id }, resource))),
+    drawn = await drawnBelow(executor, id, drawing.map(({ name }) => name)),
     walk = new PathWalk(path, cells)
   return Object.fromEntries(
     resources.map((resource) => {
       const { name } = resource,
         holding = holdingIn(project, resource, set.get(name)),
-        now = { cell: leaf.get(name)!, allocated: granted.get(name) ?? 0, available: walk.available(name) }
+        given = { allocated: granted.get(name) ?? 0, drawn: drawn.get(name) ?? 0 },
+        now = { ...given, cell: leaf.get(name)!, available: walk.available(name) }
       return [name, numbersOf(holding, parentId === null, now)]
     }),
   )
@@ -44,14 +48,18 @@ const byResource = <Row extends { resource: string }>(row: Row): [string, Row] =
 const numbersOf = (
   holding: Holding,
   isRoot: boolean,
-  { cell, allocated, available }: { cell: CellRow; allocated: number; available: number },
-): ResourceUsage => ({
-  limit: hardLimitOf(holding, isRoot),
-  inUse: cell.counted - cell.reserved,
-  reserved: cell.reserved,
-  allocated,
-  free: toWire(holding.own - cell.counted - allocated),
-  owned: toWire(holding.own),
-  pool: holding.pool,
-  available: toWire(available),
-})
+  { cell, allocated, drawn, available }: { cell: CellRow; allocated: number; drawn: number; available: number },
+): ResourceUsage => {
+  const unused = holding.own - cell.counted - allocated,
+    drawing = Math.min(drawn, positive(unused))
+  return {
+    limit: hardLimitOf(holding, isRoot),
+    inUse: cell.counted - cell.reserved,
+    reserved: cell.reserved,
+    allocated: allocated + drawing,
+    free: toWire(unused - drawing),
+    owned: toWire(holding.own),
+    pool: holding.pool,
+    available: toWire(available),
+  }
+}

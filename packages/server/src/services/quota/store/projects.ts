@@ -147,6 +147,35 @@ export async function grantedBelow(executor: Executor, projectId: string): Promi
   return new Map(rows.map(({ resource, own }) => [resource, Number(own)]))
 }
 
+/**
+ * Resource → what children use that own nothing of it and may borrow without limit: of what was set, or of the resources
+ * of which it is so by default. Of those all use is counted at the child.
+ */
+export async function drawnBelow(
+  executor: Executor,
+  projectId: string,
+  byDefault: readonly string[],
+): Promise<Map<string, number>> {
+  const rows = await executor
+    .as<QuotaTables>()
+    .selectFrom('quota_project as child')
+    .innerJoin('quota_cell as cell', 'cell.node', 'child.id')
+    .leftJoin('quota_holding as set', (join) =>
+      join.onRef('set.project_id', '=', 'child.id').onRef('set.resource', '=', 'cell.resource'),
+    )
+    .where('child.parent_id', '=', projectId)
+    .where(({ or, and, eb }) =>
+      or([
+        and([eb('set.own', '=', 0), eb('set.borrow', '=', -1)]),
+        and([eb('set.project_id', 'is', null), eb('cell.resource', 'in', ['', ...byDefault])]),
+      ]),
+    )
+    .groupBy('cell.resource')
+    .select((row) => ['cell.resource as resource', row.fn.sum<number>('cell.counted').as('drawn')])
+    .execute()
+  return new Map(rows.map(({ resource, drawn }) => [resource, Number(drawn)]))
+}
+
 export async function holdingWrite(executor: Executor, row: HoldingRow): Promise<void> {
   const { project_id, resource, ...rest } = row
   await executor
