@@ -71,7 +71,7 @@ export interface Victim {
 }
 
 export interface ExplanationAnswer {
-  verdict: 'fits' | 'reclaims' | 'refused'
+  verdict: 'fits' | 'reclaims' | 'waits' | 'refused'
   victims: Victim[]
   refusal: Refusal | null
   levels: {
@@ -91,7 +91,7 @@ export interface ExplanationAnswer {
 }
 
 export type Played =
-  | { state: 'reserved' | 'committed' | 'done' }
+  | { state: 'reserved' | 'committed' | 'done' | 'waiting' }
   | { state: 'reclaiming'; notices: Victim[] }
   | { state: 'refused'; refusal: Refusal }
 
@@ -242,6 +242,7 @@ const victimLines = (victims: readonly Victim[], nameOf: NameOf): string[] =>
 const verdicts = {
   fits: 'It fits: it would be granted at once.',
   reclaims: 'It does not fit yet, but these would be given notice:',
+  waits: 'It does not fit yet; it would be first in line for what others give back by themselves.',
   refused: 'It would be refused:',
 }
 
@@ -277,6 +278,7 @@ const playedWords = {
   committed: 'granted',
   done: 'done',
   reclaiming: 'granted when these have ended:',
+  waiting: 'granted when enough has come back by itself',
   refused: 'refused:',
 }
 

@@ -36,6 +36,8 @@ export type Outcome =
   | { state: 'reserved' | 'committed'; claim: string }
   /** The claim follows as a `granted` event; until then ask again with the same id to see. */
   | { state: 'reclaiming'; claim: string; notices: Notice[]; dueMs: number }
+  /** First in line for what comes back by itself: nobody has notice, so nobody knows when. */
+  | { state: 'waiting'; claim: string }
   | { state: 'refused'; refusal: QuotaRefusal }
 
 export type QuotaEvent =

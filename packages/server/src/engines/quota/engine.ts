@@ -3,13 +3,14 @@ import { isAmount, positive, UNLIMITED } from './amounts.ts'
 import type { Ask, Notice, Outcome, QuotaEvent } from './asks.ts'
 import { ClaimBook } from './claims.ts'
 import type { Claim, Vector } from './claims.ts'
+import type { Block } from './ledger.ts'
 import { entitlements } from './deserved.ts'
 import type { Entitlement } from './deserved.ts'
 import { afterReclaim, isForgettable, isOwnOnly } from './reclaim-memory.ts'
 import type { ReclaimMemory } from './reclaim-memory.ts'
 import { codeOf, emptyRefusal, explainBlock } from './refusals.ts'
 import type { QuotaRefusal } from './refusals.ts'
-import { isWithinOwn } from './rights.ts'
+import { isWithinOwn, ownsAt } from './rights.ts'
 import type { Claimant } from './rights.ts'
 import { RuleBroken } from './rules.ts'
 import { TicketRack } from './tickets.ts'
@@ -164,16 +165,16 @@ export class QuotaEngine {
       asked = vector.amounts[index]!
     const block = this.tree.ledger.blocks(project.leaf, resource, asked)[0]!
     let code = codeOf(this.tree, block)
-    if (triedReclaim && code === 'SHORTAGE' && !this.#isOwnersBelow(project, vector, block.node)) code = 'NO_RIGHT'
+    if (triedReclaim && code === 'SHORTAGE' && !this.#isOwnersBelow(project, vector, block)) code = 'NO_RIGHT'
     return explainBlock(this.tree, block, project.leaf, asked, code)
   }
 
   /** Would the claimant's side of `ancestor` stay within its own? Where it has no siblings nobody else has anything. */
-  #isOwnersBelow(project: Project, vector: Vector, ancestor: number): boolean {
+  #isOwnersBelow(project: Project, vector: Vector, { node: ancestor, resource }: Block): boolean {
     let side = project.leaf
     if (side === ancestor) return true
     while (side !== ancestor && this.tree.ledger.parents[side] !== ancestor) side = this.tree.ledger.parents[side]!
-    return isWithinOwn(this.tree.ledger, { leaf: project.leaf, vector, priority: 0, ownOnly: true }, side)
+    return ownsAt(this.tree.ledger, { leaf: project.leaf, vector, priority: 0, ownOnly: true }, side, resource)
   }
 
   /** Whom a claim would take back from, without doing it. Nothing: it has no right to enough. */
@@ -228,10 +229,11 @@ export class QuotaEngine {
     return this.tree.policy(project, 'reclaim') !== 'never' && this.tree.policy(project, 'reclaim') !== 'natural'
   }
 
-  /** Within its own on the whole path: what is missing was lent out and comes back when the borrowers end. */
+  /** Within its own, or that of all above it: what is missing was lent out and comes back when the borrowers end. */
   #isOwner(claim: Claim): boolean {
     return this.tickets.asSettled(undefined, () => {
       const claimant = this.#claimant(claim, 0)
+      if (isWithinOwn(this.tree.ledger, claimant, claimant.leaf)) return true
       for (let project: Project | null = claim.project; project?.parent; project = project.parent) {
         if (!isWithinOwn(this.tree.ledger, claimant, project.node)) return false
       }
@@ -240,8 +242,14 @@ export class QuotaEngine {
   }
 
   #ticketOutcome(ticket: Ticket, notices: Notice[]): Outcome {
+    if (ticket.victims.size === 0 && notices.length === 0) return this.#withoutNotice(ticket)
     const dueMs = Math.max(0, ...[...ticket.victims].map((victim) => victim.reclaim!.deadlineMs))
     return { state: 'reclaiming', claim: ticket.id, notices, dueMs }
+  }
+
+  /** Served by what was free after all, or waiting for what others give back without being told to. */
+  #withoutNotice({ id }: Ticket): Outcome {
+    return { state: this.book.find(id) ? 'reserved' : 'waiting', claim: id }
   }
 
   #giveNotice({ claim, right }: Victim, ticket: Ticket, nowMs: number): Notice {

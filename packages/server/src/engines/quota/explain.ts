@@ -23,7 +23,8 @@ export interface Level {
 }
 
 export interface Explanation {
-  verdict: 'fits' | 'reclaims' | 'refused'
+  /** `waits`: it would be first in line for what comes back by itself. */
+  verdict: 'fits' | 'reclaims' | 'waits' | 'refused'
   /** Whom it would take back from. */
   victims: { claim: string; project: string; right: string; order: VictimOrder }[]
   refusal: QuotaRefusal | null
@@ -32,6 +33,14 @@ export interface Explanation {
   deserved: Record<string, number>
   using: Record<string, number>
 }
+
+const verdicts = {
+  reserved: 'fits',
+  committed: 'fits',
+  reclaiming: 'reclaims',
+  waiting: 'waits',
+  refused: 'refused',
+} as const
 
 /** What `claim` would answer now, and why. */
 export const explain = (engine: QuotaEngine, ask: Ask, nowMs: number): Explanation => {
@@ -45,7 +54,7 @@ export const explain = (engine: QuotaEngine, ask: Ask, nowMs: number): Explanati
     Object.fromEntries(resources.map((resource) => [tree.resources[resource]!, toWire(value(resource))]))
   const outcome = fork(engine).claim({ ...ask, whenFull: 'reclaim' }, nowMs)
   return {
-    verdict: outcome.state === 'refused' ? 'refused' : outcome.state === 'reclaiming' ? 'reclaims' : 'fits',
+    verdict: verdicts[outcome.state],
     victims:
       outcome.state === 'reclaiming'
         ? outcome.notices.map(({ claim, project: from, right, order }) => ({ claim, project: from, right, order }))

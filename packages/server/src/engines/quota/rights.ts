@@ -45,6 +45,17 @@ export const isWithinOwn = (ledger: Ledger, { leaf, vector }: Claimant, node: nu
   )
 
 /**
+ * The owner's right at the child of a node where sides meet: the side owns all that is asked for; or it owns what is
+ * contested, and the claimant itself all of it, whatever its neighbours have borrowed of the rest.
+ */
+export const ownsAt = (ledger: Ledger, claimant: Claimant, side: number, contested: number): boolean => {
+  if (isWithinOwn(ledger, claimant, side)) return true
+  const { leaf, vector } = claimant
+  const counted = ledger.countedWith(leaf, side, contested, amountOf(vector, contested))
+  return counted <= ledger.visible(side, contested) && isWithinOwn(ledger, claimant, leaf)
+}
+
+/**
  * Could the claimant take anything at all from that side by share? Taking makes the other side's excess only smaller.
  */
 export const mayShare = (tree: QuotaTree, claimant: Claimant, sides: Sides, resource: number): boolean => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Ask, Outcome } from './asks.ts'
+import { explain } from './explain.ts'
 import { audit } from './state.ts'
 import { Lab } from './testing/lab.ts'
 import { inf } from './testing/planted.ts'
@@ -77,13 +78,37 @@ test('a ticket without victims plans again when there is somebody to take from',
     },
   })
   lab.startMany('guest', 2)
-  assert.deepEqual(victimsOf(want(lab, 'A', 1)), [])
+  assert.deepEqual(want(lab, 'A', 1), { state: 'waiting', claim: 'of A' })
   lab.engine.tree.project('A').policy = { reclaim: 'onDemand' }
   lab.engine.tick(NOW + 1)
   assert.deepEqual(
     lab.engine.takeEvents().map(({ type }) => type),
     ['notice'],
   )
+})
+
+test('under the policy natural an owner waits for no known time, and says so; who owns nothing is refused', () => {
+  const lab = lentOut({ policy: { reclaim: 'natural' } }, { policy: { reclaim: 'natural' } })
+  assert.equal(explain(lab.engine, { id: 'q', project: 'A', amounts: { units: 1 } }, NOW).verdict, 'waits')
+  assert.deepEqual(want(lab, 'A', 1), { state: 'waiting', claim: 'of A' })
+  assert.deepEqual(want(lab, 'A', 1), { state: 'waiting', claim: 'of A' })
+  assert.equal(want(lab, 'guest', 1).state, 'refused')
+  lab.stop('guest', 1)
+  assert.deepEqual(want(lab, 'A', 1), { state: 'reserved', claim: 'of A' })
+})
+
+test('under the policy natural it waits for its own also where its own group has borrowed more', () => {
+  const lab = new Lab({
+    P: {
+      policy: { reclaim: 'natural' },
+      children: {
+        D: { borrow: inf, children: { A: { own: 4 }, sibling: { own: 0, borrow: inf } } },
+        E: { own: 1 },
+      },
+    },
+  })
+  lab.startMany('sibling', 5)
+  assert.equal(want(lab, 'A', 4).state, 'waiting')
 })
 
 test('a ticket ends at its time to the millisecond, and its victims may stay', () => {

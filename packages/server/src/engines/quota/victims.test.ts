@@ -27,7 +27,7 @@ test('weight counts: who has borrowed most for its weight pays first', () => {
   const lab = ownerOfTen({ heavy: { ...borrows, weight: 3 }, light: borrows })
   lab.startMany('heavy', 6)
   lab.startMany('light', 4)
-  assert.equal(lab.ask('owner', 2), 'ok, evicts light-1 light-1')
+  assert.equal(lab.ask('owner', 2), 'ok, evicts light-1 light-1 by owner')
   lab.ask('owner', 4)
   assert.deepEqual(lab.used('heavy', 'light'), [3, 1])
 })
@@ -36,15 +36,17 @@ test('a later tier pays before an earlier one, however little it has', () => {
   const lab = ownerOfTen({ first: borrows, second: { ...borrows, tier: 2 } })
   lab.startMany('first', 9)
   lab.startMany('second', 1)
-  assert.equal(lab.ask('owner'), 'ok, evicts second-1')
-  assert.equal(lab.ask('owner'), 'ok, evicts first-1')
+  assert.equal(lab.ask('owner'), 'ok, evicts second-1 by owner')
+  assert.equal(lab.ask('owner'), 'ok, evicts first-1 by owner')
 })
+
+const evictions = (...projects: string[]) => projects.map((id) => `ok, evicts ${id}-1 by owner`)
 
 test('of two equal borrowers the one whose next container has the lower priority pays', () => {
   const lab = ownerOfTen({ A: borrows, B: borrows })
   for (const priority of [1, 9, 9, 9, 9]) lab.start('A', 1, { priority })
   for (const priority of [2, 2, 9, 9, 9]) lab.start('B', 1, { priority })
-  assert.deepEqual(lab.askMany('owner', 3), ['ok, evicts A-1', 'ok, evicts B-1', 'ok, evicts B-1'])
+  assert.deepEqual(lab.askMany('owner', 3), evictions('A', 'B', 'B'))
 })
 
 test('in one project: preferred ones first, then lower priority, then the newest', () => {
@@ -120,7 +122,7 @@ test('a project’s own lower priorities give way, not equal ones, and not withi
   assert.equal(lab.ask('P', 1, { priority: 4 }), 'SHORTAGE at P')
   lab.nowMs += 60_000
   assert.equal(lab.ask('P', 1, { priority: 3 }), 'SHORTAGE at P')
-  assert.equal(lab.ask('P', 1, { priority: 4 }), 'ok, evicts P-2')
+  assert.equal(lab.ask('P', 1, { priority: 4 }), 'ok, evicts P-2 by priority')
 })
 
 test('a share reclaim leaves every group on the victim’s side its own, not only the project', () => {
@@ -135,7 +137,7 @@ test('a share reclaim leaves every group on the victim’s side its own, not onl
   assert.equal(lab.ask('C'), 'NO_RIGHT at P')
   lab.stop('v', 1)
   lab.startMany('v', 2)
-  assert.equal(lab.ask('C'), 'ok, evicts v-1')
+  assert.equal(lab.ask('C'), 'ok, evicts v-1 by share')
   assert.equal(lab.ask('C'), 'NO_RIGHT at P')
 })
 
@@ -147,7 +149,7 @@ test('dominant shares count weight: two to one, two of three resources alike', (
   )
   const task = { cpu: 1, mem: 1 }
   lab.startMany('B', 12, task)
-  assert.equal(lab.askMany('A', 9, task).filter((answer) => answer === 'ok, evicts B-1').length, 8)
+  assert.equal(lab.askMany('A', 9, task).filter((answer) => answer === 'ok, evicts B-1 by share').length, 8)
   assert.deepEqual(lab.used('A', 'B'), [8, 4])
 })
 
@@ -164,7 +166,7 @@ test('a dominant share is of what can be reached where the two meet, past no gro
   lab.start('A', { gpu: 5 })
   lab.start('A', { cpu: 2 })
   lab.startMany('B', 4, { cpu: 2 })
-  assert.equal(lab.ask('A', { cpu: 1, gpu: 1 }), 'ok, evicts B-2')
+  assert.equal(lab.ask('A', { cpu: 1, gpu: 1 }), 'ok, evicts B-2 by share')
 })
 
 test('a resource without limit makes no share, whatever its place among those asked for', () => {
@@ -179,6 +181,13 @@ test('a resource without limit makes no share, whatever its place among those as
   )
   lab.startMany('B', 4, { ports: 1, gpu: 1 })
   const task = { ports: 1, gpu: 1 }
-  assert.deepEqual(lab.askMany('A', 2, task), ['ok, evicts B-1', 'ok, evicts B-1'])
+  assert.deepEqual(lab.askMany('A', 2, task), ['ok, evicts B-1 by share', 'ok, evicts B-1 by share'])
   assert.match(lab.ask('A', task), /^NO_RIGHT/)
+})
+
+test('whoever’s end gave the claimant its right over another one is not spared, though there would be room', () => {
+  const lab = new Lab({ P: { pool: 1, children: { T: { own: 3, borrow: inf }, V: borrows } } })
+  lab.start('T', 1, { priority: 0 })
+  lab.start('V', 3, { priority: 0 })
+  assert.equal(lab.ask('T', 3, { priority: 1 }), 'ok, evicts T-1 by priority, V-3 by owner')
 })

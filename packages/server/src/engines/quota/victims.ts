@@ -4,7 +4,7 @@ import { amountOf } from './claims.ts'
 import type { Claim, ClaimBook } from './claims.ts'
 import { NO_NODE } from './ledger.ts'
 import type { Block } from './ledger.ts'
-import { isWithinOwn, mayShare, mayTakeByShare, rankOf } from './rights.ts'
+import { mayShare, mayTakeByShare, ownsAt, rankOf } from './rights.ts'
 import type { Claimant, Right, Sides } from './rights.ts'
 import type { QuotaTree } from './tree.ts'
 import { compareVictims, orderFor } from './victim-order.ts'
@@ -14,6 +14,12 @@ import { WorstFirst } from './worst-first.ts'
 export interface Victim {
   claim: Claim
   right: Right
+}
+
+/** One that is chosen, and where its side and the claimant's meet; of a priority they are one. */
+interface Chosen extends Victim {
+  sides?: Sides
+  resource: number
 }
 
 /** How a child of a node on the way down stands towards its siblings. */
@@ -66,7 +72,7 @@ class Choice {
   readonly #scene: Scene
   readonly #claimant: Claimant
   readonly #path = new Set<number>()
-  readonly #taken = new Map<Claim, Victim>()
+  readonly #taken = new Map<Claim, Chosen>()
   readonly #queues = new Map<number, WorstFirst<Standing>>()
 
   constructor(scene: Scene, claimant: Claimant) {
@@ -81,8 +87,8 @@ class Choice {
       if (!victim) return undefined
       this.#take(victim)
     }
-    this.#putBack(() => this.#highestBlock() !== undefined)
-    return [...this.#taken.values()]
+    this.#putBack((victim) => this.#highestBlock() !== undefined || !this.#permitsAllBut(victim))
+    return this.#chosen()
   }
 
   /** As an owner takes: from those beyond their own, worst first. Who pays for what stays owed is not put back. */
@@ -98,11 +104,11 @@ class Choice {
     const owed = debts.filter(isOwed),
       settled = debts.filter((debt) => !owed.includes(debt))
     const pays = (claim: Claim) => owed.some(({ resource }) => amountOf(claim.vector, resource) > 0)
-    this.#putBack((claim) => pays(claim) || settled.some(isOwed))
-    return [...this.#taken.values()]
+    this.#putBack(({ claim }) => pays(claim) || settled.some(isOwed))
+    return this.#chosen()
   }
 
-  #take(victim: Victim): void {
+  #take(victim: Chosen): void {
     this.#count(victim.claim, -1)
     this.#taken.set(victim.claim, victim)
   }
@@ -112,13 +118,35 @@ class Choice {
     this.#taken.clear()
   }
 
-  /** Later picks may have made earlier ones unnecessary. */
-  #putBack(isNeeded: (claim: Claim) => boolean): void {
-    for (const { claim } of [...this.#taken.values()].reverse()) {
-      this.#count(claim, 1)
-      if (isNeeded(claim)) this.#count(claim, -1)
-      else this.#taken.delete(claim)
-    }
+  #chosen(): Victim[] {
+    return [...this.#taken.values()].map(({ claim, right }) => ({ claim, right }))
+  }
+
+  /** Later picks may have made earlier ones unnecessary, and whoever is spared may have been the reason for others. */
+  #putBack(isNeeded: (victim: Chosen) => boolean): void {
+    let spared: boolean
+    do {
+      spared = false
+      for (const victim of [...this.#taken.values()].reverse()) spared = this.#spare(victim, isNeeded) || spared
+    } while (spared)
+  }
+
+  #spare(victim: Chosen, isNeeded: (victim: Chosen) => boolean): boolean {
+    this.#count(victim.claim, 1)
+    const stays = !isNeeded(victim)
+    if (stays) this.#taken.delete(victim.claim)
+    else this.#count(victim.claim, -1)
+    return stays
+  }
+
+  /** The end of one may have given the right to others. */
+  #permitsAllBut(spared: Chosen): boolean {
+    return [...this.#taken.values()].every((victim) => {
+      const { right, sides, resource } = victim
+      if (victim === spared || !sides) return true
+      if (right === 'share') return mayShare(this.#scene.tree, this.#claimant, sides, resource)
+      return ownsAt(this.#scene.tree.ledger, this.#claimant, sides.claimant, resource)
+    })
   }
 
   #count(claim: Claim, sign: 1 | -1): void {
@@ -142,11 +170,11 @@ class Choice {
   }
 
   /** The worst permitted victim below a node on the claimant's path. */
-  #pickBelow(node: number, resource: number): Victim | undefined {
+  #pickBelow(node: number, resource: number): Chosen | undefined {
     if (node === this.#claimant.leaf) return this.#pickOwn(resource)
     const children = this.#scene.tree.ledger.children[node]!
     const mine = children.find((child) => this.#path.has(child))!
-    const withinOwn = isWithinOwn(this.#scene.tree.ledger, this.#claimant, mine)
+    const withinOwn = ownsAt(this.#scene.tree.ledger, this.#claimant, mine, resource)
     return this.#tryWorstFirst(node, resource, (child) =>
       child === mine
         ? this.#pickBelow(child, resource)
@@ -155,11 +183,11 @@ class Choice {
   }
 
   /** Lower priorities of the claimant's own project. */
-  #pickOwn(resource: number): Victim | undefined {
+  #pickOwn(resource: number): Chosen | undefined {
     if (this.#claimant.ownOnly) return undefined
     for (const claim of this.#victimsAt(this.#claimant.leaf, resource)) {
       if (claim.priority >= this.#claimant.priority || !this.#isFree(claim, resource)) continue
-      if (!this.#scene.isProtected(claim, this.#claimant.leaf)) return { claim, right: 'priority' }
+      if (!this.#scene.isProtected(claim, this.#claimant.leaf)) return { claim, right: 'priority', resource }
     }
     return undefined
   }
@@ -179,7 +207,7 @@ class Choice {
     return !this.#taken.has(claim) && claim.state !== 'reclaiming' && amountOf(claim.vector, resource) > 0
   }
 
-  #pickFrom(node: number, sides: Sides, resource: number, withinOwn: boolean): Victim | undefined {
+  #pickFrom(node: number, sides: Sides, resource: number, withinOwn: boolean): Chosen | undefined {
     const { tree } = this.#scene
     if (tree.ledger.overOwn(node, resource) === 0) return undefined
     if (node === sides.victim && !withinOwn && !mayShare(tree, this.#claimant, sides, resource)) return undefined
@@ -189,7 +217,7 @@ class Choice {
   }
 
   /** In the project's own order; of equal priority, if that counts, those past their minimum run time first. */
-  #pickAtLeaf(leaf: number, sides: Sides, resource: number, withinOwn: boolean): Victim | undefined {
+  #pickAtLeaf(leaf: number, sides: Sides, resource: number, withinOwn: boolean): Chosen | undefined {
     const mayBreakIn = withinOwn && !this.#ownerWaits(),
       countsPriority = this.#orderAt(leaf).includes('priority')
     let sheltered: Claim | undefined
@@ -197,11 +225,11 @@ class Choice {
       if (!this.#isFree(claim, resource)) continue
       if (countsPriority && sheltered && sheltered.priority !== claim.priority) break
       if (this.#scene.isProtected(claim, sides.victim)) sheltered ??= mayBreakIn ? claim : undefined
-      else if (withinOwn) return { claim, right: 'owner' }
+      else if (withinOwn) return { claim, right: 'owner', sides, resource }
       else if (mayTakeByShare(this.#scene.tree, this.#claimant, sides, claim, resource))
-        return { claim, right: 'share' }
+        return { claim, right: 'share', sides, resource }
     }
-    return sheltered && { claim: sheltered, right: 'owner' }
+    return sheltered && { claim: sheltered, right: 'owner', sides, resource }
   }
 
   #ownerWaits(): boolean {
@@ -210,10 +238,10 @@ class Choice {
   }
 
   /** Asks those who use more than their own, and the claimant's own side, worst first, until one gives a victim. */
-  #tryWorstFirst(node: number, resource: number, ask: (child: number) => Victim | undefined): Victim | undefined {
+  #tryWorstFirst(node: number, resource: number, ask: (child: number) => Chosen | undefined): Chosen | undefined {
     const queue = this.#queueAt(node, resource),
       asked: Standing[] = []
-    let victim: Victim | undefined
+    let victim: Chosen | undefined
     while (!victim) {
       const next = queue.pop()
       if (!next) break

@@ -53,6 +53,7 @@ export const planOf = (engine: QuotaEngine, wish: Wish, nowMs: number): Notice[]
     priority: wish.priority,
   }
   const outcome = engine.claim(ask, nowMs)
+  if (outcome.state === 'waiting') return []
   return outcome.state === 'reclaiming' ? outcome.notices : undefined
 }
 
