@@ -1,11 +1,18 @@
 /** CB1: random histories against an independent max-flow, rebuilds, and closed systems that must come to rest. */
 import { AssertionError } from 'node:assert'
 import fc from 'fast-check'
-import { plant, type Plot } from '../packages/server/src/engines/quota/testing/planted.ts'
-import { playUntilRest, type Job } from '../packages/server/src/engines/quota/testing/closed-system.ts'
+import { plant } from '../packages/server/src/engines/quota/testing/planted.ts'
+import { playUntilRest, type ClosedSystem } from '../packages/server/src/engines/quota/testing/closed-system.ts'
 import { isSatisfiable } from '../packages/server/src/engines/quota/testing/flow-oracle.ts'
+import { judged } from '../packages/server/src/engines/quota/testing/judged-tree.ts'
+import { owed } from '../packages/server/src/engines/quota/testing/plans.ts'
+import { randomPlots } from '../packages/server/src/engines/quota/testing/random-plots.ts'
+import {
+  crowded,
+  systems as randomSystems,
+  type SystemOptions,
+} from '../packages/server/src/engines/quota/testing/random-systems.ts'
 import type { QuotaTree } from '../packages/server/src/engines/quota/tree.ts'
-import { judged, randomPlots } from '../packages/server/src/engines/quota/testing/random-plots.ts'
 import type { Bench, BenchContext, Figure } from './bench.ts'
 import { figure } from './bench.ts'
 import { randomOf } from './quota/forest.ts'
@@ -74,43 +81,35 @@ interface Soak {
   evictions: number
 }
 
-const sizesOf = [[1], [1, 2, 3, 5], [2, 7], [1, 4, 9]]
+/** Trees of all shapes with ceilings, crowded ones where cool-downs end, and three resources at once. */
+const kinds: readonly SystemOptions[] = [
+  ...[[1], [1, 2, 3, 5], [2, 7], [1, 4, 9]].map((sizes) => ({ sizes, jobs: { minLength: 25, maxLength: 25 } })),
+  { sizes: [1, 2, 4], ...crowded, stepMs: fc.constantFrom(1, 10_000, 60_000) },
+  { sizes: [1, 2, 4], resources: ['cpu', 'mem', 'gpu'], jobs: { minLength: 25, maxLength: 25 } },
+].map((kind) => ({ tiers: true, ceilings: true, ...kind }))
 
-const closedSystems = (random: () => number, signal: AbortSignal): Soak => {
+const systemsAtOnce = 250
+
+const closedSystems = (signal: AbortSignal): Soak => {
   const soak: Soak = { restless: 0, owed: 0, evictions: 0 }
-  for (const [index, plots] of fc.sample(randomPlots({ tiers: true }), { numRuns: systems, seed: 2 }).entries()) {
+  for (let played = 0, seed = 2; played < systems; played += systemsAtOnce, seed++) {
     signal.throwIfAborted()
-    const sizes = sizesOf[index % sizesOf.length]!,
-      projects = [...plant(plots).projects].map((project) => project.id)
-    const jobs = Array.from({ length: 25 }, (): Job => ({
-      project: projects[Math.floor(random() * projects.length)]!,
-      size: sizes[Math.floor(random() * sizes.length)]!,
-      priority: Math.floor(random() * 3),
-    }))
-    playSystem(plots, jobs, soak)
+    const numRuns = Math.min(systemsAtOnce, systems - played)
+    for (const system of fc.sample(randomSystems(kinds[seed % kinds.length]!), { numRuns, seed }))
+      playSystem(system, soak)
   }
   return soak
 }
 
-const playSystem = (plots: Record<string, Plot>, jobs: readonly Job[], soak: Soak): void => {
+const playSystem = (system: ClosedSystem, soak: Soak): void => {
   try {
-    const { engine, evictions, pending } = playUntilRest(plots, jobs)
-    soak.evictions += evictions
-    if (pending.some((job) => isOwed(engine, job))) soak.owed++
+    const rest = playUntilRest(system)
+    soak.evictions += rest.evictions
+    if (owed(rest).length > 0) soak.owed++
   } catch (error) {
     if (!(error instanceof AssertionError)) throw error
     soak.restless++
   }
-}
-
-/** Within own at its project and at everything above it, and still waiting. */
-const isOwed = ({ tree }: ReturnType<typeof playUntilRest>['engine'], { project, size }: Job): boolean => {
-  const start = tree.project(project)
-  if (tree.ledger.counted(start.leaf, 0) + size > tree.ledger.base(start.leaf, 0)) return false
-  for (let at: typeof start | null = start; at; at = at.parent) {
-    if (tree.ledger.subtree(at.node, 0) + size > at.holdings[0]!.own) return false
-  }
-  return true
 }
 
 const run = ({ say, signal }: BenchContext): Promise<Figure[]> => {
@@ -119,7 +118,7 @@ const run = ({ say, signal }: BenchContext): Promise<Figure[]> => {
   const { decided, wrong, drifted } = compareWithOracle({ say, signal })
   say(`${decided} decisions compared`)
   say(`${systems} closed, contended systems`)
-  const { restless, owed, evictions } = closedSystems(randomOf(17), signal)
+  const { restless, owed, evictions } = closedSystems(signal)
   say(`${evictions} evictions in all`)
   const count = (metric: string, unit: string, value: number): Figure =>
     figure({ bench: name, metric, unit, value, goal: none })

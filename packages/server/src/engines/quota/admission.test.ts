@@ -3,12 +3,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isSatisfiable, satisfiable } from './testing/flow-oracle.ts'
+import type { JudgedNode } from './testing/flow-oracle.ts'
+import { judged } from './testing/judged-tree.ts'
 import { plant } from './testing/planted.ts'
 import type { Plot } from './testing/planted.ts'
 import { propertyRuns } from './testing/property-runs.ts'
-import { judged, randomPlots } from './testing/random-plots.ts'
+import { randomPlots } from './testing/random-plots.ts'
 import { entitlements } from './deserved.ts'
-import type { QuotaTree } from './tree.ts'
+import type { Project, QuotaTree } from './tree.ts'
 
 const leavesOf = (tree: QuotaTree) => [...tree.projects].map((project) => project.leaf)
 const steps = fc.array(
@@ -50,7 +52,7 @@ test('a request is admitted exactly when lenders and borrowers can be matched', 
         assert.equal(admitted, isSatisfiable(nodes))
       })
     }),
-    propertyRuns(0.5),
+    propertyRuns(),
   )
 })
 
@@ -138,7 +140,7 @@ test('the free private part is never denied because of what others use', () => {
 test('a fence with lend and borrow 0 keeps the outside from mattering inside', () => {
   fc.assert(
     fc.property(randomPlots({ depthMax: 3 }), randomPlots({ depthMax: 3 }), steps, (inside, outside, moves) => {
-      const fenced = { ...inside.r!, lend: 0, borrow: 0, children: inside.r!.children }
+      const fenced = { ...inside.r!, of: { units: { ...inside.r!.of!.units, lend: 0, borrow: 0 } } }
       const tree = plant({ top: { pool: 3, children: { r: fenced, o: renamed(outside.r!) } } })
       const within = leavesOf(tree).filter((leaf) => tree.projectAt(leaf).id.startsWith('r'))
       const room = within.map((leaf) => tree.ledger.available(leaf, 0))
@@ -185,7 +187,7 @@ test('what everybody deserves adds up to the max-flow of demand, and stays betwe
         assert.ok(deserved.at(leaf) <= Math.min(demandAt(leaf), tree.ledger.ceiling(leaf, 0)))
       }
     }),
-    propertyRuns(0.5),
+    propertyRuns(),
   )
 })
 
@@ -205,6 +207,7 @@ test('nobody deserves less than its own part, nor less than its static share of 
   )
 })
 
+/** Of every child, a group too: what it satisfies itself, and its static share of the pool, as far as it wants it. */
 const checkSharingIncentive = (
   tree: QuotaTree,
   node: number,
@@ -215,11 +218,21 @@ const checkSharingIncentive = (
     children = ledger.children[node]!
   const weights = children.map((child) => tree.sharing(child, 0).weight)
   const total = weights.reduce((sum, weight) => sum + weight, 0)
+  if (total === 0) return
   children.forEach((child, index) => {
-    if (ledger.children[child]!.length > 0 || total === 0) return
     const share = Math.floor((ledger.base(node, 0) * weights[index]!) / total)
-    const due = ledger.base(child, 0) + Math.min(share, ledger.borrow(child, 0))
-    assert.ok(at(child) >= Math.min(demandAt(child), due))
+    const due = satisfiable(withShare(tree, child, demandAt, share))
+    assert.ok(at(child) >= due, `${tree.nodeName(child)} deserves ${at(child)} of its ${due}`)
+  })
+}
+
+/** A child's subtree by itself, beside so much of its parent's pool. */
+const withShare = (tree: QuotaTree, child: number, demandAt: (leaf: number) => number, share: number): JudgedNode[] => {
+  const nodes = judged(tree, demandAt),
+    isBelow = (at: number): boolean => at >= 0 && (nodes[at]!.node === child || isBelow(nodes[at]!.parent))
+  return nodes.map((one, at) => {
+    const isParent = one.node === tree.ledger.parents[child]
+    return isBelow(at) ? one : { ...one, base: isParent ? share : 0, lend: 0, borrow: 0, use: 0 }
   })
 }
 
@@ -237,7 +250,7 @@ test('telling a wrong demand never brings more of what is truly needed', () => {
   )
 })
 
-test('more demand of others never raises, more pool never lowers what a leaf deserves', () => {
+test('others’ demand never raises what a leaf deserves; more of its own, and more weight, never lowers it', () => {
   fc.assert(
     fc.property(randomPlots({ tiers: true }), demands, fc.nat(1000), fc.nat(1000), (plots, list, who, other) => {
       const tree = plant(plots),
@@ -245,13 +258,44 @@ test('more demand of others never raises, more pool never lowers what a leaf des
         leaves = leavesOf(tree)
       const mine = choose(leaves, who),
         theirs = choose(leaves, other)
+      const withOneMore = (at: number) => (leaf: number) => demandAt(leaf) + (leaf === at ? 1 : 0)
       const before = entitlements(tree, 0, demandAt).at(mine)
-      if (mine !== theirs)
-        assert.ok(entitlements(tree, 0, (leaf) => demandAt(leaf) + (leaf === theirs ? 1 : 0)).at(mine) <= before)
-      const root = tree.project('r').holdings[0]!
-      tree.configure('r', 0, { own: root.own + 1, pool: root.pool + 1 })
+      if (mine !== theirs) assert.ok(entitlements(tree, 0, withOneMore(theirs)).at(mine) <= before)
+      assert.ok(entitlements(tree, 0, withOneMore(mine)).at(mine) >= before)
+      weighMore(tree, mine)
       assert.ok(entitlements(tree, 0, demandAt).at(mine) >= before)
     }),
     propertyRuns(),
   )
 })
+
+const weighMore = (tree: QuotaTree, leaf: number): void => {
+  const { id } = tree.projectAt(leaf),
+    weight = tree.sharing(leaf, 0).weight + 1
+  if (tree.isSelf(leaf)) tree.configureSelf(id, 0, { weight })
+  else tree.configure(id, 0, { weight })
+}
+
+test('a larger pool, of the root or of any group, never lowers what anybody deserves', () => {
+  fc.assert(
+    fc.property(randomPlots({ tiers: true }), demands, fc.nat(1000), (plots, list, where) => {
+      const tree = plant(plots),
+        demandAt = demandOf(tree, list)
+      const groups = [...tree.projects].filter(({ children }) => children.size > 0)
+      const before = entitlements(tree, 0, demandAt)
+      enlargePool(tree, choose(groups, where))
+      const after = entitlements(tree, 0, demandAt)
+      for (const leaf of leavesOf(tree))
+        assert.ok(after.at(leaf) >= before.at(leaf), `${tree.nodeName(leaf)}: ${before.at(leaf)} to ${after.at(leaf)}`)
+    }),
+    propertyRuns(),
+  )
+})
+
+/** By one unit, which comes from outside of the tree. */
+const enlargePool = (tree: QuotaTree, group: Project): void => {
+  for (let at: Project | null = group; at; at = at.parent) {
+    const { own, pool } = at.holdings[0]!
+    tree.restoreHolding(at.id, 0, { ...at.holdings[0]!, own: own + 1, pool: at === group ? pool + 1 : pool })
+  }
+}

@@ -218,6 +218,6 @@ test('served in this order, unit requests reach what everybody deserves without 
         )
       }
     }),
-    propertyRuns(0.3),
+    propertyRuns(),
   )
 })

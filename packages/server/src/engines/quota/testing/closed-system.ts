@@ -7,8 +7,17 @@ import type { Plot } from './planted.ts'
 
 export interface Job {
   project: string
-  size: number
+  amounts: Readonly<Record<string, number>>
   priority: number
+}
+
+export interface ClosedSystem {
+  plots: Record<string, Plot>
+  jobs: readonly Job[]
+  /** Default: `units` alone. */
+  resources?: readonly string[]
+  /** How long after each other they ask. Default: a millisecond, so that no cool-down ends. */
+  stepMs?: number
 }
 
 export interface Rest {
@@ -16,6 +25,7 @@ export interface Rest {
   evictions: number
   /** What never started, or did not get back. */
   pending: (Job & { name: string })[]
+  nowMs: number
 }
 
 export interface Watch {
@@ -27,43 +37,71 @@ export interface Watch {
 
 type Running = Job & { name: string }
 
-/** First come, first tried; the evicted join the end of the queue; at rest when a whole round changes nothing. */
-export const playUntilRest = (plots: Record<string, Plot>, jobs: readonly Job[], watch: Watch = {}): Rest => {
-  let engine = new QuotaEngine(plant(plots))
-  const queue: Running[] = jobs.map((job, index) => ({ ...job, name: `job-${index}` }))
-  const running = new Map<string, Running>()
-  const triesMax = 200 * (jobs.length + 5) * (jobs.length + 5)
-  let evictions = 0,
-    idle = 0
-  for (let tries = 0; queue.length > 0 && idle < queue.length; tries++) {
-    assert.ok(tries < triesMax, `no rest after ${evictions} evictions`)
-    const job = queue.shift()!,
-      id = `${job.name}/${tries}`
-    engine = watch.resumed?.(engine) ?? engine
-    const outcome = engine.claim(
-      {
-        id,
-        project: job.project,
-        amounts: { units: job.size },
-        priority: job.priority,
-        lineage: job.name,
-        whenFull: 'reclaim',
-        reclaimable: 'yes',
-      },
-      tries,
-    )
-    watch.decided?.(engine, job, outcome)
-    idle = outcome.state === 'refused' ? idle + 1 : 0
-    if (outcome.state === 'refused') queue.push(job)
-    else running.set(id, job)
-    for (const notice of outcome.state === 'reclaiming' ? outcome.notices : []) {
-      engine.release(notice.claim, tries)
-      queue.push(running.get(notice.claim)!)
-      running.delete(notice.claim)
-      evictions++
-    }
-    if (outcome.state === 'reclaiming') assert.ok(engine.book.find(id), 'the plan must make the request fit')
-  }
+/**
+ * First come, first tried; the evicted join the end of the queue; at rest when a whole round changes nothing. Where
+ * time counts it goes on to the end of all cool-downs first.
+ */
+export const playUntilRest = (system: ClosedSystem, watch: Watch = {}): Rest => {
+  const play = new Play(system)
+  while (!play.isAtRest()) play.step(watch)
+  const { engine, evictions, queue, nowMs } = play
   assert.equal(engine.tickets.size, 0)
-  return { engine, evictions, pending: queue }
+  return { engine, evictions, pending: queue, nowMs }
+}
+
+class Play {
+  engine: QuotaEngine
+  evictions = 0
+  nowMs = 0
+  readonly queue: Running[]
+  readonly #stepMs: number
+  readonly #triesMax: number
+  readonly #running = new Map<string, Running>()
+  #tries = 0
+  #idle = 0
+
+  constructor({ plots, jobs, resources, stepMs = 1 }: ClosedSystem) {
+    this.engine = new QuotaEngine(plant(plots, resources))
+    this.queue = jobs.map((job, index) => ({ ...job, name: `job-${index}` }))
+    this.#stepMs = stepMs
+    this.#triesMax = 200 * (jobs.length + 5) * (jobs.length + 5)
+  }
+
+  isAtRest(): boolean {
+    if (this.#idle < this.queue.length) return false
+    const cooledMs = Math.max(0, ...[...this.engine.histories.values()].map((memory) => memory.ownOnlyUntilMs))
+    if (this.#stepMs === 1 || cooledMs <= this.nowMs || this.queue.length === 0) return true
+    this.nowMs = cooledMs
+    this.#idle = 0
+    return false
+  }
+
+  step(watch: Watch): void {
+    assert.ok(this.#tries < this.#triesMax, `no rest after ${this.evictions} evictions`)
+    const job = this.queue.shift()!,
+      id = `${job.name}/${this.#tries++}`
+    this.engine = watch.resumed?.(this.engine) ?? this.engine
+    const outcome = this.#claim(job, id)
+    watch.decided?.(this.engine, job, outcome)
+    this.#idle = outcome.state === 'refused' ? this.#idle + 1 : 0
+    if (outcome.state === 'refused') this.queue.push(job)
+    else this.#running.set(id, job)
+    if (outcome.state === 'reclaiming') this.#obey(id, outcome)
+    this.nowMs += this.#stepMs
+  }
+
+  #claim({ project, amounts, priority, name }: Running, id: string): Outcome {
+    const ask = { id, project, amounts, priority, lineage: name, whenFull: 'reclaim', reclaimable: 'yes' } as const
+    return this.engine.claim(ask, this.nowMs)
+  }
+
+  #obey(id: string, { notices }: Extract<Outcome, { state: 'reclaiming' }>): void {
+    for (const { claim } of notices) {
+      this.engine.release(claim, this.nowMs)
+      this.queue.push(this.#running.get(claim)!)
+      this.#running.delete(claim)
+      this.evictions++
+    }
+    assert.ok(this.engine.book.find(id), 'the plan must make the request fit')
+  }
 }

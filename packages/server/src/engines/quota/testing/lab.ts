@@ -1,7 +1,7 @@
 /** Drives an engine the way a patient cluster would: whoever gets a notice stops at once, and the claimant starts. */
 import assert from 'node:assert/strict'
 import { QuotaEngine } from '../engine.ts'
-import type { Ask, Outcome } from '../asks.ts'
+import type { Ask, Notice, Outcome } from '../asks.ts'
 import { plant } from './planted.ts'
 import type { Plot } from './planted.ts'
 
@@ -33,11 +33,12 @@ export class Lab {
     for (let made = 0; made < count; made++) this.start(project, amounts)
   }
 
-  /** `ok`, `ok, evicts T2-1`, or the refusal as `CEILING at T1`. */
+  /** `ok`, `ok, evicts T2-1 by owner`, `waits`, or the refusal as `CEILING at T1`. */
   ask(project: string, amounts: Amounts = 1, options: AskOptions = {}): string {
     const ask = this.#ask(project, amounts, options)
     const outcome = this.engine.claim({ ...ask, whenFull: 'reclaim' }, ++this.nowMs)
     if (outcome.state === 'refused') return `${outcome.refusal.code} at ${outcome.refusal.node}`
+    if (outcome.state === 'waiting') return 'waits'
     if (outcome.state !== 'reclaiming') {
       this.engine.commit(ask.id)
       return 'ok'
@@ -50,11 +51,20 @@ export class Lab {
   }
 
   #obey(id: string, outcome: Extract<Outcome, { state: 'reclaiming' }>): string {
-    const evicted = outcome.notices.map((notice) => `${notice.project}-${this.#size(notice.claim)}`)
+    const evicted = this.#byRight(outcome.notices)
     for (const notice of outcome.notices) this.engine.release(notice.claim, this.nowMs)
     if (!this.engine.book.find(id)) return 'waits'
     this.engine.commit(id)
-    return `ok, evicts ${evicted.sort().join(' ')}`
+    return `ok, evicts ${evicted}`
+  }
+
+  /** `T2-1 T2-1 by owner, T3-2 by share`: whose, how large, by which right. */
+  #byRight(notices: readonly Notice[]): string {
+    const names = Map.groupBy(notices, ({ right }) => right)
+    return [...names]
+      .map(([right, list]) => [list.map(({ project, claim }) => `${project}-${this.#size(claim)}`), right] as const)
+      .map(([list, right]) => `${list.sort().join(' ')} by ${right}`)
+      .join(', ')
   }
 
   #size(claim: string): number {

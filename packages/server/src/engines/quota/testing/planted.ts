@@ -26,7 +26,7 @@ export const plant = (plots: Record<string, Plot>, resources: readonly string[] 
 }
 
 /** What a plot owns: what is written, or the sum of its parts. */
-const ownOf = (plot: Plot, resource: string): number => {
+export const ownOf = (plot: Plot, resource: string): number => {
   const written = plot.of?.[resource]?.own ?? plot.own
   if (written !== undefined) return written
   const pool = plot.of?.[resource]?.pool ?? plot.pool ?? 0

@@ -1,8 +1,8 @@
 /** Random quota trees: every mode, at every level, with and without containers on inner projects. */
 import fc from 'fast-check'
 import { UNLIMITED } from '../amounts.ts'
-import type { QuotaTree } from '../tree.ts'
-import type { JudgedNode } from './flow-oracle.ts'
+import type { Holding } from '../settings.ts'
+import { ownOf } from './planted.ts'
 import type { Plot } from './planted.ts'
 
 const limits = fc.oneof(
@@ -14,62 +14,78 @@ const limits = fc.oneof(
 export interface PlotOptions {
   ceilings?: boolean
   tiers?: boolean
+  /** Levels of inner projects at most. Default: four, and every fourth tree is narrow and has seven. */
   depthMax?: number
+  /** Default: `units` alone. Each has numbers of its own. */
+  resources?: readonly string[]
 }
 
-interface InnerPlot extends Plot {
+const depthDefault = 4
+const depthNarrow = 7
+
+interface Numbers extends Partial<Holding> {
+  /** How far its ceiling is above what it owns; null: it has none. */
   slack: number | null
-  below: (Plot | null)[]
-  leaves: Plot[]
 }
 
-const plotOf = (depth: number, options: PlotOptions): fc.Arbitrary<Plot> =>
-  fc
-    .record<InnerPlot>({
-      pool: fc.nat(6),
-      self: fc.nat(6),
-      lend: limits,
-      borrow: limits,
-      weight: fc.nat(4),
-      tier: options.tiers ? fc.integer({ min: 1, max: 3 }) : fc.constant(1),
-      slack: options.ceilings ? fc.option(fc.nat(4), { nil: null }) : fc.constant(null),
-      selfSettings: fc.record({ lend: limits, borrow: limits, weight: fc.nat(3) }),
-      below:
-        depth <= 1
-          ? fc.constant([])
-          : fc.array(
-              fc.oneof(
-                { weight: 3, arbitrary: fc.constant(null) },
-                { weight: 2, arbitrary: plotOf(depth - 1, options) },
-              ),
-              { maxLength: 3 },
-            ),
-      leaves: fc.array(leafOf(options), { minLength: 2, maxLength: 4 }),
-    })
-    .map(({ below, leaves, slack, ...plot }) => {
-      const children = [...leaves, ...below.filter((child) => child !== null)]
-      const named = Object.fromEntries(children.map((child, index) => [`c${index}`, child]))
-      return withCeiling({ ...plot, children: named }, slack)
-    })
+const sharing = ({ ceilings, tiers }: PlotOptions) => ({
+  lend: limits,
+  borrow: limits,
+  weight: fc.nat(4),
+  tier: tiers ? fc.integer({ min: 1, max: 3 }) : fc.constant(1),
+  slack: ceilings ? fc.option(fc.nat(4), { nil: null }) : fc.constant(null),
+})
+
+const ofEach = (options: PlotOptions, numbers: fc.Arbitrary<Numbers>): fc.Arbitrary<Record<string, Numbers>> =>
+  fc.record(Object.fromEntries((options.resources ?? ['units']).map((name) => [name, numbers])))
 
 const leafOf = (options: PlotOptions): fc.Arbitrary<Plot> =>
+  ofEach(options, fc.record({ own: fc.nat(8), ...sharing(options) })).map((numbers) => withNumbers({}, numbers))
+
+/** How many leaves and how many groups a project has. */
+interface Shape {
+  leaves(leaf: fc.Arbitrary<Plot>): fc.Arbitrary<Plot[]>
+  groups(group: fc.Arbitrary<Plot>): fc.Arbitrary<Plot[]>
+}
+
+const broad: Shape = {
+  leaves: (leaf) => fc.array(leaf, { minLength: 2, maxLength: 4 }),
+  groups: (group) =>
+    fc
+      .array(
+        fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 2, arbitrary: group }),
+        { maxLength: 3 },
+      )
+      .map((list) => list.filter((one) => one !== null)),
+}
+
+const narrow: Shape = {
+  leaves: (leaf) => fc.array(leaf, { minLength: 1, maxLength: 2 }),
+  groups: (group) => fc.tuple(group),
+}
+
+const groupOf = (depth: number, options: PlotOptions, shape: Shape): fc.Arbitrary<Plot> =>
   fc
     .record({
-      own: fc.nat(8),
-      lend: limits,
-      borrow: limits,
-      weight: fc.nat(4),
-      tier: options.tiers ? fc.integer({ min: 1, max: 3 }) : fc.constant(1),
-      slack: options.ceilings ? fc.option(fc.nat(4), { nil: null }) : fc.constant(null),
+      self: fc.nat(6),
+      selfSettings: fc.record({ lend: limits, borrow: limits, weight: fc.nat(3) }),
+      numbers: ofEach(options, fc.record({ pool: fc.nat(6), ...sharing(options) })),
+      groups: depth <= 1 ? fc.constant([]) : shape.groups(groupOf(depth - 1, options, shape)),
+      leaves: shape.leaves(leafOf(options)),
     })
-    .map(({ slack, ...plot }) => withCeiling(plot, slack))
+    .map(({ groups, leaves, numbers, ...plot }) => {
+      const children = Object.fromEntries([...leaves, ...groups].map((child, index) => [`c${index}`, child]))
+      return withNumbers({ ...plot, children }, numbers)
+    })
 
-const totalOwn = (plot: Plot): number =>
-  plot.own ??
-  Object.values(plot.children ?? {}).reduce((sum, child) => sum + totalOwn(child), (plot.pool ?? 0) + (plot.self ?? 0))
-
-const withCeiling = (plot: Plot, slack: number | null): Plot =>
-  slack === null ? plot : { ...plot, ceiling: totalOwn(plot) + slack }
+const withNumbers = (plot: Plot, numbers: Record<string, Numbers>): Plot => {
+  const bare = { ...plot, of: numbers }
+  const capped = Object.entries(numbers).map(([name, { slack, ...holding }]) => {
+    const ceiling = slack === null ? null : ownOf(bare, name) + slack
+    return [name, { ...holding, ceiling }] as const
+  })
+  return { ...plot, of: Object.fromEntries(capped) }
+}
 
 /** Children of different parents get different names: their path. */
 const withPaths = (plot: Plot, path: string): Plot => ({
@@ -82,40 +98,9 @@ const withPaths = (plot: Plot, path: string): Plot => ({
   ),
 })
 
-export const randomPlots = (options: PlotOptions = {}): fc.Arbitrary<Record<string, Plot>> =>
-  plotOf(options.depthMax ?? 4, options).map((plot) => ({ r: withPaths(plot, 'r') }))
-
-/** The tree as the oracle sees it: from configuration alone, use as given. */
-export const judged = (tree: QuotaTree, useAt: (leaf: number) => number, resource = 0): JudgedNode[] => {
-  const nodes: JudgedNode[] = [],
-    places = new Map<number, number>()
-  const put = (node: number, parent: number, rest: Omit<JudgedNode, 'parent'>) => {
-    places.set(node, nodes.length)
-    nodes.push({ parent, ...rest })
-  }
-  for (const project of tree.projects) {
-    const { own, pool, lend, borrow, ceiling } = project.holdings[resource]!
-    const above = project.parent ? places.get(project.parent.node)! : -1
-    const cap = ceiling ?? own + (project.parent ? borrow : 0)
-    const isLeaf = project.leaf === project.node
-    put(project.node, above, {
-      base: isLeaf ? own : pool,
-      lend,
-      borrow,
-      ceiling: cap,
-      use: isLeaf ? useAt(project.leaf) : 0,
-    })
-    if (isLeaf) continue
-    const self = project.selfHoldings[resource]!,
-      children = [...project.children]
-    const base = own - pool - children.reduce((sum, child) => sum + child.holdings[resource]!.own, 0)
-    put(project.leaf, places.get(project.node)!, {
-      base,
-      lend: self.lend,
-      borrow: self.borrow,
-      ceiling: self.ceiling ?? base + self.borrow,
-      use: useAt(project.leaf),
-    })
-  }
-  return nodes
+export const randomPlots = (options: PlotOptions = {}): fc.Arbitrary<Record<string, Plot>> => {
+  const wide = groupOf(options.depthMax ?? depthDefault, options, broad)
+  const deep = { weight: 1, arbitrary: groupOf(depthNarrow, options, narrow) }
+  const tree = options.depthMax === undefined ? fc.oneof({ weight: 3, arbitrary: wide }, deep) : wide
+  return tree.map((plot) => ({ r: withPaths(plot, 'r') }))
 }
