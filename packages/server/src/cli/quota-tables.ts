@@ -242,14 +242,14 @@ const victimLines = (victims: readonly Victim[], nameOf: NameOf): string[] =>
 const verdicts = {
   fits: 'It fits: it would be granted at once.',
   reclaims: 'It does not fit yet, but these would be given notice:',
-  waits: 'It does not fit yet; it would be first in line for what others give back by themselves.',
+  waits: 'It does not fit yet. Who may wait would be first in line for it; others are refused:',
   refused: 'It would be refused:',
 }
 
 export const explanationLines = (answer: ExplanationAnswer, nameOf: NameOf): string[] => [
   verdicts[answer.verdict],
   ...victimLines(answer.victims, nameOf),
-  ...(answer.verdict === 'refused' && answer.refusal ? refusalLines(answer.refusal, nameOf) : []),
+  ...(answer.refusal ? refusalLines(answer.refusal, nameOf) : []),
   ...(answer.notes ?? []).map((note) => `  ${note}`),
   '',
   ...tableOf(

@@ -59,7 +59,7 @@ export const explain = (engine: QuotaEngine, ask: Ask, nowMs: number): Explanati
       outcome.state === 'reclaiming'
         ? outcome.notices.map(({ claim, project: from, right, order }) => ({ claim, project: from, right, order }))
         : [],
-    refusal: outcome.state === 'refused' ? outcome.refusal : null,
+    refusal: refusalOf(engine, ask, outcome),
     levels: resources.flatMap((resource) => levelsOf(engine, project.leaf, resource, wanted(resource))),
     available: perResource((resource) => tree.ledger.available(project.leaf, resource)),
     deserved: perResource((resource) =>
@@ -67,6 +67,15 @@ export const explain = (engine: QuotaEngine, ask: Ask, nowMs: number): Explanati
     ),
     using: perResource((resource) => tree.ledger.counted(project.leaf, resource)),
   }
+}
+
+/** Whoever waits for what comes back by itself is told the same of what is missing. */
+const refusalOf = (engine: QuotaEngine, { project, amounts }: Ask, outcome: Outcome): QuotaRefusal | null => {
+  if (outcome.state === 'refused') return outcome.refusal
+  if (outcome.state !== 'waiting') return null
+  const asked = Object.entries(amounts).filter(([, amount]) => amount > 0),
+    resources = asked.map(([name]) => engine.tree.resourceNumber(name)!)
+  return engine.refusalOf(engine.tree.project(project), { resources, amounts: asked.map(([, amount]) => amount) })
 }
 
 const levelsOf = ({ tree }: QuotaEngine, leaf: number, resource: number, amount: number): Level[] => {

@@ -89,7 +89,8 @@ test('a ticket without victims plans again when there is somebody to take from',
 
 test('under the policy natural an owner waits for no known time, and says so; who owns nothing is refused', () => {
   const lab = lentOut({ policy: { reclaim: 'natural' } }, { policy: { reclaim: 'natural' } })
-  assert.equal(explain(lab.engine, { id: 'q', project: 'A', amounts: { units: 1 } }, NOW).verdict, 'waits')
+  const { verdict, refusal } = explain(lab.engine, { id: 'q', project: 'A', amounts: { units: 1 } }, NOW)
+  assert.deepEqual([verdict, refusal?.code], ['waits', 'SHORTAGE'])
   assert.deepEqual(want(lab, 'A', 1), { state: 'waiting', claim: 'of A' })
   assert.deepEqual(want(lab, 'A', 1), { state: 'waiting', claim: 'of A' })
   assert.equal(want(lab, 'guest', 1).state, 'refused')

@@ -146,8 +146,10 @@ const projects = [
     id: 'projects.show', method: 'GET', path: '/projects/{project_id}', summary: 'Show a project',
     policy: 'authenticated', reply: { status: 200 }, errors: [404],
     handler: async (api: Managers, ctx, { params: { project_id: id = '' }, query }) => {
-      const is_below = (await api.projects.parents(id)).some((above) => above.id === ctx.projectId)
-      ctx.enforce('identity:get_project', { ...targetOf(await api.projects.find(id)), is_below })
+      const found = await api.projects.find(id)
+      const above = found ? await api.projects.parents(id) : []
+      const is_below = above.some((project) => project.id === ctx.projectId)
+      ctx.enforce('identity:get_project', { ...targetOf(found), is_below })
       const project = await api.projects.fetch(id)
       return { project: { ...projectView(ctx, project), ...await treeView(api, ctx, id, treeQueryOf(query)) } }
     },

@@ -181,7 +181,7 @@ test('a project with others below it is told which of them use more than their o
 })
 
 test('what may be set is told in numbers, and codes of other refusals leave the process too', async () => {
-  const set = await ask('PUT', `/projects/${ids.left}`, { limits: { cores: 11 } })
+  const set = await ask('PUT', `/projects/${ids.left}`, { limits: { cores: { own: 11 } } })
   assert.equal(set.headers['x-quota-reason'], 'ABOVE_PARENT')
   const { code, resource, asked, max } = set.body.error.details
   assert.deepEqual([code, resource, asked, max], ['ABOVE_PARENT', 'cores', 11, 3])

@@ -20,7 +20,7 @@ import type { BoardRow } from './board-rows.ts'
 import { discreetExplanation, discreetLoan, seenBy } from './discreet.ts'
 import { growAsking, growTree } from './grown-tree.ts'
 import type { Limits } from './limits.ts'
-import { asAnswered, notesOf } from './owners-notes.ts'
+import { notesOf } from './owners-notes.ts'
 import { policyOf } from './owners-policy.ts'
 import type { ProjectPolicy } from './owners-policy.ts'
 import type { QuotaParts } from './parts.ts'
@@ -94,9 +94,9 @@ export class Board {
     const { engine } = await this.#seen(ctx, projectId)
     const asking = await this.#asking(engine, [projectId]),
       ask = this.#ask(engine, projectId, question.amounts, question.priority)
-    const planned = explain(asking, ask, this.#parts.clock.now())
-    const notes = await notesOf(this.#parts.db, engine.tree.roots[0]!.id, planned)
-    return { ...discreetExplanation(asAnswered(asking, ask, planned), seenBy(engine.tree, ctx)), notes }
+    const answer = explain(asking, ask, this.#parts.clock.now())
+    const notes = await notesOf(this.#parts.db, engine.tree.roots[0]!.id, answer)
+    return { ...discreetExplanation(answer, seenBy(engine.tree, ctx)), notes }
   }
 
   /** The same tree, in which those who ask find what was gathered for them. */

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
-import { endTickets } from '../controllers/end-tickets.ts'
 import { historyList } from '../store/history.ts'
 import { reclaimedFetch } from '../store/reclaimed.ts'
 import { ticketFetch } from '../store/tickets.ts'
@@ -62,12 +61,7 @@ for (const database of testDatabases()) {
       const victims = await asked(2)
       await act.stop('t1-0')
       await bench.db.transaction((tx) => bench.front.forgetProject(tx, 't1'))
-      const endings = endTickets(bench.parts, bench.front)
-      const due = endings.plan(await endings.observe(10))
-      assert.deepEqual(due, ['t1'])
-      await endings.act('t1')
       assert.deepEqual([await act.noticed(), await told('spared')], [[], victims])
-      assert.deepEqual(await endings.observe(10), [])
     })
 
     test('nobody is told that it may stay after it was taken', async () => {

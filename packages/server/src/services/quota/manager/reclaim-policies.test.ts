@@ -111,7 +111,7 @@ for (const database of testDatabases()) {
       assert.deepEqual(await act.noticed(), [])
       const { verdict, victims, refusal, notes } = await act.explain('t1', { instances: 2 })
       assert.deepEqual([verdict, victims, refusal?.code, refusal?.heldBy], [
-        ...['refused', [], 'SHORTAGE'],
+        ...['waits', [], 'SHORTAGE'],
         [{ project: 't2', amount: 4 }],
       ])
       assert.match(notes.join(), /^Nobody would be given notice for it: .* when those who use it release it\.$/)

@@ -148,8 +148,8 @@ export async function grantedBelow(executor: Executor, projectId: string): Promi
 }
 
 /**
- * Resource → what children use that own nothing of it and may borrow without limit: of what was set, or of the resources
- * of which it is so by default. Of those all use is counted at the child.
+ * Resource → what children use that own nothing of it and may borrow without limit: as was set, or by default of some
+ * resources. All that those use is counted at them.
  */
 export async function drawnBelow(
   executor: Executor,

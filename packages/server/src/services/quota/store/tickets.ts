@@ -54,14 +54,12 @@ export async function ticketsList(executor: Executor): Promise<StoredTicket[]> {
   return rows.map(toTicket)
 }
 
-/** Those whose time is up, and those of projects that are gone. */
 export async function ticketsExpired(executor: Executor, now: number, limit: number): Promise<string[]> {
   const rows = await executor
     .as<QuotaTables>()
     .selectFrom('quota_ticket')
-    .leftJoin('quota_project', 'quota_project.id', 'quota_ticket.project_id')
-    .select('quota_ticket.project_id')
-    .where((row) => row.or([row('expires_at', '<=', now), row('quota_project.id', 'is', null)]))
+    .select('project_id')
+    .where('expires_at', '<=', now)
     .orderBy('expires_at')
     .limit(limit)
     .execute()
