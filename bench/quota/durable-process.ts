@@ -18,9 +18,12 @@ export interface ProcessLoad {
 
 type Message = 'ready' | Load
 
+/** Of all processes together: what PostgreSQL takes as it is delivered. */
+const connectionsMax = 96
+
 if (process.argv[2] === 'durable-client') {
-  const { url, schema, way, callers, seconds, run } = JSON.parse(process.argv[3]!) as ProcessLoad
-  const db = await openDatabase({ url, schema, poolMax: 8 }),
+  const { url, schema, way, processes, callers, seconds, run } = JSON.parse(process.argv[3]!) as ProcessLoad
+  const db = await openDatabase({ url, schema, poolMax: Math.min(callers, connectionsMax / processes) }),
     tree = planTree()
   const take = await waysOver(db, tree)[way]()
   process.once('message', () => {

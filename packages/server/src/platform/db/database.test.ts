@@ -9,6 +9,7 @@ import type { Database, Executor } from './database.ts'
 import { isForeignKeyViolation, isUniqueViolation } from './db-errors.ts'
 import { defineMigration } from './migrate.ts'
 import type { PlatformTables } from './platform-tables.ts'
+import { bothTexts, outboxInsert } from './statement.ts'
 import { testDatabases } from './testing.ts'
 
 interface Tables {
@@ -45,6 +46,21 @@ for (const { name, open } of testDatabases()) {
       const answer = await db.transaction(async (tx) => { await add(tx, 'committed'); return 7 })
       assert.equal(answer, 7)
       assert.deepEqual(await find(db, 'committed'), { id: 'committed', name: 'Boat committed', cranes: 2 })
+    })
+
+    test('one statement is a transaction of its own, and rings for the events it inserts', async () => {
+      let rung = 0
+      const silence = db.onEmit(() => rung++)
+      const send = bothTexts(outboxInsert('select name, ?, cranes from boat where id = ?'))
+      await db.transaction(async (tx) => {
+        await add(tx, 'alone')
+        await assert.rejects(db.alone(send, ['{}', 'alone']), /inside an open transaction/)
+      })
+      await db.alone(send, ['{"a":1}', 'alone'])
+      await assert.rejects(db.alone(bothTexts('insert into boat (id, name) values (?, ?)'), ['alone', 'twice']))
+      silence()
+      assert.deepEqual(await events(db, 'Boat alone'), [{ topic: 'Boat alone', payload: '{"a":1}', at: 2 }])
+      assert.equal(rung, 1)
     })
 
     test('a transaction whose work throws leaves nothing, and throws the same error', async () => {

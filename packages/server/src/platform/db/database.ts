@@ -1,5 +1,6 @@
 /** The database, as everyone but `platform/db` sees it: queries, and transactions that carry their own events. */
-import type { Kysely } from 'kysely'
+import type { Kysely, QueryResult } from 'kysely'
+import type { StatementTexts } from './statement.ts'
 
 export { openDatabase } from './open-database.ts'
 export type { DatabaseOptions } from './open-database.ts'
@@ -38,6 +39,11 @@ export interface Database extends Executor {
    * `Tx` on.
    */
   transaction<T>(work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /**
+   * One written-out statement that is a transaction of its own, at read committed: on PostgreSQL in one flight with its
+   * commit. Events it inserts itself (`outboxInsert`). It may run more than once, as a transaction may.
+   */
+  alone<Row>(texts: StatementTexts, parameters: readonly unknown[]): Promise<QueryResult<Row>>
   /** Throws inside an open transaction, where `what` would wait for what that transaction holds. */
   assertOutside(what: string): void
   /** Calls `listener` after each commit that emitted events; returns what undoes it. */

@@ -18,7 +18,7 @@ export interface PostgresOptions {
  * serializably, is in conflict with all who write a row of it, and a plan that was right for ten rows is kept for
  * thousands. Where there is no key PostgreSQL reads it whole all the same, at costs that must not start its compiler.
  */
-const settings = 'set enable_seqscan = off; set jit = off'
+const settings = "set enable_seqscan = off; set jit = off; set default_transaction_isolation = 'read committed'"
 
 const int8 = 20
 const numeric = 1700

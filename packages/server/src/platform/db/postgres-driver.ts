@@ -50,8 +50,7 @@ class PostgresConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    if (this.#state === 'none')
-      return toResult(await this.#told(this.#client.query(query.sql, [...query.parameters])))
+    if (this.#state === 'none') return toResult((await this.#told(this.#flights.fly([partOf(query)]))).at(-1)!)
     if (!lasts.has(query)) return toResult(await this.#flyInside([partOf(query)]))
     this.#last = partOf(query)
     return { rows: [] }

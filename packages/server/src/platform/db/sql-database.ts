@@ -1,13 +1,14 @@
 /** The database over either dialect: retries what lost a race, refuses nesting, and sends events after the commit. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomInt } from 'node:crypto'
-import type { CompiledQuery, Kysely, Transaction } from 'kysely'
+import type { CompiledQuery, Kysely, QueryResult, Transaction } from 'kysely'
 import { systemClock } from '#platform/clock/clock.ts'
 import type { Clock } from '#platform/clock/clock.ts'
 import type { Log } from '#platform/log/log.ts'
 import type { Database, DialectName, IsolationLevel, TransactionOptions, Tx } from './database.ts'
 import { isTransient } from './db-errors.ts'
-import { fixedQuery } from './statement.ts'
+import { fixedQuery, outboxInsert } from './statement.ts'
+import type { StatementTexts } from './statement.ts'
 
 /** What a dialect gives to build the database from. */
 export interface Backend {
@@ -30,11 +31,10 @@ interface Event { topic: string; payload: string }
 
 /** Written out, because nearly every transaction ends with it. */
 const insertEvents = {
-  sqlite: `insert into outbox (topic, payload, at)
-    select value ->> 0, value ->> 1, ?2 from json_each(?1) order by key`,
-  postgresql: `insert into outbox (topic, payload, at)
+  sqlite: outboxInsert('select value ->> 0, value ->> 1, ?2 from json_each(?1) order by key'),
+  postgresql: outboxInsert(`
     select value ->> 0, value ->> 1, $2 from jsonb_array_elements($1::jsonb) with ordinality as event (value, place)
-    order by place`,
+    order by place`),
 }
 
 /** Checked here and not when sending, so that no committed event can be one that the bus refuses for ever. */
@@ -71,14 +71,15 @@ export class SqlDatabase implements Database {
     work: (tx: Tx) => Promise<T>, { isolation = 'serializable' }: TransactionOptions = {},
   ): Promise<T> {
     this.assertOutside('A second transaction')
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#once(work, isolation)
-      } catch (error) {
-        if (!isTransient(error) || tries >= triesMax) throw error
-        await systemClock.sleep(pauseMs(tries))
-      }
-    }
+    return againWhileTransient(() => this.#once(work, isolation))
+  }
+
+  async alone<Row>(texts: StatementTexts, parameters: readonly unknown[]): Promise<QueryResult<Row>> {
+    this.assertOutside('A statement in a transaction of its own')
+    const query = fixedQuery<Row>(texts[this.dialect], parameters)
+    const result = await againWhileTransient(() => this.#backend.plain.executeQuery(query))
+    this.#current.exit(() => { for (const listener of this.#listeners) listener() })
+    return result
   }
 
   onEmit(listener: () => void): () => void {
@@ -193,6 +194,17 @@ class OpenTransaction implements Tx {
 function assertTopic(topic: string): void {
   if (!topicPattern.test(topic)) {
     throw new Error(`"${topic}" is not a topic: it must be words joined by dots, as in nova.server.created`)
+  }
+}
+
+const againWhileTransient = async <T>(work: () => Promise<T>): Promise<T> => {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isTransient(error) || tries >= triesMax) throw error
+      await systemClock.sleep(pauseMs(tries))
+    }
   }
 }
 

@@ -17,6 +17,11 @@ interface Prepared { statement: StatementSync; columns: string[] }
 const preparedMax = 500
 /** Short, because waiting for another process's lock stops this process's event loop; longer waits retry outside. */
 const busyTimeoutMs = 50
+/**
+ * Pages that many transactions change are copied from the log into the file once in a while: after 32 MiB of it, not
+ * after four.
+ */
+const settings = 'pragma temp_store = memory; pragma cache_size = -16384; pragma wal_autocheckpoint = 8192'
 const changesSchema = /^\s*(create|alter|drop|pragma|vacuum|reindex|attach|detach)\b/i
 
 export class SqliteConnection {
@@ -30,9 +35,7 @@ export class SqliteConnection {
       readOnly: options.readOnly, timeout: busyTimeoutMs, enableForeignKeyConstraints: true,
     })
     if (!options.readOnly) this.#database.exec('pragma journal_mode = wal')
-    this.#database.exec(
-      `pragma synchronous = ${options.synchronous}; pragma temp_store = memory; pragma cache_size = -16384`,
-    )
+    this.#database.exec(`pragma synchronous = ${options.synchronous}; ${settings}`)
   }
 
   get inTransaction(): boolean { return this.#database.isTransaction }

@@ -26,6 +26,9 @@ export const fixedQuery = <Row>(text: string, parameters: readonly unknown[]): C
 /** By what name the connections of this process know a text; nothing if it is not one of those above. */
 export const nameOfText = (text: string): string | undefined => names.get(text)
 
+/** For statements that send events of what they find: `rows` selects topic, payload as JSON text, and time. */
+export const outboxInsert = (rows: string): string => `insert into outbox (topic, payload, at) ${rows}`
+
 /** A text that both understand, with each parameter written as `?` and used once, in order. */
 export const bothTexts = (text: string): StatementTexts => {
   let count = 0

@@ -48,6 +48,11 @@ export const mortal = (db: Database): MortalDatabase => {
     kysely: db.kysely,
     as: () => db.as(),
     assertOutside: (what) => db.assertOutside(what),
+    alone: async (texts, parameters) => {
+      const result = await db.alone<any>(texts, parameters)
+      deaths.wrote('a statement and its commit')
+      return result
+    },
     onEmit: (listener) => db.onEmit(listener),
     close: () => db.close(),
     transaction: async (work, options) => {

@@ -78,6 +78,13 @@ const topics: Partial<Record<HappeningKind, string>> = {
   moved: 'quota.project.moved',
 }
 
+/** What the bus is told of it, if anything. */
+export const eventOf = ({ kind, projectId, subject, amounts }: NewHappening) => {
+  const topic = topics[kind as HappeningKind]
+  if (topic === undefined) return undefined
+  return { topic, payload: { kind, projectId, ...(subject !== null && { subject }), amounts } }
+}
+
 /** Refusals of one reason follow each other fast when a client tries in a loop: so often a second they are written. */
 const refusalPauseMs = 200
 const refusalKindsMax = 1000
@@ -123,11 +130,16 @@ export class History {
 
   /** Tells the bus and the metrics, if the transaction commits, of what it has written down. */
   announce(tx: Tx, rows: readonly NewHappening[]): void {
-    for (const { kind, projectId, subject, amounts } of rows) {
-      const topic = topics[kind as HappeningKind]
-      if (topic !== undefined) tx.emit(topic, { kind, projectId, ...(subject !== null && { subject }), amounts })
+    for (const row of rows) {
+      const event = eventOf(row)
+      if (event) tx.emit(event.topic, event.payload)
     }
-    tx.afterCommit(() => rows.forEach(this.#witness))
+    tx.afterCommit(() => this.witnessed(rows))
+  }
+
+  /** Tells the metrics of what is committed. */
+  witnessed(rows: readonly NewHappening[]): void {
+    rows.forEach(this.#witness)
   }
 
   /**

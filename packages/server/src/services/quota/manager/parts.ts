@@ -20,5 +20,5 @@ export interface QuotaParts {
    */
   wish(wish: Wish): void
   /** Where everything that happens is written down, told to the bus and counted. */
-  history: Pick<History, 'tell' | 'rowsOf' | 'announce' | 'refused'>
+  history: Pick<History, 'tell' | 'rowsOf' | 'announce' | 'witnessed' | 'refused'>
 }

@@ -1,11 +1,13 @@
 /** Reservations without a row of their own: those that come together share one decision and one commit. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Tx } from '#platform/db/database.ts'
 import type { Reservation, ReserveRequest } from '../facade.ts'
 import type { StoredClaim } from '../store/claims.ts'
-import { privatePart } from '../store/private-part.ts'
+import type { NewHappening } from '../store/history.ts'
+import { takeTogether } from '../store/private-parts-together.ts'
+import type { Taking } from '../store/private-parts-together.ts'
 import type { Admission } from './admission.ts'
 import { grantOf, reservationOf } from './grants.ts'
+import { eventOf } from './history.ts'
 import { grantManyAlong } from './many-along.ts'
 import type { QuotaParts } from './parts.ts'
 import { mayWait } from './patience.ts'
@@ -13,7 +15,7 @@ import { mayWait } from './patience.ts'
 /** So many are decided by one statement: few enough that the first does not wait for the last. */
 const batchMax = 64
 /** So many batches are under way at once: one is thought about while another's commit waits for the disk. */
-const writersMax = 2
+const writersMax = 3
 
 const waitsForRows = { isolation: 'read committed' } as const
 
@@ -78,8 +80,8 @@ export class Together {
   }
 
   async #decide(batch: readonly Asked[]): Promise<void> {
-    const along = await this.#granted(batch, (tx, claims) => this.#takePrivately(tx, claims))
-    const alone = await this.#granted(along, (tx, claims) => grantManyAlong(tx, this.#parts, claims))
+    const along = await this.#granted(batch, (claims) => this.#takePrivately(claims))
+    const alone = await this.#granted(along, (claims) => this.#grantAlong(claims))
     for (const { request, answer } of alone) this.#alone(request).then(answer.resolve, answer.reject)
   }
 
@@ -89,25 +91,33 @@ export class Together {
    */
   async #granted(
     batch: readonly Asked[],
-    grant: (tx: Tx, claims: readonly StoredClaim[]) => Promise<Set<string>>,
+    grant: (claims: readonly StoredClaim[]) => Promise<Set<string>>,
   ): Promise<Asked[]> {
     if (batch.length === 0) return []
     const claims = batch.map(({ claim }) => claim)
-    const made = await this.#parts.db
-      .transaction((tx) => grant(tx, claims), waitsForRows)
-      .catch(() => new Set<string>())
+    const made = await grant(claims).catch(() => new Set<string>())
     for (const { claim, answer } of batch) if (made.has(claim.subject)) answer.resolve(reservationOf(claim))
     return batch.filter(({ claim }) => !made.has(claim.subject))
   }
 
-  async #takePrivately(tx: Tx, claims: readonly StoredClaim[]): Promise<Set<string>> {
-    const { history } = this.#parts
-    const takings = claims.map((claim) => ({ claim, told: history.rowsOf(grantOf(claim))[0]! }))
-    const made = await privatePart(tx).takeEach(tx, takings)
-    history.announce(
-      tx,
-      takings.filter(({ claim }) => made.has(claim.subject)).map(({ told }) => told),
-    )
+  async #takePrivately(claims: readonly StoredClaim[]): Promise<Set<string>> {
+    const { db, history } = this.#parts
+    const made = await takeTogether(db, claims.map((claim) => this.#takingOf(claim)))
+    history.witnessed(claims.filter(({ subject }) => made.has(subject)).flatMap((claim) => this.#toldOf(claim)))
     return made
+  }
+
+  #toldOf(claim: StoredClaim): NewHappening[] {
+    return this.#parts.history.rowsOf(grantOf(claim))
+  }
+
+  #takingOf(claim: StoredClaim): Taking {
+    const [told] = this.#toldOf(claim),
+      { topic, payload } = eventOf(told!)!
+    return { claim, told: told!, event: { topic, payload: JSON.stringify(payload) } }
+  }
+
+  #grantAlong(claims: readonly StoredClaim[]): Promise<Set<string>> {
+    return this.#parts.db.transaction((tx) => grantManyAlong(tx, this.#parts, claims), waitsForRows)
   }
 }

@@ -10,18 +10,10 @@ import type { NewHappening } from './history.ts'
 export interface PrivatePart {
   /** Makes the claim, counts it and says so in the history; false: to be decided along the path, or there already. */
   take(tx: Tx, claim: StoredClaim, told: NewHappening): Promise<boolean>
-  /** The same for many, each by itself: the subjects of those that were made. */
-  takeEach(tx: Tx, takings: readonly Taking[]): Promise<Set<string>>
   /** What was reserved has started; false if there is no such reservation. Touches the leaf only, whatever is lent. */
   start(tx: Tx, subject: string): Promise<boolean>
   /** Ends a claim of which nothing was lent; nothing if there is none or ancestors have to be told. */
   giveBack(tx: Tx, subject: string, told: ToldOfEnd): Promise<GivenBack | undefined>
-}
-
-/** A claim, no other of them with its subject, and how the history tells of it. */
-export interface Taking {
-  claim: StoredClaim
-  told: NewHappening
 }
 
 /** What its end is called in the history, by what it was; nothing: it is nobody's business. */
@@ -38,9 +30,3 @@ export interface GivenBack {
 
 /** A project's own leaf below its children. */
 export const selfOf = (projectId: string): string => `${projectId}/self`
-
-export const takeInTurn = async (part: PrivatePart, tx: Tx, takings: readonly Taking[]): Promise<Set<string>> => {
-  const made = new Set<string>()
-  for (const { claim, told } of takings) if (await part.take(tx, claim, told)) made.add(claim.subject)
-  return made
-}

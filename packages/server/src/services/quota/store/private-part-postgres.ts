@@ -2,9 +2,8 @@
 import type { Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import { runStatement } from '#platform/db/statement.ts'
-import { claimLists } from './claims.ts'
 import { namesOf } from './history.ts'
-import { selfOf, takeInTurn } from './private-claims.ts'
+import { selfOf } from './private-claims.ts'
 import type { PrivatePart } from './private-claims.ts'
 
 /**
@@ -39,62 +38,6 @@ const take = `
     counted = counting.counted + ask.amount, reserved = counting.reserved + ask.amount * $13
   from ask, claim
   where counting.node in ($1, $2) and counting.is_leaf = 1 and counting.resource = ask.resource`
-
-/**
- * $1 to $9 are the claims, $10 of how many resources each is; $11 at which nodes any of them may be counted, $12 of
- * what any of them is, $13 on their history. All cells are locked in the order of their names. Who comes later among
- * them finds taken what those before it ask for, granted or not: who is refused so is asked about again, by itself.
- * Lists are selected, so that PostgreSQL does not plan anew for each length of them.
- */
-const takeEach = `
-  with request as (
-      select * from unnest((select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]),
-          (select $5::text[]), (select $6::bigint[]), (select $7::bigint[]), (select $8::bigint[]),
-          (select $9::text[]), (select $10::int[]))
-        with ordinality as request (subject, project_id, amounts, state, reclaimable, priority, started_at,
-          expires_at, lineage, resources, place)),
-    ask as (
-      select place, project_id, key as resource, value::bigint as amount,
-        sum(value::bigint) over (partition by project_id, key order by place) as so_far
-      from request, jsonb_each_text(amounts::jsonb)),
-    cell as (
-      select node, resource, counted, private, sheltered from quota_cell
-      where node = any ((select $11::text[])::text[]) and resource = any ((select $12::text[])::text[])
-        and is_leaf = 1
-      order by node collate "C", resource collate "C" for no key update),
-    asked as (
-      select ask.place, cell.node, ask.resource, ask.amount, ask.so_far, cell.counted, cell.private, cell.sheltered
-      from ask join cell on cell.node in (ask.project_id, ask.project_id || '/self') and cell.resource = ask.resource),
-    fitting as (
-      select place from asked join request using (place)
-      where sheltered = 1 and (private = -1 or counted + so_far <= private)
-      group by place, resources having count(*) = resources),
-    claim as (
-      insert into quota_claim
-        (subject, project_id, amounts, state, reclaimable, priority, started_at, expires_at, lineage)
-      select subject, project_id, amounts, state, reclaimable, priority, started_at, expires_at, lineage
-      from request join fitting using (place)
-      where not exists (select 1 from quota_ticket where quota_ticket.project_id = request.project_id)
-      on conflict do nothing
-      returning subject),
-    made as (select request.* from claim join request using (subject)),
-    granted as (
-      select node, resource, sum(amount) as amount,
-        sum(case state when 'reserved' then amount else 0 end) as reserved
-      from made join asked using (place) group by node, resource),
-    counting as (
-      update quota_cell set
-        counted = quota_cell.counted + granted.amount, reserved = quota_cell.reserved + granted.reserved
-      from granted
-      where quota_cell.node = granted.node and quota_cell.resource = granted.resource),
-    told as (
-      insert into quota_history (at, kind, project_id, subject, amounts, resources, times, details)
-      select told.at, told.kind, made.project_id, subject, made.amounts, told.names, 1, '{}'
-      from made join unnest((select $1::text[]), (select $13::bigint[]), (select $14::text[]), (select $15::text[]))
-          as told (subject, at, kind, names)
-        using (subject)
-      order by made.place)
-  select subject from made`
 
 /** What both that follow do to the leaf: `change` is a claim, with how often its amounts are counted and reserved. */
 const countAtLeaf = `
@@ -162,23 +105,6 @@ export const privatePartOnPostgres: PrivatePart = {
     const reserved = state === 'reserved' ? 1 : 0
     const { numAffectedRows } = await run(tx, take, [...place, ...row, reserved, at, kind, namesOf(amounts)])
     return (numAffectedRows ?? 0n) > 0n
-  },
-
-  takeEach: async (tx, takings) => {
-    const asking = takings.filter(({ claim }) => Object.keys(claim.amounts).length > 0)
-    if (asking.length < 2) return takeInTurn(privatePartOnPostgres, tx, asking)
-    const claims = asking.map(({ claim }) => claim),
-      told = asking.map((taking) => taking.told)
-    const nodes = [...new Set(claims.flatMap(({ projectId }) => [projectId, selfOf(projectId)]))],
-      names = claims.map(({ amounts }) => Object.keys(amounts))
-    const history = [
-      told.map(({ at }) => at),
-      told.map(({ kind }) => kind),
-      claims.map(({ amounts }) => namesOf(amounts)),
-    ]
-    const places = [names.map(({ length }) => length), nodes, [...new Set(names.flat())]]
-    const { rows } = await run<{ subject: string }>(tx, takeEach, [...claimLists(claims), ...places, ...history])
-    return new Set(rows.map(({ subject }) => subject))
   },
 
   start: async (tx, subject) => (await run(tx, start, [subject])).rows.length > 0,

@@ -3,7 +3,7 @@ import type { Tx } from '#platform/db/database.ts'
 import { fromJson, toJson } from '#platform/db/json.ts'
 import { runStatement } from '#platform/db/statement.ts'
 import { historyInsert } from './history.ts'
-import { selfOf, takeInTurn } from './private-claims.ts'
+import { selfOf } from './private-claims.ts'
 import type { PrivatePart } from './private-claims.ts'
 
 /** ?1 the project, ?2 its own leaf below children, ?3 amounts as JSON, ?4 how many of them. */
@@ -62,8 +62,6 @@ export const privatePartOnSqlite: PrivatePart = {
     await historyInsert(tx, [told])
     return true
   },
-
-  takeEach: (tx, takings) => takeInTurn(privatePartOnSqlite, tx, takings),
 
   start: async (tx, subject) => {
     const [row] = (await run<{ project_id: string; amounts: string }>(tx, start, [subject])).rows
