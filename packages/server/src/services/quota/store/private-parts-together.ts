@@ -1,4 +1,4 @@
-/** Many claims inside private parts at once, on PostgreSQL: decided, counted, written, told and committed in one flight. */
+/** Many claims inside private parts at once, on PostgreSQL: decided, counted, told and committed in one flight. */
 import type { Database } from '#platform/db/database.ts'
 import { outboxInsert } from '#platform/db/statement.ts'
 import { claimLists } from './claims.ts'
@@ -16,9 +16,9 @@ export interface Taking {
 
 /**
  * $1 to $9 are the claims, $10 of how many resources each is; $11 at which nodes any of them may be counted, $12 of
- * what any of them is, $13 to $15 their history, $16 and $17 the events of it. All cells are locked in the order of their names. Who comes later among
- * them finds taken what those before it ask for, granted or not: who is refused so is asked about again, by itself.
- * Lists are selected, so that PostgreSQL does not plan anew for each length of them.
+ * what any of them is; $13 to $15 their history, $16 and $17 the events of it. All cells are locked in the order of
+ * their names. Who comes later among them finds taken what those before it ask for, granted or not: who is refused so
+ * is asked about again, by itself. Lists are selected, so that PostgreSQL does not plan anew for each length of them.
  */
 const takeEach = `
   with request as (
