@@ -184,6 +184,21 @@ describe('giving back what quota lent', () => {
     assert.equal((await show(cloud, next))['OS-EXT-STS:task_state'], 'deleting')
   })
 
+  test('a parked server whose place is missed later gives that back too, and goes on resting', async () => {
+    const id = await stopped('resting')
+    assert.equal(heldBy(id)!.instances, 1)
+    cloud.quota.reclaims = []
+    wanted = ['instances']
+    notice(serverSubject(id))
+    await pass()
+    assert.deepEqual(await tagsOf(id), ['reclaimed', 'preemptible'])
+    cloud.clock.advance(graceMs)
+    await pass()
+    assert.equal(heldBy(id)?.instances ?? 0, 0)
+    assert.deepEqual([(await show(cloud, id)).status, await tagsOf(id)], ['SHUTOFF', ['reclaimed']])
+    assert.equal(await pass(), 0, 'it has nothing more to give')
+  })
+
   test('a paused borrower is woken to be stopped; one that did not stop is stopped again', async () => {
     onReclaim = 'stop'
     const id = await bootServer(cloud, 'paused')
@@ -274,7 +289,7 @@ describe('creating several at once', () => {
 describe('the plan of giving back', () => {
   test('ends the due before it warns, and leaves alone who is being deleted', () => {
     const seen = (serverId: string, deadlineAt: number, taskState: 'deleting' | null = null) =>
-      ({ notice: { serverId, deadlineAt, takesDisk: false }, server: { taskState } })
+      ({ notice: { serverId, deadlineAt, takesDisk: false, wanted: ['cores'] }, server: { taskState } })
     const steps = plan({
       now: 10,
       noticed: [seen('later', 11), seen('due', 10), seen('going', 5, 'deleting'), seen('warned', 12)],

@@ -13,10 +13,13 @@ import type { ReclaimRow } from '../store/tables.ts'
 export interface GiveBackWorld {
   now: number
   /** Only of servers that live. */
-  noticed: { notice: Pick<Notice, 'serverId' | 'deadlineAt' | 'takesDisk'>; server: Pick<Server, 'taskState'> }[]
+  noticed: {
+    notice: Pick<Notice, 'serverId' | 'deadlineAt' | 'takesDisk' | 'wanted'>
+    server: Pick<Server, 'taskState'>
+  }[]
   warnings: Pick<ReclaimRow, 'server_id' | 'deadline_at'>[]
   /** Servers that are stopped, or being stopped, instead of deleted; undefined: the server is gone. */
-  parked: { id: string; released: boolean; server: Pick<Server, 'taskState'> | undefined }[]
+  parked: { id: string; released: number; server: Pick<Server, 'taskState'> | undefined }[]
 }
 
 export interface GiveBackStep { do: 'warn' | 'settle' | 'end' | 'park' | 'forget'; id: string }
@@ -28,7 +31,7 @@ const observe = async (parts: NovaParts, preemption: Preemption): Promise<GiveBa
   const servers = await serversByIds(parts.db, [...ids])
   const parked = parkedRows.map(({ server_id: id, released }) => {
     const server = servers.get(id)
-    return { id, released: released > 0, server: server?.deleted ? undefined : server }
+    return { id, released, server: server?.deleted ? undefined : server }
   })
   const noticed = notices.flatMap((notice) => {
     const server = servers.get(notice.serverId)
@@ -41,15 +44,15 @@ const observe = async (parts: NovaParts, preemption: Preemption): Promise<GiveBa
 export const plan = ({ now, noticed, warnings, parked }: GiveBackWorld): GiveBackStep[] => {
   const deadlines = new Map(noticed.map(({ notice }) => [notice.serverId, notice.deadlineAt]))
   const warned = new Set(warnings.map((warning) => warning.server_id))
-  const resting = new Set(parked.map(({ id }) => id))
+  const resting = new Map(parked.map(({ id, released }) => [id, released]))
   const living = noticed
     .filter(({ server }) => server.taskState !== 'deleting')
-    .filter(({ notice }) => notice.takesDisk || !resting.has(notice.serverId))
+    .filter(({ notice }) => isUnanswered(notice, resting.get(notice.serverId)))
     .map(({ notice }) => notice)
   const due = living.filter(({ deadlineAt }) => deadlineAt <= now)
   const unwarned = living.filter(({ serverId, deadlineAt }) => deadlineAt > now && !warned.has(serverId))
   const stale = warnings.filter(({ server_id, deadline_at }) => deadlines.get(server_id) !== deadline_at)
-  const idle = parked.filter(({ released, server }) => !released && server?.taskState === null)
+  const idle = parked.filter(({ released, server }) => released === 0 && server?.taskState === null)
   const gone = parked.filter(({ server }) => server === undefined)
   return [
     ...idle.map(({ id }): GiveBackStep => ({ do: 'park', id })),
@@ -59,6 +62,10 @@ export const plan = ({ now, noticed, warnings, parked }: GiveBackWorld): GiveBac
     ...gone.map(({ id }): GiveBackStep => ({ do: 'forget', id })),
   ]
 }
+
+/** Whoever rests already keeps its disk, and its place unless that was missed then. */
+const isUnanswered = ({ takesDisk, wanted }: Pick<Notice, 'takesDisk' | 'wanted'>, released?: number): boolean =>
+  takesDisk || released === undefined || (released === 1 && wanted.includes('instances'))
 
 export const giveBackController = (
   parts: NovaParts, preemption: Preemption,

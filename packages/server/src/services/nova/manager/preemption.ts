@@ -96,16 +96,17 @@ export class Preemption {
     const [notice, server] = [await this.#standing(tx, serverId), await serverFetch(tx, serverId)]
     if (!notice || !server || server.deleted || server.taskState === 'deleting') return
     const actionId = await this.#warn(tx, server, notice)
-    if (parks) return this.#rest(tx, server)
+    if (parks) return this.#rest(tx, server, notice)
     const fault = faultOf(notice, this.#parts.clock.now())
     await actionTell(tx, actionId, fault.message)
     await this.#orders.give(tx, actorFor(server), serverId, () =>
       ({ name: 'delete', order: { do: 'delete' }, change: { fault } }))
   }
 
-  /** One step on the way to a stopped container; nothing while another order is under way. */
-  async #rest(tx: Tx, server: Server): Promise<void> {
+  /** One step on the way to a stopped container; nothing while another order is under way. Who rests gives up more. */
+  async #rest(tx: Tx, server: Server, notice: Notice): Promise<void> {
     if (server.taskState !== null) return
+    if (((await parkedFetch(tx, server.id))?.released ?? 0) > 0) return this.#giveUp(tx, server, notice)
     const way = wayOf(server.vmState)
     if (way) await this.#orders.give(tx, actorFor(server), server.id, () => way)
     if (way?.name === 'stop' || server.vmState === 'stopped') await parkedInsert(tx, server.id)
@@ -128,10 +129,14 @@ export class Preemption {
       if (!parked || parked.released > 0) return
       if (server && !server.deleted && server.taskState !== null) return
       if (!notice || !server || server.deleted || server.vmState !== 'stopped') return parkedDelete(tx, serverId)
-      await giveBack(this.#parts, tx, server, notice.wanted)
-      const details = `${claimantOf(notice)} The server was stopped and gave back what it held.`
-      await this.#endWarning(tx, server, { tag: parkedTag, details, message: restOf(notice) })
+      await this.#giveUp(tx, server, notice)
     })
+  }
+
+  async #giveUp(tx: Tx, server: Server, notice: Notice): Promise<void> {
+    await giveBack(this.#parts, tx, server, notice.wanted)
+    const details = `${claimantOf(notice)} The server was stopped and gave back what it held.`
+    await this.#endWarning(tx, server, { tag: parkedTag, details, message: restOf(notice) })
   }
 
   /** The parked server is gone, and the row with it. */
@@ -147,7 +152,7 @@ export class Preemption {
     if (!warning) return
     if (message) await actionTell(tx, warning.action_id, message)
     const at = this.#parts.clock.now()
-    const others = server.tags.filter((one) => one !== preemptibleTag)
+    const others = server.tags.filter((one) => one !== preemptibleTag && one !== tag)
     if (warning.tagged) await serverTagsReplace(tx, server.id, tag ? [...others, tag] : others, at)
     await actionFinish(tx, warning.action_id, { result: 'Success', at, host: server.host, details })
     await reclaimDelete(tx, server.id)
