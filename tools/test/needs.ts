@@ -6,6 +6,7 @@ import { ensureDockerEngine, ensureHostTools } from '../../packages/server/src/c
 import { isRootUser, type InstallContext } from '../../packages/server/src/cli/install/install-context.ts'
 import { systemClock } from '../../packages/server/src/platform/clock/clock.ts'
 import { clientPackages } from '../../contract/support/client-packages.ts'
+import { purgeDeadClouds } from './dead-clouds.ts'
 import type { Need } from './layers.ts'
 import { findPostgresBin, startPrivatePostgres } from './private-postgres.ts'
 import { say } from './say.ts'
@@ -79,6 +80,7 @@ export class Needs {
 
   async #clients(): Promise<Readiness> {
     await ensureDebianPackages(context, clientPackages, 'the contract tests')
+    await purgeDeadClouds(say.line)
     return { env: {} }
   }
 }
