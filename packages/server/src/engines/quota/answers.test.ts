@@ -77,6 +77,17 @@ test('every unit beyond own is somebody’s loan, and nobody lends more than is 
   )
 })
 
+test('what has no limit is lent by nobody, and what siblings lend below it is', () => {
+  const X = { own: 0, borrow: inf }
+  const lab = new Lab({ P: { own: inf, children: { D: { own: 4, children: { X, Y: { own: 4, lend: inf } } }, Z: X } } })
+  lab.start('X', 3)
+  lab.start('Z', 5)
+  assert.deepEqual(
+    loansOf(lab.engine.tree, 0).map(({ lender, borrower, amount }) => [lender, borrower, amount]),
+    [['Y', 'X', 3]],
+  )
+})
+
 test('an explanation names the verdict, whom it would cost, every level, and changes nothing', () => {
   const lab = article(),
     before = exportState(lab.engine)

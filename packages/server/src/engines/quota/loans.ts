@@ -1,5 +1,5 @@
 /** Who lends what to whom now: one matching of all use beyond own with the idle capacity that carries it. */
-import { minus, positive } from './amounts.ts'
+import { minus, positive, UNLIMITED } from './amounts.ts'
 import type { QuotaTree } from './tree.ts'
 
 export interface Loan {
@@ -79,13 +79,16 @@ class Matching {
       .filter(isOpen)
   }
 
+  /** What has no limit is lent by nobody: nobody has less of it. */
   #match(needs: Part[], offers: Part[]): void {
+    const isEndless = offers.some(({ amount }) => amount === UNLIMITED)
     for (const need of needs) {
+      if (isEndless) need.amount = 0
       for (const offer of offers) {
         const amount = Math.min(need.amount, offer.amount)
         if (amount === 0) continue
         need.amount -= amount
-        offer.amount = minus(offer.amount, amount, Infinity)
+        offer.amount -= amount
         this.#note({
           resource: this.#tree.resources[this.#resource]!,
           lender: offer.project,

@@ -1,5 +1,5 @@
 /** Admission on stored cells of one path: the engine's own walk, over a ledger that holds just that path. */
-import { fromWire } from '#engines/quota/amounts.ts'
+import { fromWire, UNLIMITED } from '#engines/quota/amounts.ts'
 import { Ledger, NO_NODE } from '#engines/quota/ledger.ts'
 import type { Amounts } from '../facade.ts'
 import type { CellChange } from '../store/cells.ts'
@@ -62,11 +62,12 @@ export class PathWalk {
     return this.#ledger.available(this.#leaf, this.#resources.get(resource)!)
   }
 
-  /** How much of the amounts the project would have beyond what is its own. */
+  /** How much of the amounts the project would have beyond what is its own; of what has no limit that is nothing. */
   borrowing(amounts: Amounts): Record<string, number> {
     return Object.fromEntries(
       Object.entries(amounts).map(([name, amount]) => {
         const resource = this.#resources.get(name)!
+        if (this.#ledger.visible(this.#nodes.at(-1)!, resource) === UNLIMITED) return [name, 0]
         const idle = this.#ledger.visible(this.#leaf, resource) - this.#ledger.counted(this.#leaf, resource)
         return [name, Math.max(0, amount - Math.max(0, idle))]
       }),
