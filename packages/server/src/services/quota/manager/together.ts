@@ -2,7 +2,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Reservation, ReserveRequest } from '../facade.ts'
 import type { StoredClaim } from '../store/claims.ts'
-import type { NewHappening } from '../store/history.ts'
 import { takeTogether } from '../store/private-parts-together.ts'
 import type { Taking } from '../store/private-parts-together.ts'
 import type { Admission } from './admission.ts'
@@ -101,20 +100,17 @@ export class Together {
   }
 
   async #takePrivately(claims: readonly StoredClaim[]): Promise<Set<string>> {
-    const { db, history } = this.#parts
-    const made = await takeTogether(db, claims.map((claim) => this.#takingOf(claim)))
-    history.witnessed(claims.filter(({ subject }) => made.has(subject)).flatMap((claim) => this.#toldOf(claim)))
+    const { db, history } = this.#parts,
+      takings = claims.map((claim) => this.#takingOf(claim))
+    const made = await takeTogether(db, takings)
+    history.witnessed(takings.filter(({ claim }) => made.has(claim.subject)).map(({ told }) => told))
     return made
   }
 
-  #toldOf(claim: StoredClaim): NewHappening[] {
-    return this.#parts.history.rowsOf(grantOf(claim))
-  }
-
   #takingOf(claim: StoredClaim): Taking {
-    const [told] = this.#toldOf(claim),
-      { topic, payload } = eventOf(told!)!
-    return { claim, told: told!, event: { topic, payload: JSON.stringify(payload) } }
+    const told = this.#parts.history.rowsOf(grantOf(claim))[0]!,
+      { topic, payload } = eventOf(told)!
+    return { claim, told, event: { topic, payload: JSON.stringify(payload) } }
   }
 
   #grantAlong(claims: readonly StoredClaim[]): Promise<Set<string>> {
