@@ -177,6 +177,8 @@ export interface TestProcess {
   runner: Runner
   controllers: AnyController[]
   life: Life
+  /** Those it reaches now. */
+  hosts: Host[]
   /** Starts the loops and the relay, as `compose` does. */
   start(): Promise<void>
   stop(): Promise<void>
@@ -341,6 +343,7 @@ function testProcess(world: TestWorld, life: Life, config: Record<string, unknow
     runner,
     controllers: instance.controllers,
     life,
+    hosts,
     async start() {
       await instance.start?.()
       relay.start()
