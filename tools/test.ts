@@ -11,11 +11,12 @@ import { addCounts, noCounts, type Counts } from './test/outcome.ts'
 import { runFiles } from './test/run-files.ts'
 import { say, type LayerResult } from './test/say.ts'
 
-const usage = `Usage: ./quaystone test [--layer N[,N…]] [--only PATTERN] [--nightly]
+const usage = `Usage: ./quaystone test [--layer N[,N…]] [--only PATTERN] [--nightly] [--property-runs N]
 
-  --layer N       only these layers: ${runningOrder.map((layer) => `${layer.number} ${layer.name}`).join(', ')}
-  --only PATTERN  only test files whose path matches this regular expression; without --layer, no gates
-  --nightly       the slow tests too`
+  --layer N            only these layers: ${runningOrder.map((layer) => `${layer.number} ${layer.name}`).join(', ')}
+  --only PATTERN       only test files whose path matches this regular expression; without --layer, no gates
+  --nightly            the slow tests too
+  --property-runs N    how often each property is tried, in place of 1,000 times; no file has a time limit then`
 
 class UsageError extends Error {}
 
@@ -26,7 +27,12 @@ interface Wanted {
   readonly layers: ReadonlySet<number> | undefined
   readonly only: RegExp | undefined
   readonly nightly: boolean
+  readonly propertyRuns: string | undefined
 }
+
+const propertyRunsVariable = 'QUAYSTONE_PROPERTY_RUNS'
+/** A week: ten million runs take days, and whoever asks for them waits. */
+const noLimitMs = 7 * 24 * 3_600_000
 
 const root = join(import.meta.dirname, '..')
 
@@ -35,6 +41,7 @@ function readArguments(): Wanted {
     layer: { type: 'string', multiple: true },
     only: { type: 'string' },
     nightly: { type: 'boolean', default: false },
+    'property-runs': { type: 'string' },
     help: { type: 'boolean', default: false },
   } as const
   const { values } = parseArgs({ options })
@@ -47,7 +54,13 @@ function readArguments(): Wanted {
     layers: layers && new Set(layers),
     only: values.only === undefined ? undefined : readPattern(values.only),
     nightly: values.nightly || layers?.includes(9) === true,
+    propertyRuns: readCount(values['property-runs'] ?? process.env[propertyRunsVariable]),
   }
+}
+
+function readCount(text: string | undefined): string | undefined {
+  if (text === undefined || /^[1-9]\d*$/.test(text)) return text
+  throw new UsageError(`--property-runs: "${text}" is no whole number above 0.`)
 }
 
 function readPattern(text: string): RegExp {
@@ -76,7 +89,8 @@ class Suite {
   constructor(wanted: Wanted) {
     this.#wanted = wanted
     const compileCache = join(root, 'node_modules/.cache/node')
-    this.#env = { NODE_COMPILE_CACHE: compileCache, ...process.env, NODE_ENV: 'test', [markVariable]: this.#mark }
+    const own = { NODE_ENV: 'test', [markVariable]: this.#mark, [propertyRunsVariable]: wanted.propertyRuns }
+    this.#env = { NODE_COMPILE_CACHE: compileCache, ...process.env, ...own }
     this.#needs = new Needs(this.#env)
   }
 
@@ -125,10 +139,17 @@ class Suite {
       if (reason === undefined) runnable.push(file)
       else counts.skipped += skip(file, reason)
     }
-    const { filesAtOnce, fileTimeoutMs, timeoutMs } = layer
-    if (runnable.length > 0)
-      addCounts(counts, await runFiles({ root, files: runnable, env, filesAtOnce, fileTimeoutMs, timeoutMs }))
+    if (runnable.length > 0) {
+      const { filesAtOnce } = layer
+      addCounts(counts, await runFiles({ root, files: runnable, env, filesAtOnce, ...this.#limitsOf(layer) }))
+    }
     return counts
+  }
+
+  #limitsOf({ fileTimeoutMs, timeoutMs }: Layer): Pick<Layer, 'fileTimeoutMs' | 'timeoutMs'> {
+    return this.#wanted.propertyRuns === undefined
+      ? { fileTimeoutMs, timeoutMs }
+      : { fileTimeoutMs: noLimitMs, timeoutMs: noLimitMs }
   }
 
   /** Adds what the file needs to `env`; the first reason why it cannot run, or undefined. */

@@ -62,14 +62,22 @@ test('an explanation names who would have to end, a refusal what would help', ()
     heldBy: [{ project: 'p2', amount: 3 }],
     remedy: `Release 5 instances in ${longId}.`,
   }
-  assert.deepEqual(playedLines('claim:web:instances=9', { state: 'refused', refusal }, nameOf), [
+  assert.deepEqual(playedLines('claim:web:instances=9', [{ state: 'refused', refusal }], nameOf), [
     'claim:web:instances=9  refused:',
     '  CEILING of instances at web: asked 9, limit 8, used 4, reserved 0, missing 5',
     '  shop uses 3 instances beyond its own',
     '  Release 5 instances in web.',
   ])
-  assert.deepEqual(playedLines('claim:web:instances=9', { state: 'reclaiming', notices: [] }, nameOf), [
+  assert.deepEqual(playedLines('claim:web:instances=9', [{ state: 'reclaiming', notices: [] }], nameOf), [
     'claim:web:instances=9  granted when others have released it; nobody is told to',
+  ])
+  const reclaiming = { state: 'reclaiming' as const, notices: victims }
+  const granted = { state: 'reserved' as const }
+  assert.deepEqual(playedLines('claim:web:instances=1:x4', [granted, granted, reclaiming, reclaiming], nameOf), [
+    'claim:web:instances=1:x4  2 of 4:  granted',
+    'claim:web:instances=1:x4  2 of 4:  granted when these have ended:',
+    "  ends nova:server:x of shop (by owner's right; in the order priority, newest)",
+    "  ends nova:server:x of shop (by owner's right; in the order priority, newest)",
   ])
 })
 

@@ -140,10 +140,6 @@ export const fitted = (
 const leftOutText = (titles: readonly string[]): string =>
   `(Too narrow for ${titles.join(', ')}: widen the terminal, or see all with -f json.)`
 
-/** Nobody uses, owns or lends any of it. */
-export const isIdle = (row: TreeRow): boolean =>
-  row.subtree === 0 && row.inUse === 0 && row.reserved === 0 && row.owned === 0 && row.pool === 0 && row.borrow === 0
-
 const treeHeader = [
   'PROJECT',
   'RESOURCE',
@@ -174,29 +170,37 @@ const treeLeast = [
 /** −1 is a debt of one where there is a limit. */
 const freeOf = ({ free, owned }: TreeRow): Cell => (free === -1 && owned !== -1 ? '-1' : free)
 
+const treeCells = (row: TreeRow, nameOf: NameOf): Cell[] => [
+  `${'  '.repeat(row.depth)}${nameOf(row.project)}`,
+  row.resource,
+  row.owned,
+  row.pool,
+  row.lend,
+  row.borrow,
+  row.ceiling ?? 'none',
+  row.weight,
+  row.tier,
+  row.limit,
+  row.inUse,
+  row.reserved,
+  row.allocated,
+  freeOf(row),
+  row.lent,
+  row.borrowed,
+  row.deserved,
+  row.available,
+]
+
+const noCells = treeHeader.map(() => '')
+
+/** An empty line wherever another resource begins. */
 export const treeLines = (rows: readonly TreeRow[], nameOf: NameOf, width = 0): string[] =>
   fitted(
     treeHeader,
-    rows.map((row) => [
-      `${'  '.repeat(row.depth)}${nameOf(row.project)}`,
-      row.resource,
-      row.owned,
-      row.pool,
-      row.lend,
-      row.borrow,
-      row.ceiling ?? 'none',
-      row.weight,
-      row.tier,
-      row.limit,
-      row.inUse,
-      row.reserved,
-      row.allocated,
-      freeOf(row),
-      row.lent,
-      row.borrowed,
-      row.deserved,
-      row.available,
-    ]),
+    rows.flatMap((row, at) => {
+      const isNext = at > 0 && rows[at - 1]!.resource !== row.resource
+      return isNext ? [noCells, treeCells(row, nameOf)] : [treeCells(row, nameOf)]
+    }),
     { width, least: treeLeast },
   )
 
@@ -287,8 +291,25 @@ const playedText = (result: Played): string =>
     ? 'granted when others have released it; nobody is told to'
     : playedWords[result.state]
 
-export const playedLines = (step: string, result: Played, nameOf: NameOf): string[] => [
-  `${step}  ${playedText(result)}`,
+const outcomeLines = (start: string, result: Played, nameOf: NameOf): string[] => [
+  `${start}  ${playedText(result)}`,
   ...(result.state === 'reclaiming' ? victimLines(result.notices, nameOf) : []),
   ...(result.state === 'refused' ? refusalLines(result.refusal, nameOf) : []),
 ]
+
+/** Of a step that was played several times: alike answers in a row are told once, the first for all of them. */
+export const playedLines = (step: string, results: readonly Played[], nameOf: NameOf): string[] => {
+  if (results.length === 1) return outcomeLines(step, results[0]!, nameOf)
+  const runs: Played[][] = []
+  for (const result of results) {
+    const last = runs.at(-1)
+    if (last?.[0] && playedText(last[0]) === playedText(result)) last.push(result)
+    else runs.push([result])
+  }
+  return runs.flatMap((run) => outcomeLines(`${step}  ${run.length} of ${results.length}:`, joined(run), nameOf))
+}
+
+const joined = (run: readonly Played[]): Played => {
+  const notices = run.flatMap((result) => (result.state === 'reclaiming' ? result.notices : []))
+  return notices.length > 0 ? { state: 'reclaiming', notices } : run[0]!
+}

@@ -53,17 +53,37 @@ export const holdingOf = (words: readonly string[], keys: readonly string[] = ho
     }),
   )
 
-const stepForms = '"claim:PROJECT:instances=4,cores=4", "set:PROJECT:instances:own=8,borrow=4" or "release:SUBJECT"'
+const stepForms =
+  '"claim:PROJECT:instances=4,cores=4", "claim:PROJECT:instances=1:x12", "set:PROJECT:instances:own=8,borrow=4" ' +
+  'or "release:SUBJECT"'
 
-/** One step of a simulation; `idOf` turns a project's name into its id. */
-export const stepOf = (word: string, idOf: (project: string) => string): Step => {
-  const claim = /^claim:(.+):([^:]+)$/.exec(word)
-  if (claim) return { claim: { project_id: idOf(claim[1]!), amounts: amountsOf(claim[2]!.split(',')) } }
+/** The API plays no more. */
+const timesMax = 1_000
+
+const timesOf = (word: string, times: string | undefined): number => {
+  const count = Number(times ?? 1)
+  if (count >= 1 && count <= timesMax) return count
+  throw new StartProblem(`"${word}" must be played 1 to ${timesMax} times.`)
+}
+
+/** What one word of a simulation plays, as often as it says; `idOf` turns a project's name into its id. */
+export const stepsOf = (word: string, idOf: (project: string) => string): Step[] => {
+  const claim = /^claim:(.+?):([^:]+=[^:]+)(?::x(\d+))?$/.exec(word)
+  if (claim) {
+    const step = { claim: { project_id: idOf(claim[1]!), amounts: amountsOf(claim[2]!.split(',')) } }
+    return Array.from({ length: timesOf(word, claim[3]) }, () => step)
+  }
   const set = /^set:(.+):([^:]+):([^:]+)$/.exec(word)
   if (set) {
-    return { set: { project_id: idOf(set[1]!), resource: set[2]!, holding: holdingOf(set[3]!.split(',')) } }
+    return [{ set: { project_id: idOf(set[1]!), resource: set[2]!, holding: holdingOf(set[3]!.split(',')) } }]
   }
   const release = /^release:(.+)$/.exec(word)
-  if (release) return { release: { subject: release[1]! } }
+  if (release) return [{ release: { subject: release[1]! } }]
   throw new StartProblem(`"${word}" is no step. Steps look like ${stepForms}.`)
+}
+
+/** A list cut into pieces as long as those of another. */
+export const sharesOf = <T>(list: readonly T[], pieces: readonly (readonly unknown[])[]): T[][] => {
+  let at = 0
+  return pieces.map(({ length }) => list.slice(at, (at += length)))
 }

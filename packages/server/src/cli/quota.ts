@@ -3,13 +3,14 @@ import { Command } from 'commander'
 import { defaultDataDir } from '../app/config.ts'
 import { StartProblem } from '../app/data-dir.ts'
 import { operatorSession } from './operator-session.ts'
+import { choose, resourcesOf, restingLines } from './quota-choice.ts'
 import { historyLines, waitingLines } from './quota-history.ts'
 import type { HappeningRow, WaitingRow } from './quota-history.ts'
 import { policyOf, policyRows, policyWords } from './quota-policy.ts'
 import type { PolicyAnswer } from './quota-policy.ts'
-import { explanationLines, isIdle, loanLines, playedLines, selfLines, tableOf, treeLines } from './quota-tables.ts'
+import { explanationLines, loanLines, playedLines, selfLines, tableOf, treeLines } from './quota-tables.ts'
 import type { ExplanationAnswer, LoanRow, NameOf, Played, TreeRow } from './quota-tables.ts'
-import { amountsOf, holdingOf, selfHoldingOf, stepOf } from './quota-words.ts'
+import { amountsOf, holdingOf, selfHoldingOf, sharesOf, stepsOf } from './quota-words.ts'
 
 interface Flags {
   dataDir: string
@@ -45,7 +46,7 @@ const command = (name: string, places: string, about: string): Command =>
     .option('-f, --format <format>', 'table or json', 'table')
 
 const treeOptions = (tree: Command): Command =>
-  tree.option('-r, --resource <name...>', 'only these').option('--all', 'also what nobody owns or uses')
+  tree.option('-r, --resource <name...>', 'only these').option('--all', 'also what nobody uses or deals out')
 
 const words = `
 How a project holds a resource (-1 or "unlimited" for no limit):
@@ -90,7 +91,8 @@ const treeHelp = `
 Columns: OWN, POOL, LEND, BORROW, CEILING, WEIGHT and TIER are settings (see "quaystone quota set --help"); LIMIT is
 what OpenStack's clients see; IN USE and RESERVED are the project's own, without what is below it; GRANTED went to its
 children; FREE is what OWN has left of all three, below 0 in debt; LENT and BORROWED are loans of now; DESERVED is its
-fair part now; AVAILABLE is what it could get at once. A narrow terminal shows fewer columns, -f json everything.`
+fair part now; AVAILABLE is what it could get at once. Resources of which nothing is used or dealt out are left out
+(--all). A narrow terminal shows fewer columns, -f json all of them.`
 
 const policyHelp = `
 Without settings: shows what holds for the project, and what of it is inherited. NAME=inherit: as the parent has it.
@@ -122,16 +124,21 @@ const history = (): Command =>
     .addHelpText('after', historyHelp)
     .action(showHistory)
 
-const simulateHelp =
-  '\nSteps: claim:PROJECT:instances=4,cores=4  set:PROJECT:instances:own=8  release:SUBJECT\n' +
-  'Example: quaystone quota simulate org set:web:instances:own=12 claim:web:instances=12'
+const simulateHelp = `
+Steps: claim:PROJECT:instances=4,cores=4       one that asks for all of it at once
+       claim:PROJECT:instances=1,cores=1:x12   twelve that ask for so much each, as twelve servers do
+       set:PROJECT:instances:own=8
+       release:SUBJECT
+Whoever would be given notice goes at once. What is claimed here may be taken back, as a server may, but only whole.
+
+Example: quaystone quota simulate org set:web:instances:own=12 claim:shop:instances=1:x8 claim:web:instances=12`
 
 export const quotaCommand = (): Command =>
   new Command('quota')
     .description('who owns, lends, borrows and uses what, in every project')
     .addHelpText('after', words)
     .addCommand(
-      treeOptions(command('tree', '[project]', 'show projects and their numbers, the parents first'))
+      treeOptions(command('tree', '[project]', 'show projects and their numbers, resource by resource'))
         .addHelpText('after', treeHelp)
         .action(tree),
     )
@@ -199,14 +206,11 @@ const print = ({ format }: Flags, answer: unknown, lines: () => string[]): void 
   process.stdout.write(`${format === 'json' ? JSON.stringify(answer, null, 2) : lines().join('\n')}\n`)
 }
 
-const chosen = (rows: TreeRow[], { resource, all }: TreeFlags): TreeRow[] =>
-  rows.filter((row) => (resource ? resource.includes(row.resource) : all || !isIdle(row)))
-
 async function tree(project: string | undefined, flags: TreeFlags): Promise<void> {
   const { ask, nameOf, idOf } = await openSession(flags)
   const query = project === undefined ? '' : `?project_id=${idOf(project)}`
-  const rows = chosen((await ask<{ tree: TreeRow[] }>(`${quotaPath}/tree${query}`)).tree, flags)
-  print(flags, rows, () => treeLines(rows, nameOf, width()))
+  const chosen = choose((await ask<{ tree: TreeRow[] }>(`${quotaPath}/tree${query}`)).tree, flags)
+  print(flags, chosen.rows, () => [...treeLines(chosen.rows, nameOf, width()), ...restingLines(chosen)])
 }
 
 async function set(
@@ -294,12 +298,13 @@ async function explain(project: string, asked: string[], flags: Flags): Promise<
 
 async function simulate(project: string, steps: string[], flags: TreeFlags): Promise<void> {
   const { ask, nameOf, idOf } = await openSession(flags)
-  const body = { steps: steps.map((word) => stepOf(word, idOf)) }
+  const parts = steps.map((word) => stepsOf(word, idOf)),
+    played = parts.flat()
   const path = `${quotaPath}/projects/${idOf(project)}/simulate`
-  const answer = await ask<{ results: Played[]; tree: TreeRow[] }>(path, { method: 'POST', body })
-  const rows = chosen(answer.tree, flags)
+  const answer = await ask<{ results: Played[]; tree: TreeRow[] }>(path, { method: 'POST', body: { steps: played } })
+  const { rows } = choose(answer.tree, { resource: resourcesOf(played), ...flags })
   print(flags, { results: answer.results, tree: rows }, () => [
-    ...steps.flatMap((word, index) => playedLines(word, answer.results[index]!, nameOf)),
+    ...sharesOf(answer.results, parts).flatMap((results, index) => playedLines(steps[index]!, results, nameOf)),
     '',
     ...treeLines(rows, nameOf, width()),
   ])

@@ -111,6 +111,18 @@ test('a simulation answers and changes nothing', async () => {
   assert.deepEqual((await ask('GET', `/tree?project_id=${org}`)).body, before)
 })
 
+test('what is claimed in a simulation may be taken back, as a server may, unless it says never', async () => {
+  const played = async (terms: object): Promise<{ state: string; notices?: unknown[] }> => {
+    const borrower = { claim: { project_id: children.t2, amounts: { instances: 1 }, ...terms } }
+    const owner = { claim: { project_id: children.t1, amounts: { instances: 6 } } }
+    const steps = [{ release: { subject: 'test:twelve' } }, ...Array(12).fill(borrower), owner]
+    return (await ask('POST', `/projects/${org}/simulate`, { steps })).body.results.at(-1)
+  }
+  const taken = await played({})
+  assert.deepEqual([taken.state, taken.notices?.length], ['reclaiming', 2])
+  assert.equal((await played({ reclaimable: 'never' })).state, 'refused')
+})
+
 test('another project’s quota does not exist for a member, and nobody sets their own', async () => {
   assert.equal((await ask('GET', `/projects/${org}`, undefined, demo)).status, 404)
   assert.equal((await ask('PUT', `/projects/${org}`, { limits: { instances: 1 } }, demo)).status, 403)

@@ -44,7 +44,7 @@ const policy = Strict({
 })
 const step = T.Union([
   Strict({ set: Strict({ project_id: name, resource: name, holding, force: opt(T.Boolean()) }) }),
-  Strict({ claim: Strict({ project_id: name, amounts }) }),
+  Strict({ claim: Strict({ project_id: name, amounts, reclaimable: opt(T.Enum(['never', 'yes', 'preferred'])) }) }),
   Strict({ release: Strict({ subject: name }) }),
 ])
 

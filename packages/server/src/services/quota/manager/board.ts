@@ -36,7 +36,7 @@ export interface Question {
 }
 export type Step =
   | { set: { project_id: string; resource: string; holding: Partial<Holding>; force?: boolean } }
-  | { claim: { project_id: string; amounts: Record<string, number> } }
+  | { claim: { project_id: string; amounts: Record<string, number>; reclaimable?: Ask['reclaimable'] } }
   | { release: { subject: string } }
 
 export class Board {
@@ -201,17 +201,13 @@ export class Board {
   }
 }
 
+/** A claim that says nothing else may be taken back, as a server may. */
 const suppositionOf = (step: Step, index: number): Supposition => {
   if ('release' in step) return { release: step.release.subject }
-  if ('claim' in step)
-    return {
-      claim: {
-        id: `supposed ${index}`,
-        project: step.claim.project_id,
-        amounts: step.claim.amounts,
-        whenFull: 'reclaim',
-      },
-    }
+  if ('claim' in step) {
+    const { project_id: project, amounts, reclaimable = 'yes' } = step.claim
+    return { claim: { id: `supposed ${index}`, project, amounts, reclaimable, whenFull: 'reclaim' } }
+  }
   const { project_id, ...rest } = step.set
   return { set: { project: project_id, ...rest } }
 }
