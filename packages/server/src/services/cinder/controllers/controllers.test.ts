@@ -175,6 +175,18 @@ describe('what cannot be done', () => {
     await bench.db.close()
   })
 
+  test('a volume waits for a host that was heard of and is not reached yet, not for a silent one', async () => {
+    const bench = await CinderBench.open(database)
+    bench.reached.clear()
+    const volume = await bench.volume({ status: 'creating', task: { do: 'create' } })
+    await assert.rejects(run(bench), { kind: 'unavailable' })
+    assert.equal((await volumeFetch(bench.db, volume.id))!.status, 'creating')
+    bench.clock.advance(60_000)
+    await run(bench)
+    assert.equal((await volumeFetch(bench.db, volume.id))!.status, 'error')
+    await bench.db.close()
+  })
+
   test('a volume that another is copied from is kept until it is copied', async () => {
     const bench = await CinderBench.open(database)
     const source = await bench.stored({ status: 'deleting', task: { do: 'delete' } }, 'source')

@@ -1,5 +1,5 @@
 /** Hosts that keep volumes, as the operator's APIs show them: services, pools, capabilities; and choosing one. */
-import { badRequest, notFound } from '#platform/errors/errors.ts'
+import { badRequest, notFound, unavailable } from '#platform/errors/errors.ts'
 import type { Host } from '#services/deps.ts'
 import type { StoreSpace } from '../ports.ts'
 import { settingsOf, settingWrite } from '../store/settings.ts'
@@ -26,6 +26,9 @@ interface Disabled {
   disabled: boolean
   reason: string | null
 }
+
+/** A host heard of within this time is there, whether or not this process has reached it yet. */
+const heardMs = 30_000
 
 const backendName = 'quaystone'
 export const storageProtocol = 'loop'
@@ -132,7 +135,10 @@ export class VolumeHosts {
       throw notFound(`Host ${host} could not be found.`)
   }
 
-  /** The host with most room for a volume of this size and type. Throws `badRequest` that says why none will do. */
+  /**
+   * The host with most room for a volume of this size and type. Throws `badRequest` that says why none will do,
+   * `unavailable` while one that may do is not reached yet.
+   */
   async choose(sizeGiB: number, type: VolumeType | undefined): Promise<string> {
     const unmet = Object.entries(type?.extraSpecs ?? {}).find(([key, value]) => !isMet(key, value))
     if (unmet)
@@ -147,10 +153,17 @@ export class VolumeHosts {
     const fitting = pools.filter(({ space }) => space !== null && space.totalBytes >= sizeGiB * bytesPerGiB)
     const [best] = fitting.sort((a, b) => b.space!.freeBytes - a.space!.freeBytes)
     if (best && best.space!.freeBytes > 0) return best.hostName
+    this.#assertAllReached()
     throw badRequest(
       `No valid backend was found. Of ${pools.length} hosts that keep volumes none has room for ${sizeGiB} GiB.`,
       { reason: 'NO_BACKEND' },
     )
+  }
+
+  #assertAllReached(): void {
+    const since = this.#parts.clock.now() - heardMs
+    const missed = this.#known().find(({ isAlive, seenAt }) => !isAlive && seenAt > since)
+    if (missed) throw unavailable(`Host ${missed.name} is not reached yet, and may have room`)
   }
 }
 

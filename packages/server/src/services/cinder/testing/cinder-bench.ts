@@ -113,17 +113,22 @@ export class CinderBench {
   readonly quota = new CountingQuota()
   readonly images = new Map<string, string>()
   readonly backups = new Map<string, Buffer>()
+  /** Hosts that this process reaches; the others were heard of when the clock began. */
+  readonly reached = new Set(['near', 'far'])
   readonly db: Database
   readonly parts: CinderParts
 
   constructor(db: Database) {
     this.db = db
-    const hosts = (['near', 'far'] as const).map((name) => ({ name, volumes: this.stores[name] }))
+    const seenAt = this.clock.now()
+    const all = (['near', 'far'] as const).map((name) => ({ name, volumes: this.stores[name] }))
+    const list = () => all.filter(({ name }) => this.reached.has(name))
+    const known = () => all.map(({ name }) => ({ name, isAlive: this.reached.has(name), seenAt }))
     this.parts = {
       db,
       clock: this.clock,
       log: silentLog,
-      hosts: { list: () => hosts, find: (name: string) => hosts.find((host) => host.name === name) },
+      hosts: { list, known, find: (name: string) => list().find((host) => host.name === name) },
       facades: { quota: this.quota, glance: this.#glance(), keystone: {} },
     } as unknown as CinderParts
   }
