@@ -72,6 +72,19 @@ for (const database of testDatabases()) {
       assert.equal(await disk(), 0)
     })
 
+    test('a server that grew for good and shrinks for good holds what it is, at once', async () => {
+      const id = await boot('one')
+      const resized = async (flavorRef: string) => {
+        await actAndFinish(bench.cloud, id, { resize: { flavorRef } })
+        await act(bench.cloud, id, { confirmResize: null })
+        return [await disk(), await bench.used('project-a', 'cores'), await bench.used('project-a', 'ram')]
+      }
+      const [small, large] = [await resized('d1'), await resized('3')]
+      assert.notDeepEqual(small, large)
+      assert.deepEqual(await resized('d1'), small)
+      assert.deepEqual(await resized('3'), large)
+    })
+
     test('who waits holds none; when it can be built and there is no disk, it is in ERROR and says so', async () => {
       await bench.places(1)
       await limit('org', { own: 1, pool: 1 })

@@ -92,7 +92,10 @@ export interface WaitingAsk {
 export interface ReleaseRequest {
   projectId: string
   subject: string
-  /** Give back this part only; without it, all that the subject holds. */
+  /**
+   * Give back this part only, of the subject and, as far as that holds less, of those that begin with it and a colon;
+   * without it, all that the subject holds.
+   */
   deltas?: Amounts
 }
 

@@ -18,6 +18,8 @@ import type {
   WaitingAsk,
 } from '../facade.ts'
 import { claimFetch } from '../store/claims.ts'
+import type { StoredClaim } from '../store/claims.ts'
+import { claimsBehind } from '../store/owned-claims.ts'
 import { privatePart } from '../store/private-part.ts'
 import { projectsHolding } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
@@ -117,7 +119,7 @@ export class QuotaFront implements QuotaFacade {
   }
 
   async cancel(tx: Tx, subject: string, cause: Cause = 'cancelled'): Promise<void> {
-    const awaited = await this.#awaitedBeside(tx, subject)
+    const awaited = await this.#awaitedBeside(tx, () => claimFetch(tx, subject))
     const projectId = await this.#givingBack.drop(tx, subject, cause)
     if (projectId === undefined) await this.#leave(tx, subject, cause)
     else if (awaited) await this.waitingLine.serve(tx, awaited.rootId)
@@ -133,9 +135,12 @@ export class QuotaFront implements QuotaFacade {
    * Capacity will return: whoever waits in the same tree has it in this transaction, before anybody else. The line is
    * held before anything is counted; who comes to stand in it meanwhile is served by its next look.
    */
-  async #awaitedBeside(tx: Tx, subject: string): Promise<StoredProject | undefined> {
+  async #awaitedBeside(
+    tx: Tx,
+    find: () => Promise<StoredClaim | undefined>,
+  ): Promise<StoredProject | undefined> {
     if (!(await isAnybodyWaiting(tx))) return undefined
-    const claim = await claimFetch(tx, subject)
+    const claim = await find()
     if (!claim) return undefined
     const project = await this.#projects.ensure(tx, claim.projectId)
     await lineLock(tx, project.rootId, [project.id])
@@ -145,18 +150,21 @@ export class QuotaFront implements QuotaFacade {
   async release(tx: Tx, request: ReleaseRequest): Promise<void> {
     const { subject, deltas } = request
     if (!deltas) return this.cancel(tx, subject)
-    const awaited = await this.#awaitedBeside(tx, subject)
-    const claim = await claimFetch(tx, subject)
-    if (!claim) return this.#askLess(tx, request, positiveAmounts(deltas))
-    await this.#givingBack.giveBack(tx, claim, positiveAmounts(deltas))
+    const amounts = positiveAmounts(deltas),
+      claim = await claimFetch(tx, subject)
+    if (!claim && (await this.#askLess(tx, request, amounts))) return
+    const awaited = await this.#awaitedBeside(tx, async () => claim ?? (await claimsBehind(tx, subject))[0])
+    await this.#givingBack.giveBackOfRow(tx, subject, amounts)
     if (awaited) await this.waitingLine.serve(tx, awaited.rootId)
   }
 
-  /** What was granted while the line was waited for is a claim by now. */
-  async #askLess(tx: Tx, request: ReleaseRequest, deltas: Amounts): Promise<void> {
+  /** False: it does not wait. What was granted while the line was waited for is a claim by now. */
+  async #askLess(tx: Tx, request: ReleaseRequest, deltas: Amounts): Promise<boolean> {
     const { subject } = request
-    const hasAsked = await askLess(tx, { subject, deltas }, this.waitingLine)
-    if (!hasAsked && (await claimFetch(tx, subject))) await this.release(tx, request)
+    if (await askLess(tx, { subject, deltas }, this.waitingLine)) return true
+    if (!(await claimFetch(tx, subject))) return false
+    await this.release(tx, request)
+    return true
   }
 
   async usage(projectId: string): Promise<Record<string, ResourceUsage>> {

@@ -78,6 +78,44 @@ for (const database of testDatabases()) {
       assert.deepEqual(await asked(3), ['t2-10', 't2-9'])
     })
 
+    describe('a row that has grown, and shrinks', () => {
+      const holding = async () => {
+        const { cores, instances } = await bench.front.usage('t1')
+        return [cores!.inUse, instances!.inUse]
+      }
+      const grow = (subject: string, cores: number) =>
+        act.start({ subject, projectId: 't1', amounts: { cores, instances: 1 } })
+      beforeEach(async () => {
+        await act.stop('t1-0')
+        for (const subject of ['t2-0', 't2-1', 't2-2', 't2-3']) await act.stop(subject)
+      })
+
+      test('gives back of all that it holds, and of no row that is named alike', async () => {
+        for (const [subject, cores] of [['row', 1], ['row:a', 2], ['row:b', 1], ['row2', 1]] as const)
+          await grow(subject, cores)
+        await act.stop('row', { cores: 3 })
+        assert.deepEqual(await holding(), [2, 4])
+        await act.stop('row', { cores: 3, instances: 1 })
+        assert.deepEqual(await holding(), [1, 3])
+      })
+
+      test('gives back of what it took later when it had nothing of it before', async () => {
+        await grow('row:a', 3)
+        await act.stop('row', { cores: 2 })
+        assert.deepEqual(await holding(), [1, 1])
+      })
+
+      test('lets those who wait have all of it at once', async () => {
+        for (const [subject, cores] of [['row', 1], ['row:a', 7]] as const) await grow(subject, cores)
+        const waits = { projectId: 't1', deltas: { cores: 4 }, subject: 'waits', started: true }
+        const { state } = await bench.db.transaction((tx) =>
+          bench.front.reserve(tx, { ...waits, whenFull: 'wait' }),
+        )
+        await act.stop('row', { cores: 4 })
+        assert.deepEqual([state, await holding()], ['waiting', [8, 2]])
+      })
+    })
+
     test('who has nothing any more of what is missing may stay', async () => {
       assert.deepEqual(await asked(2), ['t2-10', 't2-11'])
       await act.stop('t2-0')

@@ -3,6 +3,7 @@ import type { Tx } from '#platform/db/database.ts'
 import type { Amounts } from '../facade.ts'
 import { claimDelete, claimFetch, claimHold, claimShrink } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
+import { claimsBehind } from '../store/owned-claims.ts'
 import { privatePart } from '../store/private-part.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { lineLock } from '../store/tree-locks.ts'
@@ -43,19 +44,35 @@ export class GivingBack {
     return claim?.projectId
   }
 
+  /** So much of all that a row holds, of the claim under its own name first: what it took later is claims behind it. */
+  async giveBackOfRow(tx: Tx, subject: string, wanted: Amounts): Promise<void> {
+    const first = await claimFetch(tx, subject)
+    const left = first ? less(wanted, await this.giveBack(tx, first, wanted)) : wanted
+    if (Object.keys(left).length > 0) await this.#giveBackBehind(tx, subject, left)
+  }
+
+  async #giveBackBehind(tx: Tx, subject: string, wanted: Amounts): Promise<void> {
+    let left = wanted
+    for (const claim of await claimsBehind(tx, subject)) {
+      if (Object.keys(within(claim.amounts, left)).length > 0) left = less(left, await this.giveBack(tx, claim, left))
+    }
+  }
+
   /**
-   * So much of a claim as it has of what is wanted. Since it was seen another may have given it back: what waits for
-   * rows sees more than one moment.
+   * So much of a claim as it has of what is wanted, and how much that is. Since it was seen another may have given it
+   * back: what waits for rows sees more than one moment.
    */
-  async giveBack(tx: Tx, seen: StoredClaim, wanted: Amounts, cause: Cause = 'cancelled'): Promise<void> {
+  async giveBack(tx: Tx, seen: StoredClaim, wanted: Amounts, cause: Cause = 'cancelled'): Promise<Amounts> {
     const project = await this.#projects.ensure(tx, seen.projectId)
     const gatherLock = (): Promise<void> => lineLock(tx, project.rootId, [project.id])
     // What comes back is gathered at another's path.
     if (seen.ticket) await gatherLock()
     const claim = await claimHold(tx, seen.subject)
-    if (!claim) return
+    if (!claim) return {}
     if (claim.ticket) await gatherLock()
-    await this.#giveBackHeld(tx, project, claim, { amounts: within(claim.amounts, wanted), cause })
+    const amounts = within(claim.amounts, wanted)
+    await this.#giveBackHeld(tx, project, claim, { amounts, cause })
+    return amounts
   }
 
   async #giveBackHeld(

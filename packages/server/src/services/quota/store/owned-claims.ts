@@ -24,7 +24,13 @@ export async function subjectsAfter(
 
 /** Of one row: under its subject, and under those that begin with it and a colon. */
 export async function claimsOfRow(executor: Executor, subject: string): Promise<StoredClaim[]> {
-  const further = await subjectsAfter(executor, { prefix: `${subject}:`, after: '', limit: 1000 })
-  const claims = await Promise.all([subject, ...further].map((one) => claimFetch(executor, one)))
+  const [first, behind] = await Promise.all([claimFetch(executor, subject), claimsBehind(executor, subject)])
+  return first ? [first, ...behind] : behind
+}
+
+/** Of one row, but for the one that has its own name. */
+export async function claimsBehind(executor: Executor, subject: string): Promise<StoredClaim[]> {
+  const subjects = await subjectsAfter(executor, { prefix: `${subject}:`, after: '', limit: 1000 })
+  const claims = await Promise.all(subjects.map((one) => claimFetch(executor, one)))
   return claims.filter((claim) => claim !== undefined)
 }
