@@ -45,7 +45,7 @@ const helpOf = {
   limit: 'What a tree of projects may use; +Inf for no limit',
   used: 'What is in use in a tree of projects',
   reserved: 'What is promised in a tree and has not started',
-  borrowed: 'What projects of a tree use beyond what they have for themselves',
+  borrowed: 'What is lent to projects of a tree, by others or out of a pool',
   lent: 'What projects of a tree lend of their own, without what comes from pools; not told of others',
 }
 
