@@ -59,22 +59,6 @@ export interface Reservation {
   expiresAt?: number | null
 }
 
-export interface LoanOfProject {
-  resource: string
-  lender: string
-  /** Null: offered, and idle. */
-  borrower: string | null
-  /** Of the lender's pool, which nobody owns, instead of its own. */
-  fromPool: boolean
-  amount: number
-  /** `overdue`: called back, and the deadline has passed. */
-  state: 'idle' | 'lent' | 'called back' | 'overdue'
-  /** When the oldest thing that lives on it started. */
-  sinceMs: number | null
-  /** Of all that the borrower uses beyond its own, so much was asked back. */
-  calledBack: number
-}
-
 /** A request that stands in line. */
 export interface WaitingAsk {
   subject: string
@@ -213,8 +197,6 @@ export interface QuotaFacade {
   ): Promise<void>
   /** A project's requests that wait, in the order in which they will be served. */
   waiting(projectId: string): Promise<WaitingAsk[]>
-  /** What a project lends, has borrowed, and offers to nobody's use, with its age and state. */
-  loans(projectId: string): Promise<LoanOfProject[]>
   /** Whether one subject was asked to end, as a transaction sees it; undefined: it may stay. */
   noticeOf(executor: Executor, subject: string): Promise<ReclaimNotice | undefined>
   /**

@@ -1,6 +1,7 @@
 /** The article's two tenants: 8 and 8 of 16, of which T1 runs four and T2 twelve; and what tests make them do. */
 import { isRefusal } from '#platform/errors/errors.ts'
 import type { Amounts } from './facade.ts'
+import type { Step } from './manager/board.ts'
 import type { ProjectPolicy } from './manager/owners-policy.ts'
 import type { QuotaBench } from './testing.ts'
 
@@ -33,6 +34,8 @@ export const actionsOver = (bench: QuotaBench) => ({
   setPolicy: (projectId: string, policy: Partial<ProjectPolicy>) => bench.board.setPolicy(admin, projectId, policy),
   explain: (projectId: string, amounts: Record<string, number>) =>
     bench.board.explain(admin, projectId, { amounts }),
+  simulate: (projectId: string, steps: readonly Step[]) => bench.board.simulate(admin, projectId, steps),
+  loans: (projectId: string) => bench.board.loans(admin, projectId),
 })
 
 /** `granted`, or the details of the refusal. */

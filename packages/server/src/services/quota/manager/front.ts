@@ -3,8 +3,6 @@ import { isDeepStrictEqual } from 'node:util'
 import { gone } from '#platform/errors/errors.ts'
 import type { Executor, Tx } from '#platform/db/database.ts'
 import { toFlag } from '#platform/db/json.ts'
-import { agedLoansOf } from '#engines/quota/loan-ages.ts'
-import type { AgedLoan } from '#engines/quota/loan-ages.ts'
 import type {
   Amounts,
   QuotaFacade,
@@ -91,14 +89,6 @@ export class QuotaFront implements QuotaFacade {
 
   reserveAlone(request: ReserveRequest): Promise<Reservation> {
     return this.#together.reserve(request)
-  }
-
-  async loans(projectId: string): Promise<AgedLoan[]> {
-    const engine = await this.#limits.engineFor(this.#parts.db, projectId),
-      now = this.#parts.clock.now()
-    return engine.tree.resources
-      .flatMap((_, resource) => agedLoansOf(engine, resource, now))
-      .filter(({ lender, borrower }) => lender === projectId || borrower === projectId)
   }
 
   standing(executor: Executor, subjects: readonly string[]): Promise<Map<string, Reservation['state']>> {

@@ -2,50 +2,31 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
-import { isRefusal } from '#platform/errors/errors.ts'
+import { actionsOver, articleTree, playArticle, reasonOf, type Actions } from '../testing-article.ts'
 import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
 
 for (const database of testDatabases()) {
   describe(`reclaim on ${database.name}`, () => {
-    let bench: QuotaBench
+    let bench: QuotaBench, act: Actions
     afterEach(async () => {
       await assertNoDrift(bench.db)
       await bench.db.close()
     })
 
-    /** The article: 8 and 8 of 16; T2 runs its own eight and four of T1's, one container each. */
+    const open = async () => {
+      bench = await openQuota(database, articleTree)
+      act = actionsOver(bench)
+    }
     const article = async () => {
-      bench = await openQuota(database, { org: null, t1: 'org', t2: 'org' })
-      await bench.front.ensureResource({ name: 'instances', service: 'compute', defaultLimit: 16 })
-      for (const projectId of ['t1', 't2']) {
-        await bench.front.setLimits({
-          projectId,
-          limits: { instances: { own: 8, lend: -1, borrow: projectId === 't2' ? 4 : 0 } },
-        })
-      }
-      await start('t1-0', 't1', 4)
-      for (let index = 0; index < 12; index++) await start(`t2-${index}`, 't2')
+      await open()
+      await playArticle(bench)
     }
     const start = (subject: string, projectId: string, instances = 1) =>
-      bench.db.transaction(async (tx) => {
-        bench.clock.advance(1)
-        await bench.front.reserve(tx, { projectId, deltas: { instances }, subject, reclaimable: 'yes' })
-        await bench.front.commit(tx, subject)
-      })
-    const stop = (subject: string) => bench.db.transaction((tx) => bench.front.release(tx, { projectId: '', subject }))
-    const reasonOf = (work: Promise<unknown>) =>
-      work.then(
-        () => 'granted',
-        (error: unknown) => {
-          if (!isRefusal(error)) throw error
-          return error.details.reason
-        },
-      )
-    const wishesBegun = async () => {
-      for (const wish of bench.wishes.splice(0)) await bench.db.transaction((tx) => bench.front.reclaim.begin(tx, wish))
-    }
+      act.start({ subject, projectId, amounts: { instances } })
+    const stop = (subject: string) => act.stop(subject)
+    const wishesBegun = () => act.wishesBegun()
+    const noticed = () => act.noticed()
     const inUse = async (projectId: string) => (await bench.front.usage(projectId)).instances!.inUse
-    const noticed = async () => (await bench.front.notices()).map(({ subject }) => subject).sort()
 
     test('T1 is told to ask again, T2’s newest four get notice, and T1 finds what they gave back', async () => {
       await article()
@@ -115,17 +96,17 @@ for (const database of testDatabases()) {
       assert.deepEqual(bench.wishes, [])
     })
 
-    test('a loan has an age and a state: idle, lent, called back, overdue', async () => {
+    test('a loan has an age and a state: lent, called back, overdue', async () => {
       await article()
       const loans = async (projectId: string) =>
-        (await bench.front.loans(projectId)).map(({ borrower, amount, state, calledBack }) => [
+        (await act.loans(projectId)).map(({ borrower, amount, state, calledBack }) => [
           borrower,
           amount,
           state,
           calledBack,
         ])
       assert.deepEqual(await loans('t1'), [['t2', 4, 'lent', 0]])
-      const { sinceMs } = (await bench.front.loans('t2'))[0]!
+      const { sinceMs } = (await act.loans('t2'))[0]!
       assert.equal(bench.clock.now() - sinceMs!, 3, 'the ninth of twelve is the first on lent capacity')
       await reasonOf(start('back', 't1', 2))
       await wishesBegun()
@@ -135,20 +116,16 @@ for (const database of testDatabases()) {
       for (const subject of await noticed()) await stop(subject)
       assert.equal(await reasonOf(start('back', 't1', 2)), 'granted')
       await stop('t1-0')
-      assert.deepEqual(await loans('t1'), [
-        ['t2', 2, 'lent', 0],
-        [null, 4, 'idle', 0],
-      ])
+      assert.deepEqual(await loans('t1'), [['t2', 2, 'lent', 0]])
     })
 
     test('an explanation and a simulation count what was gathered for the asking project as free for it', async () => {
       await article()
       await reasonOf(start('back', 't1', 4))
       await wishesBegun()
-      const ctx = { isAdmin: true, projectId: 'admin' } as Parameters<typeof bench.board.explain>[0]
-      const verdict = async () => (await bench.board.explain(ctx, 't1', { amounts: { instances: 4 } })).verdict
+      const verdict = async () => (await act.explain('t1', { instances: 4 })).verdict
       const victims = async () =>
-        (await bench.board.explain(ctx, 't1', { amounts: { instances: 4 } })).victims.map(({ claim }) => claim).sort()
+        (await act.explain('t1', { instances: 4 })).victims.map(({ claim }) => claim).sort()
       const subjects = await noticed()
       assert.deepEqual([await verdict(), await victims()], ['reclaims', subjects])
       await stop(subjects[0]!)
@@ -156,21 +133,17 @@ for (const database of testDatabases()) {
       for (const subject of subjects.slice(1)) await stop(subject)
       assert.equal(await verdict(), 'fits')
       const step = { claim: { project_id: 't1', amounts: { instances: 4 } } }
-      assert.equal((await bench.board.simulate(ctx, 't1', [step])).results[0]!.state, 'reserved')
+      assert.equal((await act.simulate('t1', [step])).results[0]!.state, 'reserved')
     })
 
     test('who was taken back takes nothing by share until it has cooled down, whatever its subject', async () => {
-      bench = await openQuota(database, { org: null, t1: 'org', t2: 'org' })
+      await open()
       await bench.front.ensureResource({ name: 'instances', service: 'compute', defaultLimit: 4 })
       await bench.front.setLimits({ projectId: 'org', limits: { instances: { pool: 4 } } })
       for (const projectId of ['t1', 't2'])
         await bench.front.setLimits({ projectId, limits: { instances: { own: 0, lend: -1, borrow: -1 } } })
       const take = (subject: string, projectId: string, lineage: string) =>
-        bench.db.transaction((tx) => {
-          bench.clock.advance(1)
-          const request = { projectId, deltas: { instances: 1 }, subject, lineage, started: true }
-          return bench.front.reserve(tx, { ...request, reclaimable: 'yes' })
-        })
+        act.start({ subject, projectId, lineage, amounts: { instances: 1 } })
       for (let index = 0; index < 4; index++) await take(`web ${index}`, 't2', 'web')
       assert.equal(await reasonOf(take('job', 't1', 'job')), 'RECLAIMING')
       await wishesBegun()
@@ -186,8 +159,7 @@ for (const database of testDatabases()) {
     test('an owner that never takes back is refused, and nobody gets notice', async () => {
       await article()
       await bench.db.transaction((tx) => bench.front.ensureProject(tx, { projectId: 'org', parentId: null }))
-      const ctx = { isAdmin: true, projectId: 'admin' } as Parameters<typeof bench.board.setPolicy>[0]
-      await bench.board.setPolicy(ctx, 't1', { reclaim: 'never' })
+      await act.setPolicy('t1', { reclaim: 'never' })
       assert.equal(await reasonOf(start('back', 't1', 1)), 'SHORTAGE')
       assert.deepEqual([bench.wishes, await noticed()], [[], []])
     })
