@@ -239,4 +239,10 @@ export const neutronMigrations = [
     },
   }),
   deviceNamesMigration,
+  defineMigration({
+    id: '0005-no-quota-owners',
+    up: async (schema) => {
+      await schema.schema.dropTable('neutron_quota_owner').execute()
+    },
+  }),
 ]
