@@ -103,17 +103,42 @@ test('a claim is reserved, committed, listed, given back, and then is no more', 
   assert.equal((await ask('POST', `${one('left', 'job-1')}/commit`)).status, 404)
 })
 
-test('a reservation whose time passes is given back, and there is nothing to commit any more', async () => {
+const runOut = async (ms: number) => {
+  skippedMs += ms
+  await cloud.runner.settle(20_000)
+}
+const answers = async (id: string, token = admin) => {
+  const asked = [ask('GET', one('left', id), undefined, token), ask('DELETE', one('left', id), undefined, token)]
+  return [...(await Promise.all(asked)), await ask('POST', `${one('left', id)}/commit`, undefined, token)]
+}
+const statuses = async (...asked: Parameters<typeof answers>) =>
+  (await answers(...asked)).map(({ status }) => status)
+
+test('a reservation whose time passes is given back, and whoever asks for it is told so', async () => {
   assert.equal((await claim('left', 2, { id: 'late', ttl_ms: 60_000 })).status, 201)
   assert.equal(await holding('left'), 2)
-  skippedMs += 60_000
-  await cloud.runner.settle(20_000)
+  await runOut(60_000)
   assert.equal(await holding('left'), 0)
-  const late = await ask('POST', `${one('left', 'late')}/commit`)
-  assert.equal(late.status, 404, late.text)
-  assert.match(late.body.error.message, /has no claim late: .* has run out/)
+  for (const { status, body, text } of await answers('late')) {
+    assert.deepEqual([status, body.error.details], [410, { code: 'EXPIRED' }], text)
+    assert.match(body.error.message, /^Claim late of project .* has run out/)
+  }
+  assert.deepEqual(await statuses('never'), [404, 404, 404])
+  for (const stranger of [tokens['member right']!, demo])
+    assert.deepEqual(await statuses('late', stranger), [404, 404, 404])
   assert.equal((await claim('left', 2, { id: 'late' })).status, 201)
   await end('left', 'late')
+  assert.deepEqual(await statuses('late'), [404, 404, 404], 'it was given back by whoever asked for it again')
+})
+
+test('a wait whose time passes is given up, and whoever asks for it is told so', async () => {
+  await claim('right', 10, { id: 'all', started: true })
+  assert.equal((await claim('left', 5, { id: 'patient', when_full: 'wait', wait_max_ms: 60_000 })).status, 202)
+  await runOut(60_000)
+  assert.deepEqual(await statuses('patient'), [410, 410, 410])
+  assert.equal((await claim('left', 5, { id: 'patient' })).status, 403)
+  assert.deepEqual(await statuses('patient'), [410, 410, 410], 'a refusal since then ends nothing')
+  await end('right', 'all')
 })
 
 test('asking again under one name is asking once; other amounts under it are a conflict', async () => {

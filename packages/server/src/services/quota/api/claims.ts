@@ -118,7 +118,7 @@ export const claimRoutes: Route<QuotaApi>[] = [
     policy: 'quota:claim',
     body: Strict({ claims: T.Array(named, { minItems: 1, maxItems: manyMax }) }),
     reply: { status: 200 },
-    errors: [403, 404, 409],
+    errors: [403, 404, 409, 410],
     handler: async ({ outside }: QuotaApi, ctx, { body }) => {
       const names = body.claims.map(({ project_id: projectId = ctx.projectId, id }) => ({ projectId, id }))
       return { claims: (await outside.commit(ctx, names)).map(view) }
@@ -131,7 +131,7 @@ export const claimRoutes: Route<QuotaApi>[] = [
     summary: 'Show a claim; of one that waits, its place in line, what is kept for it and why it waits',
     policy: 'quota:show',
     reply: { status: 200 },
-    errors: [403, 404],
+    errors: [403, 404, 410],
     handler: async ({ outside }, ctx, { params }) => ({ claim: view(await outside.show(ctx, nameOf(params))) }),
   }),
   defineRoute<QuotaApi>({
@@ -141,7 +141,7 @@ export const claimRoutes: Route<QuotaApi>[] = [
     summary: 'Start a reservation: it no longer runs out',
     policy: 'quota:claim',
     reply: { status: 200 },
-    errors: [403, 404, 409],
+    errors: [403, 404, 409, 410],
     handler: async ({ outside }, ctx, { params }) => ({
       claim: view((await outside.commit(ctx, [nameOf(params)]))[0]!),
     }),
@@ -153,7 +153,7 @@ export const claimRoutes: Route<QuotaApi>[] = [
     summary: 'Give a claim back, or give a waiting request up',
     policy: 'quota:claim',
     reply: { status: 204 },
-    errors: [403, 404],
+    errors: [403, 404, 410],
     handler: ({ outside }, ctx, { params }) => outside.end(ctx, nameOf(params)),
   }),
 ]

@@ -1,11 +1,14 @@
 /** Claims of programs outside the process: made, looked at, started and ended under names that they choose. */
 import type { RequestContext } from '#platform/auth/context.ts'
-import type { Tx } from '#platform/db/database.ts'
-import { badRequest, conflict, forbidden, notFound } from '#platform/errors/errors.ts'
+import type { Executor, Tx } from '#platform/db/database.ts'
+import { badRequest, conflict, forbidden, gone, notFound } from '#platform/errors/errors.ts'
+import type { Refusal } from '#platform/errors/errors.ts'
 import { uuid } from '#platform/ids/ids.ts'
 import type { Amounts, QuotaFacade, Reservation, ReserveRequest } from '../facade.ts'
 import { claimFetch } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
+import { historyList } from '../store/history.ts'
+import type { StoredHappening } from '../store/history.ts'
 import { outsidePage } from '../store/outside-claims.ts'
 import { projectFetch, projectsOfRoot } from '../store/projects.ts'
 import { waitingFetch } from '../store/waiting.ts'
@@ -105,7 +108,7 @@ export class OutsideClaims {
       subject = subjectOf(name)
     assertSame(name, amounts, await this.#front.reserveAlone({ ...ask, subject, deltas: amounts }))
     const claim = await claimFetch(this.#parts.db, subject)
-    if (!claim) throw unknown(name)
+    if (!claim) throw await absent(this.#parts.db, name)
     return viewOf(claim)
   }
 
@@ -125,7 +128,7 @@ export class OutsideClaims {
     const claim = await claimFetch(db, subject)
     if (claim) return viewOf(claim)
     const asked = await waitingFetch(db, subject)
-    if (!asked) throw unknown(name)
+    if (!asked) throw await absent(db, name)
     const places = await this.#line.places(db, [asked])
     return placed(asked, places)
   }
@@ -152,7 +155,7 @@ export class OutsideClaims {
   async #commitOne(tx: Tx, name: ClaimName): Promise<OutsideClaim> {
     const subject = subjectOf(name)
     if (!(await claimFetch(tx, subject))) {
-      if (!(await waitingFetch(tx, subject))) throw unknown(name)
+      if (!(await waitingFetch(tx, subject))) throw await absent(tx, name)
       throw conflict(`Claim ${name.id} still waits; commit it once it is reserved.`, { reason: 'WAITING' })
     }
     await this.#front.commit(tx, subject)
@@ -165,7 +168,7 @@ export class OutsideClaims {
     const subject = subjectOf(name)
     await this.#parts.db.transaction(
       async (tx) => {
-        if (!(await claimFetch(tx, subject)) && !(await waitingFetch(tx, subject))) throw unknown(name)
+        if (!(await claimFetch(tx, subject)) && !(await waitingFetch(tx, subject))) throw await absent(tx, name)
         await this.#front.cancel(tx, subject)
       },
       { isolation: 'read committed' },
@@ -207,8 +210,23 @@ export class OutsideClaims {
 /** Other services of the cloud, and its administrators. */
 const seesAll = ({ isAdmin, roles }: RequestContext): boolean => isAdmin || roles.includes('service')
 
-const unknown = ({ id, projectId }: ClaimName) =>
-  notFound(`Project ${projectId} has no claim ${id}: it was never made, has been given back, or has run out.`)
+/** Of a name that neither holds anything nor waits. That it ran out is known for as long as the history goes back. */
+const absent = async (executor: Executor, name: ClaimName): Promise<Refusal> => {
+  const { id, projectId } = name
+  const [last] = await historyList(executor, { subject: subjectOf(name), kinds: turns }, 1)
+  if (last && hasRunOut(last))
+    return gone(`Claim ${id} of project ${projectId} has run out and was given back; ask for it again.`, {
+      reason: 'EXPIRED',
+    })
+  return notFound(
+    `Project ${projectId} has no claim ${id}: it was never made, has been given back, or has run out long ago.`,
+  )
+}
+
+/** What begins or ends a claim or a wait. */
+const turns = ['granted', 'released', 'cancelled', 'expired', 'waiting', 'waitEnded']
+
+const hasRunOut = ({ kind, details }: StoredHappening): boolean => kind === 'expired' || details.why === 'expired'
 
 const assertOneByOne = (asks: readonly (OutsideAsk & ClaimName)[]): void => {
   if (asks.length === 1) return
