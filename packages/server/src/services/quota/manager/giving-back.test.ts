@@ -1,6 +1,6 @@
 /** Borrowers that stop instead of going give back a part: their notice is answered, and they were taken back. */
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { afterEach, beforeEach, describe, mock, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
 import { historyList } from '../store/history.ts'
 import { reclaimedFetch } from '../store/reclaimed.ts'
@@ -62,6 +62,20 @@ for (const database of testDatabases()) {
       await act.stop('t1-0')
       await bench.db.transaction((tx) => bench.front.forgetProject(tx, 't1'))
       assert.deepEqual([await act.noticed(), await told('spared')], [[], victims])
+    })
+
+    test('a ticket is read once for each that gives back', async () => {
+      const reads = (subject: string) =>
+        bench.db.transaction(async (tx) => {
+          const kysely = tx.as(),
+            listening = mock.method(kysely, 'executeQuery').mock
+          mock.method(tx, 'as', () => kysely)
+          await bench.front.release(tx, { projectId: '', subject, deltas: { cores: 1 } })
+          const statements = listening.calls.map((call) => (call.arguments[0] as { sql: string }).sql)
+          return statements.filter((text) => text.startsWith('select * from quota_ticket')).length
+        })
+      for (const subject of await asked(2)) assert.equal(await reads(subject), 1)
+      assert.deepEqual([await act.noticed(), await ask(2)], [[], 'granted'])
     })
 
     test('nobody is told that it may stay after it was taken', async () => {

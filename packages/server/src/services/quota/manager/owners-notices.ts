@@ -6,7 +6,8 @@ import type { StoredClaim } from '../store/claims.ts'
 import { projectFetch } from '../store/projects.ts'
 import { policyAlong } from './owners-policy.ts'
 import type { OnReclaim } from './owners-policy.ts'
-import { missingFor } from './wanted.ts'
+import { wantedFor } from './wanted.ts'
+import type { Wanted } from './wanted.ts'
 
 export const noticesOf = async (executor: Executor): Promise<ReclaimNotice[]> =>
   noticesFor(executor, await claimsNoticed(executor))
@@ -17,15 +18,15 @@ export const noticeOf = async (executor: Executor, subject: string): Promise<Rec
 }
 
 const noticesFor = async (executor: Executor, claims: readonly StoredClaim[]): Promise<ReclaimNotice[]> => {
-  const wantedBy = new Map<string, Promise<string[]>>(),
+  const wantedBy = new Map<string, Promise<Wanted>>(),
     ends = new Map<string, Promise<OnReclaim>>()
   const notices: ReclaimNotice[] = []
   for (const { subject, projectId, deadlineAt, ticket } of claims) {
-    const wanted = remembered(wantedBy, ticket!, (project) => missingFor(executor, project))
+    const wanted = remembered(wantedBy, ticket!, (one) => wantedFor(executor, one))
     const onReclaim = remembered(ends, projectId, (project) => onReclaimOf(executor, project))
-    const [names, end] = [await wanted, await onReclaim]
+    const [{ missing }, end] = [await wanted, await onReclaim]
     const who = { subject, projectId, claimant: ticket! }
-    notices.push({ ...who, deadlineAt: deadlineAt ?? 0, onReclaim: end, wanted: names })
+    notices.push({ ...who, deadlineAt: deadlineAt ?? 0, onReclaim: end, wanted: missing })
   }
   return notices
 }

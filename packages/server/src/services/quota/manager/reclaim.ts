@@ -11,10 +11,12 @@ import { ticketDelete, ticketFetch, ticketsExpired, ticketWrite } from '../store
 import type { StoredTicket } from '../store/tickets.ts'
 import { lineLock } from '../store/tree-locks.ts'
 import { waitingFetch } from '../store/waiting.ts'
+import { less, totalOf, within } from './amounts-asked.ts'
 import { growTree, holdSubject, waitingHold } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 import { recallMemory, rememberReclaim } from './reclaimed.ts'
-import { missingFor, wantedFor } from './wanted.ts'
+import { wantedBy, wantedFor } from './wanted.ts'
+import type { Wanted } from './wanted.ts'
 
 /** How long the gathered capacity waits for its owner to ask again. */
 export const holdMs = 300_000
@@ -109,8 +111,7 @@ export class Reclaim {
 
   /** Puts what is free now into the hold of a project's ticket; who has nothing of what it still misses may stay. */
   async gather(tx: Tx, projectId: string): Promise<void> {
-    await this.#fill(tx, projectId)
-    await this.#spareUseless(tx, projectId)
+    await this.#spareUseless(tx, projectId, await this.#fill(tx, projectId))
   }
 
   /**
@@ -118,39 +119,44 @@ export class Reclaim {
    * wanted its notice is answered, as if all of it had ended: it was taken back, and what it still holds is its own.
    */
   async receive(tx: Tx, left: StoredClaim, given: Amounts): Promise<void> {
-    const ticket = left.ticket!
-    await this.#fill(tx, ticket)
+    const ticket = left.ticket!,
+      wanted = await this.#fill(tx, ticket)
     const isGone = Object.keys(left.amounts).length === 0,
-      hasHelped = (await wantedFor(tx, ticket)).some((name) => name in given)
-    if (isGone || (hasHelped && !holdsAny(left, await missingFor(tx, ticket)))) {
+      hasHelped = wanted.names.some((name) => name in given)
+    if (isGone || (hasHelped && !holdsAny(left, wanted.missing))) {
       if (!isGone) await claimNotice(tx, left.subject)
       await rememberReclaim(tx, this.#parts.clock.now(), left)
     }
-    await this.#spareUseless(tx, ticket)
+    await this.#spareUseless(tx, ticket, wanted)
   }
 
-  async #fill(tx: Tx, projectId: string): Promise<void> {
-    const ticket = await ticketFetch(tx, projectId)
-    if (!ticket || !(await projectFetch(tx, projectId))) return
-    const hold = await claimFetch(tx, holdSubject(projectId)),
+  /** What the ticket wants then. One for a debt gathers nothing. */
+  async #fill(tx: Tx, id: string): Promise<Wanted> {
+    const ticket = await ticketFetch(tx, id)
+    return ticket ? wantedBy(ticket, await this.#fillHold(tx, ticket)) : wantedFor(tx, id)
+  }
+
+  /** What is held for a ticket, with all that is free now. */
+  async #fillHold(tx: Tx, ticket: StoredTicket): Promise<Amounts> {
+    const { projectId } = ticket,
+      hold = await claimFetch(tx, holdSubject(projectId)),
       held = hold?.amounts ?? {}
-    const room = await this.#counting.available(tx, projectId, Object.keys(ticket.amounts))
-    const gained = Object.fromEntries(
-      Object.entries(ticket.amounts)
-        .map(([name, amount]) => [name, Math.min(amount - (held[name] ?? 0), room[name] ?? 0)] as const)
-        .filter(([, amount]) => amount > 0),
-    )
-    if (Object.keys(gained).length === 0) return
+    if (!(await projectFetch(tx, projectId))) return held
+    const wanted = less(ticket.amounts, held)
+    const gained = within(wanted, await this.#counting.available(tx, projectId, Object.keys(wanted)))
+    if (Object.keys(gained).length === 0) return held
     if (hold) await this.#counting.cancel(tx, hold.subject)
-    const amounts = { ...held }
-    for (const [name, amount] of Object.entries(gained)) amounts[name] = (amounts[name] ?? 0) + amount
+    const amounts = totalOf([{ amounts: held }, { amounts: gained }])
     await this.#counting.take(tx, projectId, amounts)
     const isNew = await claimInsert(tx, this.#holdOf(projectId, amounts, ticket.expiresAt))
     if (!isNew) throw new LostRace(`another gathered for project ${projectId}`)
-    if (Object.entries(ticket.amounts).every(([name, amount]) => amounts[name] === amount)) {
-      tx.emit('quota.reclaim.gathered', { projectId, amounts })
-      await this.#parts.history.tell(tx, { kind: 'gathered', projectId, amounts })
-    }
+    if (wantedBy(ticket, amounts).missing.length === 0) await this.#tellGathered(tx, projectId, amounts)
+    return amounts
+  }
+
+  async #tellGathered(tx: Tx, projectId: string, amounts: Amounts): Promise<void> {
+    tx.emit('quota.reclaim.gathered', { projectId, amounts })
+    await this.#parts.history.tell(tx, { kind: 'gathered', projectId, amounts })
   }
 
   #holdOf(projectId: string, amounts: Record<string, number>, expiresAt: number): StoredClaim {
@@ -190,11 +196,8 @@ export class Reclaim {
     return spareClaim(this.#parts, tx, claim)
   }
 
-  async #spareUseless(tx: Tx, ticket: string): Promise<void> {
-    const noticed = await claimsNoticed(tx, ticket)
-    if (noticed.length === 0) return
-    const missing = await missingFor(tx, ticket)
-    for (const claim of noticed) if (!holdsAny(claim, missing)) await this.spare(tx, claim)
+  async #spareUseless(tx: Tx, ticket: string, { missing }: Wanted): Promise<void> {
+    for (const claim of await claimsNoticed(tx, ticket)) if (!holdsAny(claim, missing)) await this.spare(tx, claim)
   }
 
   expired(limit: number): Promise<string[]> {
