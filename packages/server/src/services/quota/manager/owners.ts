@@ -33,6 +33,8 @@ export class Owners {
   readonly #front: Releasing
   readonly #owners = new Map<string, QuotaOwner>()
   readonly #after = new Map<string, { row: string; claim: string }>()
+  /** Seen, and not seen to be repaired yet. */
+  readonly #found = new Map<string, Drift>()
 
   constructor(parts: QuotaParts, projects: KnownProjects, front: Releasing) {
     this.#parts = parts
@@ -44,11 +46,20 @@ export class Owners {
     this.#owners.set(owner.prefix, owner)
   }
 
-  /** Looks at the next stretch of every owner's rows and of the claims for them. */
+  /**
+   * What is still drifted of what was found before, and then what the next stretch of every owner's rows and of the
+   * claims for them shows: whoever looks twice before it acts, as one of several processes does, sees all of it again.
+   */
   async drifts(limit: number): Promise<Drift[]> {
-    const found: Drift[] = []
-    for (const owner of this.#owners.values()) found.push(...(await this.#driftsOf(owner)))
-    return found.slice(0, limit)
+    for (const [name, { prefix, key }] of this.#found)
+      if (!(await this.#isDrifted(this.#parts.db, this.#owners.get(prefix)!, key))) this.#found.delete(name)
+    if (this.#found.size < limit) await this.#lookOn()
+    return [...this.#found.values()].slice(0, limit)
+  }
+
+  async #lookOn(): Promise<void> {
+    for (const owner of this.#owners.values())
+      for (const drift of await this.#driftsOf(owner)) this.#found.set(drift.prefix + drift.key, drift)
   }
 
   async #driftsOf(owner: QuotaOwner): Promise<Drift[]> {

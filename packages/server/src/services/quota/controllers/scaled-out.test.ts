@@ -1,0 +1,52 @@
+/** Quota's loops in one of several processes, which takes a step at a time and looks twice before it acts. */
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { createMemoryBus } from '#platform/bus/memory-bus.ts'
+import { systemClock } from '#platform/clock/clock.ts'
+import type { AnyController } from '#platform/controllers/controller.ts'
+import { createRunner } from '#platform/controllers/runner.ts'
+import { testDatabases } from '#platform/db/testing.ts'
+import { silentLog } from '#platform/log/log.ts'
+import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
+import { recountRows } from './recount-rows.ts'
+
+const [database] = testDatabases()
+
+describe('loops in one of several processes', () => {
+  let bench: QuotaBench
+  beforeEach(async () => {
+    bench = await openQuota(database!, { a: null, b: null })
+    await bench.front.ensureResource({ name: 'cores', service: 'compute', defaultLimit: 10 })
+  })
+  afterEach(async () => {
+    await assertNoDrift(bench.db)
+    await bench.db.close()
+  })
+
+  const run = async (controller: AnyController, passes: number): Promise<void> => {
+    const parts = { db: bench.db, bus: createMemoryBus(), clock: systemClock, log: silentLog }
+    const runner = createRunner({ ...parts, controllers: [controller], owner: 'near', leases: true })
+    for (let pass = 0; pass < passes; pass++) await runner.pass(controller.name)
+    await runner.stop()
+  }
+  const inUse = async (projectId: string) => (await bench.front.usage(projectId)).cores!.inUse
+
+  test('what a stretch of many rows shows is repaired, and what can not be repaired stops nobody', async () => {
+    const rows = Array.from({ length: 1_200 }, (_, index) => `row ${1_000 + index}`)
+    const held: Record<string, number> = { 'row 1010': 2, 'row 1600': 3, 'row 2100': 1 }
+    const look = (key: string) => {
+      if (key in held || rows.includes(key)) return { key, projectId: 'a', amounts: { cores: held[key] ?? 0 } }
+      return undefined
+    }
+    bench.front.owns({
+      ...{ name: 'things', prefix: 'thing:' },
+      look: async (executor, key) => {
+        if (executor !== bench.db && key === 'row 1010') throw new Error('this row can not be read')
+        return look(key)
+      },
+      list: async (after, limit) => rows.filter((key) => key > after).slice(0, limit).map((key) => look(key)!),
+    })
+    await run(recountRows(bench.front.owners), 6)
+    assert.equal(await inUse('a'), 4)
+  })
+})
