@@ -9,13 +9,14 @@ import { testDatabases } from '#platform/db/testing.ts'
 import { silentLog } from '#platform/log/log.ts'
 import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
 import { recountRows } from './recount-rows.ts'
+import { serveWaiting } from './serve-waiting.ts'
 
 const [database] = testDatabases()
 
 describe('loops in one of several processes', () => {
   let bench: QuotaBench
   beforeEach(async () => {
-    bench = await openQuota(database!, { a: null, b: null })
+    bench = await openQuota(database!, { a: null, below: 'a', b: null, top: null, z: 'top' })
     await bench.front.ensureResource({ name: 'cores', service: 'compute', defaultLimit: 10 })
   })
   afterEach(async () => {
@@ -48,5 +49,19 @@ describe('loops in one of several processes', () => {
     })
     await run(recountRows(bench.front.owners), 6)
     assert.equal(await inUse('a'), 4)
+  })
+
+  test('every tree in which somebody waits has its turn, though in none of them all are served', async () => {
+    const ask = (subject: string, projectId: string, cores: number) =>
+      bench.db.transaction((tx) =>
+        bench.front.reserve(tx, { projectId, deltas: { cores }, subject, started: true, whenFull: 'wait' }),
+      )
+    for (const projectId of ['a', 'b', 'top']) {
+      await ask(`all of ${projectId}`, projectId, 10)
+      for (const cores of [1, 9]) await ask(`${cores} more of ${projectId}`, projectId, cores)
+    }
+    for (const projectId of ['a', 'b', 'top']) await bench.front.setLimits({ projectId, limits: { cores: 11 } })
+    await run(serveWaiting(bench.parts, bench.front), 3)
+    assert.deepEqual([await inUse('a'), await inUse('b'), await inUse('top')], [11, 11, 11])
   })
 })
