@@ -8,6 +8,8 @@ import { createRunner } from '#platform/controllers/runner.ts'
 import { testDatabases } from '#platform/db/testing.ts'
 import { silentLog } from '#platform/log/log.ts'
 import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
+import { rootsList } from '../store/projects.ts'
+import { forgetProjects } from './forget-projects.ts'
 import { recountRows } from './recount-rows.ts'
 import { serveWaiting } from './serve-waiting.ts'
 
@@ -63,5 +65,23 @@ describe('loops in one of several processes', () => {
     for (const projectId of ['a', 'b', 'top']) await bench.front.setLimits({ projectId, limits: { cores: 11 } })
     await run(serveWaiting(bench.parts, bench.front), 3)
     assert.deepEqual([await inUse('a'), await inUse('b'), await inUse('top')], [11, 11, 11])
+  })
+
+  const enter = (projectId: string, parentId: string | null) =>
+    bench.db.transaction((tx) => bench.front.ensureProject(tx, { projectId, parentId }))
+
+  test('whoever has children that are gone with it goes behind them', async () => {
+    await enter('z', 'top')
+    for (const projectId of ['top', 'z']) bench.known.delete(projectId)
+    await run(forgetProjects(bench.parts, bench.projects), 2)
+    assert.deepEqual(await rootsList(bench.db), [])
+  })
+
+  test('whoever has children that are still there keeps nobody else from going', async () => {
+    await enter('below', 'a')
+    await enter('b', null)
+    for (const projectId of ['a', 'b']) bench.known.delete(projectId)
+    await run(forgetProjects(bench.parts, bench.projects), 2)
+    assert.deepEqual(await rootsList(bench.db), ['a'])
   })
 })

@@ -3,7 +3,8 @@ import type { Executor, Tx } from '#platform/db/database.ts'
 import { claimDelete, claimsHandOver, claimsOfProject } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
 import { forgottenDelete, forgottenWrite, heirOf } from '../store/forgotten.ts'
-import { projectDelete, projectFetch, projectInsert, projectsListIds, projectsOfRoot } from '../store/projects.ts'
+import { projectsPlaced } from '../store/moves.ts'
+import { projectDelete, projectFetch, projectInsert, projectsOfRoot } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { treeLock } from '../store/tree-locks.ts'
 import { waitingForget } from '../store/waiting.ts'
@@ -108,11 +109,15 @@ export class KnownProjects {
     await history.tell(tx, { kind: 'inherited', projectId: parentId, amounts, details })
   }
 
-  /** Known here, gone from Keystone. What is known is read first, so that nobody new is taken for gone. */
+  /**
+   * Known here, gone from Keystone, with nobody below: who has children goes when they have gone. What is known is read
+   * first, so that nobody new is taken for gone.
+   */
   async gone(): Promise<string[]> {
-    const known = await projectsListIds(this.#parts.db)
-    const living = new Set((await this.#parts.keystone.projectsList()).map((project) => project.id))
-    return known.filter((id) => !living.has(id))
+    const known = await projectsPlaced(this.#parts.db)
+    const living = new Set((await this.#parts.keystone.projectsList()).map((project) => project.id)),
+      parents = new Set(known.map(({ parentId }) => parentId))
+    return known.map(({ id }) => id).filter((id) => !living.has(id) && !parents.has(id))
   }
 }
 

@@ -72,11 +72,6 @@ export async function rootsList(executor: Executor): Promise<string[]> {
   return rows.map(({ id }) => id)
 }
 
-export async function projectsListIds(executor: Executor): Promise<string[]> {
-  const rows = await executor.as<QuotaTables>().selectFrom('quota_project').select('id').orderBy('id').execute()
-  return rows.map(({ id }) => id)
-}
-
 export async function projectInsert(
   executor: Executor,
   { id, parentId, rootId, path, policy }: StoredProject,
