@@ -19,7 +19,7 @@ export const serveWaiting = (parts: QuotaParts, { waitingLine }: QuotaFront) => 
     key: (root) => root,
     act: (root) => {
       round.pass(root)
-      return parts.db.transaction((tx) => waitingLine.serve(tx, root))
+      return parts.db.transaction((tx) => waitingLine.look(tx, root))
     },
   })
 }

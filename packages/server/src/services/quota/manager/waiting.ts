@@ -32,6 +32,7 @@ import { isForAnother } from './reclaim.ts'
 import { overQuota } from './refusing.ts'
 import { readPaths } from './waiting-paths.ts'
 import type { WaitingPaths } from './waiting-paths.ts'
+import { Wishes } from './waiting-wishes.ts'
 
 /** What quota's front lends to this module: counting at a project, in the caller's transaction. */
 export interface Admitting {
@@ -68,10 +69,12 @@ const readMax = 20_000
 export class Waiting {
   readonly #parts: QuotaParts
   readonly #admitting: Admitting
+  readonly #wishes: Wishes
 
   constructor(parts: QuotaParts, admitting: Admitting) {
     this.#parts = parts
     this.#admitting = admitting
+    this.#wishes = new Wishes(parts)
   }
 
   /** A row that waits and has been granted otherwise, because its subject asked again. */
@@ -96,7 +99,7 @@ export class Waiting {
     // With what was kept for it already it may fit after all.
     const granted = await claimFetch(tx, subject)
     if (granted) return { subject, projectId: project.id, deltas: granted.amounts, state: stateOf(granted) }
-    this.#wish(tx, asked)
+    this.#wishes.tell(tx, asked)
     return this.#answer(asked, overQuota(refusal).message)
   }
 
@@ -132,12 +135,6 @@ export class Waiting {
     return (await waitingHead(tx, rootId, lineOf(before ?? asked)))?.subject === subject
   }
 
-  /** Told once the ask is safe; lost if the process dies, and told again when the line is next looked at. */
-  #wish(tx: Tx, { projectId, amounts, subject, lineage, priority }: StoredWaiting): void {
-    const wish = { projectId, amounts, subject, lineage: lineage ?? subject, priority, waits: true }
-    tx.afterCommit(() => this.#parts.wish(wish))
-  }
-
   /** Gives an ask up; what it had gathered is for the others. False: it does not wait. */
   async leave(tx: Tx, subject: string, why: 'cancelled' | 'expired' = 'cancelled'): Promise<boolean> {
     const asked = await waitingFetch(tx, subject)
@@ -166,6 +163,12 @@ export class Waiting {
 
   roots(limit: number): Promise<string[]> {
     return rootsAwaited(this.#parts.db, limit)
+  }
+
+  /** Serves a root of which nobody has released anything, and has taken back what its first have a right to. */
+  async look(tx: Tx, rootId: string): Promise<void> {
+    await this.serve(tx, rootId)
+    await this.#wishes.tellAgain(tx, rootId)
   }
 
   /** Gives up what is out of time below a root, and grants what fits. */
@@ -239,7 +242,7 @@ export class Waiting {
       await this.#gather(tx, paths, { asked, kept: keptFor(tickets, asked) })
     }
     // Whoever is first now may have a right to what others borrowed, as the one before had.
-    for (const asked of fresh) this.#wish(tx, asked)
+    for (const asked of fresh) this.#wishes.tell(tx, asked)
   }
 
   /** Who is first now where another was granted. */
