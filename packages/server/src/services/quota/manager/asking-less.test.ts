@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
+import { actionsOver, articleTree, playArticle, type Actions } from '../testing-article.ts'
+import { historyList } from '../store/history.ts'
 import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
 
 for (const database of testDatabases()) {
@@ -61,6 +63,45 @@ for (const database of testDatabases()) {
     test('who neither waits nor holds anything is nobody’s business', async () => {
       await less('nobody', 1)
       assert.equal((await line()).length, 2)
+    })
+  })
+
+  describe(`asking for less of what is being taken back, on ${database.name}`, () => {
+    let bench: QuotaBench, act: Actions
+    beforeEach(async () => {
+      bench = await openQuota(database, articleTree)
+      act = actionsOver(bench)
+      await playArticle(bench, ['instances', 'cores'])
+      const asked = { projectId: 't1', subject: 'owner', deltas: { instances: 3, cores: 2 }, started: true }
+      await bench.db.transaction((tx) => bench.front.reserve(tx, { ...asked, whenFull: 'wait' }))
+      await act.wishesBegun()
+      assert.deepEqual(await act.noticed(), ['t2-10', 't2-11', 't2-9'])
+    })
+    afterEach(async () => {
+      await assertNoDrift(bench.db)
+      await bench.db.close()
+    })
+
+    const holding = async () => {
+      const { instances, cores } = await bench.front.usage('t1')
+      return [instances!.inUse + instances!.reserved, cores!.inUse + cores!.reserved]
+    }
+
+    test('nobody goes for what is not asked for any more', async () => {
+      await act.stop('owner', { instances: 2, cores: 1 })
+      await act.stop('t2-11')
+      assert.deepEqual([await act.noticed(), await holding()], [[], [5, 5]])
+    })
+
+    test('what was gathered beyond it is free, and what is still missing is on its way', async () => {
+      for (const subject of ['t2-10', 't2-11']) await act.stop(subject, { instances: 1 })
+      assert.deepEqual([await act.noticed(), await holding()], [['t2-10', 't2-11', 't2-9'], [6, 4]])
+      await act.stop('owner', { instances: 2 })
+      assert.deepEqual([await act.noticed(), await holding()], [['t2-10', 't2-11', 't2-9'], [5, 4]])
+      for (const subject of ['t2-10', 't2-11']) await act.stop(subject, { cores: 1 })
+      assert.deepEqual([await act.noticed(), await holding()], [[], [5, 6]])
+      const told = await historyList(bench.db, { kinds: ['spared'] }, 10)
+      assert.deepEqual(told.map(({ subject }) => subject), ['t2-9'])
     })
   })
 }

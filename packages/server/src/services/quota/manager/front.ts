@@ -151,7 +151,7 @@ export class QuotaFront implements QuotaFacade {
   /** False: it does not wait. What was granted while the line was waited for is a claim by now. */
   async #askLess(tx: Tx, request: ReleaseRequest, deltas: Amounts): Promise<boolean> {
     const { subject } = request
-    if (await askLess(tx, { subject, deltas }, this.waitingLine)) return true
+    if (await askLess(tx, { subject, deltas }, this)) return true
     if (!(await claimFetch(tx, subject))) return false
     await this.release(tx, request)
     return true

@@ -11,6 +11,7 @@ import { ticketDelete, ticketFetch, ticketsExpired, ticketWrite } from '../store
 import type { StoredTicket } from '../store/tickets.ts'
 import { lineLock } from '../store/tree-locks.ts'
 import { waitingFetch } from '../store/waiting.ts'
+import type { StoredWaiting } from '../store/waiting.ts'
 import { less, totalOf, within } from './amounts-asked.ts'
 import { growTree, holdSubject, waitingHold } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
@@ -185,6 +186,15 @@ export class Reclaim {
     const hold = await claimFetch(tx, holdSubject(projectId))
     if (hold) await this.#counting.cancel(tx, hold.subject)
     return true
+  }
+
+  /** A request that waits asks for less: no more is taken back for it, and what was gathered beyond that is free. */
+  async askLess(tx: Tx, { projectId, subject, amounts }: StoredWaiting): Promise<void> {
+    const ticket = await ticketFetch(tx, projectId)
+    if (ticket?.subject !== subject) return
+    await this.redeem(tx, projectId, subject)
+    await ticketWrite(tx, { ...ticket, amounts: within(ticket.amounts, amounts) })
+    await this.gather(tx, projectId)
   }
 
   /** The ticket is served, or given up: who has not ended yet may stay. */
