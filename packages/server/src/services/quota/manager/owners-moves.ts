@@ -1,12 +1,15 @@
 /** Projects that moved in Keystone, or because its model of limits was changed: trees follow, with their claims. */
 import type { Tx } from '#platform/db/database.ts'
+import { claimDelete, claimsNoticed } from '../store/claims.ts'
+import { ticketDelete } from '../store/tickets.ts'
 import { treeLock } from '../store/tree-locks.ts'
 import { cellsForget, projectPlace, projectsPlaced } from '../store/moves.ts'
 import { projectFetch, projectsOfRoot } from '../store/projects.ts'
 import type { StoredProject } from '../store/projects.ts'
-import { growTree, writeTree } from './grown-tree.ts'
+import { debtorOf, growTree, holdSubject, writeTree } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 import type { KnownProjects } from './projects.ts'
+import { spareClaim } from './reclaim.ts'
 
 export interface Move {
   id: string
@@ -54,9 +57,9 @@ export class Moves {
       to = parent?.rootId ?? id
     for (const rootId of [from, to].sort()) await treeLock(tx, rootId)
     const above = parent ? parent.path.filter((node) => !node.endsWith('/self')) : []
-    for (const one of await projectsOfRoot(tx, from)) {
+    const moved = (await projectsOfRoot(tx, from)).filter(({ path }) => path.includes(id))
+    for (const one of moved) {
       const at = one.path.indexOf(id)
-      if (at < 0) continue
       const path = [...one.path.slice(0, at + 1), ...above]
       await projectPlace(tx, {
         id: one.id,
@@ -67,7 +70,22 @@ export class Moves {
     }
     // A root that moves takes its whole tree along: nothing is left under its name.
     if (from === id) await cellsForget(tx, from)
-    else await writeTree(tx, from, await growTree(tx, from))
+    else {
+      if (to !== from) await this.#cut(tx, new Set(moved.map((one) => one.id)))
+      await writeTree(tx, from, await growTree(tx, from))
+    }
     if (to !== from) await writeTree(tx, to, await growTree(tx, to))
+  }
+
+  /** Who leaves a tree takes nothing back from it any more, nor along; and owes it nothing. */
+  async #cut(tx: Tx, moved: ReadonlySet<string>): Promise<void> {
+    for (const id of moved) {
+      await claimDelete(tx, holdSubject(id))
+      await ticketDelete(tx, id)
+    }
+    for (const claim of await claimsNoticed(tx)) {
+      const asking = debtorOf(claim.ticket!) ?? claim.ticket!
+      if (moved.has(asking) || moved.has(claim.projectId)) await spareClaim(this.#parts, tx, claim)
+    }
   }
 }

@@ -222,7 +222,7 @@ export const endTicket = async (parts: Told, tx: Tx, ticket: string): Promise<vo
   for (const claim of await claimsNoticed(tx, ticket)) await spareClaim(parts, tx, claim)
 }
 
-const spareClaim = async ({ history }: Told, tx: Tx, { subject, projectId }: StoredClaim): Promise<void> => {
+export const spareClaim = async ({ history }: Told, tx: Tx, { subject, projectId }: StoredClaim): Promise<void> => {
   await claimNotice(tx, subject)
   tx.emit('quota.reclaim.cancelled', { subject, projectId })
   await history.tell(tx, { kind: 'spared', projectId, subject })
