@@ -1,9 +1,11 @@
 /** The article's two tenants: 8 and 8 of 16, of which T1 runs four and T2 twelve; and what tests make them do. */
+import { afterEach, beforeEach } from 'node:test'
+import type { TestDatabase } from '#platform/db/testing.ts'
 import { isRefusal } from '#platform/errors/errors.ts'
 import type { Amounts } from './facade.ts'
 import type { Step } from './manager/board.ts'
 import type { ProjectPolicy } from './manager/owners-policy.ts'
-import type { QuotaBench } from './testing.ts'
+import { assertNoDrift, openQuota, type QuotaBench } from './testing.ts'
 
 export interface Start {
   subject: string
@@ -67,3 +69,19 @@ export const playArticle = async (bench: QuotaBench, resources: readonly string[
 }
 
 export const articleTree = { org: null, t1: 'org', t2: 'org' }
+
+/** Opens the article's tree for each test of a suite; when it is over the numbers must be what claims add up to. */
+export const articleForEach = (
+  database: Pick<TestDatabase, 'open'>,
+  begin: (bench: QuotaBench, act: Actions) => unknown,
+): void => {
+  let bench: QuotaBench
+  beforeEach(async () => {
+    bench = await openQuota(database, articleTree)
+    await begin(bench, actionsOver(bench))
+  })
+  afterEach(async () => {
+    await assertNoDrift(bench.db)
+    await bench.db.close()
+  })
+}

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
-import { actionsOver, articleTree, playArticle, type Actions } from '../testing-article.ts'
+import { articleForEach, playArticle, type Actions } from '../testing-article.ts'
 import { historyList } from '../store/history.ts'
 import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
 
@@ -68,18 +68,13 @@ for (const database of testDatabases()) {
 
   describe(`asking for less of what is being taken back, on ${database.name}`, () => {
     let bench: QuotaBench, act: Actions
-    beforeEach(async () => {
-      bench = await openQuota(database, articleTree)
-      act = actionsOver(bench)
+    articleForEach(database, async (...opened) => {
+      [bench, act] = opened
       await playArticle(bench, ['instances', 'cores'])
       const asked = { projectId: 't1', subject: 'owner', deltas: { instances: 3, cores: 2 }, started: true }
       await bench.db.transaction((tx) => bench.front.reserve(tx, { ...asked, whenFull: 'wait' }))
       await act.wishesBegun()
       assert.deepEqual(await act.noticed(), ['t2-10', 't2-11', 't2-9'])
-    })
-    afterEach(async () => {
-      await assertNoDrift(bench.db)
-      await bench.db.close()
     })
 
     const holding = async () => {

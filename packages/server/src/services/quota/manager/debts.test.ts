@@ -1,24 +1,17 @@
 /** Limits lowered under what is in use: nobody goes for it, unless the policy says after how long. */
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
 import { historyList } from '../store/history.ts'
 import { reclaimedFetch } from '../store/reclaimed.ts'
-import { actionsOver, articleTree, playArticle, reasonOf, type Actions } from '../testing-article.ts'
-import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
+import { articleForEach, playArticle, reasonOf, type Actions } from '../testing-article.ts'
+import type { QuotaBench } from '../testing.ts'
 import { Debts } from './debts.ts'
 
 for (const database of testDatabases()) {
   describe(`shrinking on ${database.name}`, () => {
     let bench: QuotaBench, act: Actions
-    beforeEach(async () => {
-      bench = await openQuota(database, articleTree)
-      act = actionsOver(bench)
-    })
-    afterEach(async () => {
-      await assertNoDrift(bench.db)
-      await bench.db.close()
-    })
+    articleForEach(database, (...opened) => ([bench, act] = opened))
 
     /** All that a controller would do now, and whom it makes go. */
     const settled = async () => {

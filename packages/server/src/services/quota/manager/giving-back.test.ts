@@ -1,24 +1,19 @@
 /** Borrowers that stop instead of going give back a part: their notice is answered, and they were taken back. */
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, describe, mock, test } from 'node:test'
+import { beforeEach, describe, mock, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
 import { historyList } from '../store/history.ts'
 import { reclaimedFetch } from '../store/reclaimed.ts'
 import { ticketFetch } from '../store/tickets.ts'
-import { actionsOver, articleTree, playArticle, reasonOf, type Actions } from '../testing-article.ts'
-import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
+import { articleForEach, playArticle, reasonOf, type Actions } from '../testing-article.ts'
+import type { QuotaBench } from '../testing.ts'
 
 for (const database of testDatabases()) {
   describe(`giving back after a notice, on ${database.name}`, () => {
     let bench: QuotaBench, act: Actions
-    beforeEach(async () => {
-      bench = await openQuota(database, articleTree)
-      act = actionsOver(bench)
+    articleForEach(database, async (...opened) => {
+      [bench, act] = opened
       await playArticle(bench, ['instances', 'cores'])
-    })
-    afterEach(async () => {
-      await assertNoDrift(bench.db)
-      await bench.db.close()
     })
 
     const ask = (cores: number) =>

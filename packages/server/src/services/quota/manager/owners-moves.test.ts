@@ -1,28 +1,23 @@
 /** Projects that leave their tree: what was being taken back across the cut is taken from nobody. */
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
 import { ticketsList } from '../store/tickets.ts'
-import { actionsOver, articleTree, playArticle, reasonOf, type Actions } from '../testing-article.ts'
-import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
+import { articleForEach, playArticle, reasonOf, type Actions } from '../testing-article.ts'
+import type { QuotaBench } from '../testing.ts'
 import { Moves } from './owners-moves.ts'
 
 for (const database of testDatabases()) {
   describe(`projects that leave their tree, on ${database.name}`, () => {
     let bench: QuotaBench, act: Actions
-    beforeEach(async () => {
-      bench = await openQuota(database, articleTree)
-      act = actionsOver(bench)
+    articleForEach(database, async (...opened) => {
+      [bench, act] = opened
       await playArticle(bench)
       const ask = act.start({ subject: 'back', projectId: 't1', amounts: { instances: 3 } })
       assert.equal(await reasonOf(ask), 'RECLAIMING')
       await act.wishesBegun()
       await act.stop('t2-11')
       assert.deepEqual(await act.noticed(), ['t2-10', 't2-9'])
-    })
-    afterEach(async () => {
-      await assertNoDrift(bench.db)
-      await bench.db.close()
     })
 
     const moved = async (projectId: string) => {

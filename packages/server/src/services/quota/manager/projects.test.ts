@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
-import { isRefusal } from '#platform/errors/errors.ts'
 import type { QuotaOwner } from '../facade.ts'
 import { historyList } from '../store/history.ts'
 import { projectFetch } from '../store/projects.ts'
 import { ticketsList, ticketWrite } from '../store/tickets.ts'
+import { actionsOver, reasonOf } from '../testing-article.ts'
 import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
 import { charge } from './path-count.ts'
 
@@ -64,14 +64,6 @@ for (const database of testDatabases()) {
       for (const drift of drifts) await bench.front.owners.repair(drift)
       return drifts.map(({ key }) => key)
     }
-    const reasonOf = (work: Promise<unknown>) =>
-      work.then(
-        () => 'granted',
-        (error: unknown) => {
-          if (!isRefusal(error)) throw error
-          return error.details.reason
-        },
-      )
 
     test('a child that is made, filled and deleted again and again fills its parent, once', async () => {
       await open({ org: null })
@@ -219,7 +211,7 @@ for (const database of testDatabases()) {
       await boot('t1', 't1', 4)
       for (let index = 0; index < 12; index++) await boot(`t2-${index}`, 't2')
       await reasonOf(boot('back', 't1', 4))
-      for (const wish of bench.wishes.splice(0)) await bench.db.transaction((tx) => bench.front.reclaim.begin(tx, wish))
+      await actionsOver(bench).wishesBegun()
       assert.equal((await bench.front.notices()).length, 4)
     }
 

@@ -1,21 +1,14 @@
 /** What each policy of taking back means to the owner and to those who borrowed. */
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
-import { actionsOver, answerOf, articleTree, playArticle, reasonOf, type Actions } from '../testing-article.ts'
-import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
+import { answerOf, articleForEach, playArticle, reasonOf, type Actions } from '../testing-article.ts'
+import type { QuotaBench } from '../testing.ts'
 
 for (const database of testDatabases()) {
   describe(`policies of taking back, on ${database.name}`, () => {
     let bench: QuotaBench, act: Actions
-    beforeEach(async () => {
-      bench = await openQuota(database, articleTree)
-      act = actionsOver(bench)
-    })
-    afterEach(async () => {
-      await assertNoDrift(bench.db)
-      await bench.db.close()
-    })
+    articleForEach(database, (...opened) => ([bench, act] = opened))
 
     const start = (subject: string, projectId: string, instances: number) =>
       act.start({ subject, projectId, amounts: { instances } })

@@ -1,22 +1,17 @@
 /** Owners who wait have taken back what they lent, whatever becomes of the process that was to see to it. */
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { testDatabases } from '#platform/db/testing.ts'
 import { serveWaiting } from '../controllers/serve-waiting.ts'
-import { actionsOver, articleTree, playArticle, type Actions } from '../testing-article.ts'
-import { assertNoDrift, openQuota, quotaOver, type QuotaBench } from '../testing.ts'
+import { articleForEach, playArticle, type Actions } from '../testing-article.ts'
+import { quotaOver, type QuotaBench } from '../testing.ts'
 
 for (const database of testDatabases()) {
   describe(`wishes of those who wait, on ${database.name}`, () => {
     let bench: QuotaBench, act: Actions
-    beforeEach(async () => {
-      bench = await openQuota(database, articleTree)
-      act = actionsOver(bench)
+    articleForEach(database, async (...opened) => {
+      [bench, act] = opened
       await playArticle(bench)
-    })
-    afterEach(async () => {
-      await assertNoDrift(bench.db)
-      await bench.db.close()
     })
 
     const waits = (subject: string, projectId: string, instances: number) =>

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import type { PlatformTables } from '#platform/db/platform-tables.ts'
 import { testDatabases } from '#platform/db/testing.ts'
-import { isRefusal } from '#platform/errors/errors.ts'
 import type { ReserveRequest } from '../facade.ts'
 import { claimFetch } from '../store/claims.ts'
 import { projectUpdate } from '../store/projects.ts'
 import type { QuotaTables } from '../store/tables.ts'
 import { ticketWrite } from '../store/tickets.ts'
+import { actionsOver, reasonOf } from '../testing-article.ts'
 import { assertNoDrift, openQuota, type QuotaBench } from '../testing.ts'
 
 for (const database of testDatabases()) {
@@ -53,14 +53,7 @@ for (const database of testDatabases()) {
           .where('topic', '=', topic)
           .execute()
       ).map(({ payload }) => (JSON.parse(payload) as { subject: string }).subject)
-    const reasonOf = (work: Promise<unknown>) =>
-      work.then(
-        () => 'granted',
-        (error: unknown) => {
-          if (!isRefusal(error)) throw error
-          return error.details.reason
-        },
-      )
+    const recall = () => actionsOver(bench).wishesBegun()
 
     test('who does not fit waits, says why, and has it in the very transaction that gives it back', async () => {
       await open()
@@ -227,8 +220,7 @@ for (const database of testDatabases()) {
       for (let index = 0; index < 10; index++)
         await ask(`borrowed ${index}`, 't2', 1, { reclaimable: 'yes', started: true, whenFull: 'refuse' })
       assert.equal(await stateOf('owner', 't1', 3), 'waiting')
-      for (const wish of bench.wishes.splice(0))
-        await bench.db.transaction((tx) => bench.front.reclaim.begin(tx, wish))
+      await recall()
       const noticed = (await bench.front.notices()).map(({ subject }) => subject)
       assert.equal(noticed.length, 3)
       assert.equal((await bench.db.transaction((tx) => bench.front.noticeOf(tx, noticed[0]!)))?.projectId, 't2')
@@ -240,11 +232,6 @@ for (const database of testDatabases()) {
       assert.deepEqual(await bench.front.notices(), [])
     })
 
-    /** Has the notices given that were wished for. */
-    const recall = async () => {
-      for (const wish of bench.wishes.splice(0))
-        await bench.db.transaction((tx) => bench.front.reclaim.begin(tx, wish))
-    }
     const tickets = async () =>
       (await bench.db.as<QuotaTables>().selectFrom('quota_ticket').select(['project_id', 'subject']).execute()).map(
         (row) => [row.project_id, row.subject],
