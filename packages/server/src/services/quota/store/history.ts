@@ -62,6 +62,12 @@ const insert: StatementTexts = {
       $8::bigint[], $9::text[])`,
 }
 
+/** By far the most are alone. */
+const insertOne: StatementTexts = {
+  ...insert,
+  sqlite: `insert into quota_history (${historyColumns.join(', ')}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+}
+
 const rowsOf = (happenings: readonly NewHappening[]): unknown[][] =>
   happenings.map(({ at, kind, projectId, subject, amounts, actor, times, details }) => {
     return [at, kind, projectId, subject, toJson(amounts), namesOf(amounts), actor, times, toJson(details)]
@@ -74,8 +80,9 @@ export const historyLists = (happenings: readonly NewHappening[]): unknown[][] =
 }
 
 export async function historyInsert(tx: Tx, happenings: readonly NewHappening[]): Promise<void> {
-  const parameters = tx.dialect === 'postgresql' ? historyLists(happenings) : [JSON.stringify(rowsOf(happenings))]
-  await runStatement(tx, insert, parameters)
+  if (tx.dialect === 'postgresql') await runStatement(tx, insert, historyLists(happenings))
+  else if (happenings.length === 1) await runStatement(tx, insertOne, rowsOf(happenings)[0]!)
+  else await runStatement(tx, insert, [JSON.stringify(rowsOf(happenings))])
 }
 
 /** The newest first. */
