@@ -5,12 +5,15 @@ import { grantAlong } from '../store/along-path.ts'
 import { LostRace } from '../store/cells.ts'
 import { claimFetch, claimsNoticed } from '../store/claims.ts'
 import type { StoredClaim } from '../store/claims.ts'
+import { historyInsert } from '../store/history.ts'
+import type { NewHappening } from '../store/history.ts'
+import { takeLent } from '../store/lent-part-sqlite.ts'
 import { privatePart } from '../store/private-part.ts'
 import type { StoredProject } from '../store/projects.ts'
 import { ticketFetch, ticketWrite } from '../store/tickets.ts'
 import { lineLock } from '../store/tree-locks.ts'
 import { less, positiveAmounts } from './amounts-asked.ts'
-import { grantOf, reservationOf } from './grants.ts'
+import { GrantsLately, grantOf, reservationOf } from './grants.ts'
 import { growAsking, holdSubject } from './grown-tree.ts'
 import type { QuotaParts } from './parts.ts'
 import { charge, roundsMax, walkOf } from './path-count.ts'
@@ -34,6 +37,7 @@ export class Admission {
   readonly #parts: QuotaParts
   readonly #projects: KnownProjects
   readonly #beside: Beside
+  readonly #lately = new GrantsLately()
 
   constructor(parts: QuotaParts, projects: KnownProjects, beside: Beside) {
     this.#parts = parts
@@ -60,11 +64,36 @@ export class Admission {
 
   async reserve(tx: Tx, request: ReserveRequest): Promise<Reservation> {
     const claim = this.claimOf(request),
-      [told] = this.#parts.history.rowsOf(grantOf(claim))
-    if (!(await privatePart(tx).take(tx, claim, told!))) return this.#reserveAlong(tx, request, claim)
-    this.#parts.history.announce(tx, [told!])
+      told = await this.#takeAtOnce(tx, claim)
+    if (!told) return this.#reserveAlong(tx, request, claim)
+    this.#parts.history.announce(tx, told)
     if (mayWait(request)) await this.#beside.waitingLine.settled(tx, request.subject)
     return reservationOf(claim)
+  }
+
+  /**
+   * What the database decides by itself, and what the history was told of it: in the private part, or where nothing on
+   * the path is private. Both can only for a root alone, and do the same: it does not matter which is asked first.
+   */
+  async #takeAtOnce(tx: Tx, claim: StoredClaim): Promise<NewHappening[] | undefined> {
+    if (this.#lately.isLent(claim)) return (await this.#takeLent(tx, claim)) ?? this.#takePrivately(tx, claim)
+    return (await this.#takePrivately(tx, claim)) ?? this.#takeLent(tx, claim)
+  }
+
+  async #takePrivately(tx: Tx, claim: StoredClaim): Promise<NewHappening[] | undefined> {
+    const [told] = this.#parts.history.rowsOf(grantOf(claim))
+    if (!(await privatePart(tx).take(tx, claim, told!))) return undefined
+    this.#lately.note(claim, false)
+    return [told!]
+  }
+
+  async #takeLent(tx: Tx, claim: StoredClaim): Promise<NewHappening[] | undefined> {
+    const borrowed = await takeLent(tx, claim)
+    if (!borrowed) return undefined
+    const told = this.#parts.history.rowsOf({ ...grantOf(claim), borrowed })
+    await historyInsert(tx, told)
+    this.#lately.note(claim, true)
+    return told
   }
 
   async #reserveAlong(tx: Tx, request: ReserveRequest, asking: StoredClaim): Promise<Reservation> {
