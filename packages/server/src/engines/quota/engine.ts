@@ -6,18 +6,17 @@ import type { Claim, Vector } from './claims.ts'
 import type { Block } from './ledger.ts'
 import { entitlements } from './deserved.ts'
 import type { Entitlement } from './deserved.ts'
-import { afterReclaim, isForgettable, isOwnOnly } from './reclaim-memory.ts'
+import { afterReclaim, isForgettable } from './reclaim-memory.ts'
 import type { ReclaimMemory } from './reclaim-memory.ts'
+import { ReclaimPlanner } from './reclaim-planner.ts'
 import { codeOf, emptyRefusal, explainBlock } from './refusals.ts'
 import type { QuotaRefusal } from './refusals.ts'
-import { isWithinOwn, ownsAt } from './rights.ts'
-import type { Claimant } from './rights.ts'
+import { ownsAt } from './rights.ts'
 import { RuleBroken } from './rules.ts'
 import { TicketRack } from './tickets.ts'
 import type { Ticket } from './tickets.ts'
 import type { Project, QuotaTree } from './tree.ts'
-import { chooseVictims } from './victims.ts'
-import type { Scene, Victim } from './victims.ts'
+import type { Victim } from './victims.ts'
 
 export class QuotaEngine {
   readonly tree: QuotaTree
@@ -25,6 +24,7 @@ export class QuotaEngine {
   readonly tickets: TicketRack
   /** By lineage. */
   readonly histories = new Map<string, ReclaimMemory>()
+  readonly planner: ReclaimPlanner
   readonly #expiring = new Set<Claim>()
   #events: QuotaEvent[] = []
   /** How many claims were ever numbered. */
@@ -33,6 +33,7 @@ export class QuotaEngine {
   constructor(tree: QuotaTree) {
     this.tree = tree
     this.tickets = new TicketRack(tree)
+    this.planner = new ReclaimPlanner(this)
   }
 
   /** What happened since the last call, in order. */
@@ -140,7 +141,13 @@ export class QuotaEngine {
 
   #enter(claim: Claim): void {
     this.book.add(claim)
+    this.#touch(claim)
     if (claim.expiresAtMs !== UNLIMITED) this.#expiring.add(claim)
+  }
+
+  /** It may be, or be no longer, who is taken back next. */
+  #touch(claim: Claim): void {
+    this.tree.ledger.touched?.add(claim.project.leaf)
   }
 
   #count(claim: Claim, sign: 1 | -1): void {
@@ -177,37 +184,13 @@ export class QuotaEngine {
     return ownsAt(this.tree.ledger, { leaf: project.leaf, vector, priority: 0, ownOnly: true }, side, resource)
   }
 
-  /** Whom a claim would take back from, without doing it. Nothing: it has no right to enough. */
-  planReclaim(claim: Claim, nowMs: number, ticket?: Ticket): Victim[] | undefined {
-    const mode = this.tree.policy(claim.project, 'reclaim')
-    if (mode === 'never' || mode === 'natural') return undefined
-    return this.tickets.asSettled(ticket, () =>
-      chooseVictims(this.scene(nowMs), this.#claimant(claim, nowMs, ticket)),
-    )
-  }
-
-  /** What a choice of victims looks at. */
-  scene(nowMs: number): Scene {
-    const { tree, book } = this
-    const isProtected = (claim: Claim, side: number) =>
-      nowMs - claim.startedAtMs < tree.policy(tree.projectAt(side), 'minRuntimeMs')
-    return { tree, book, nowMs, isProtected }
-  }
-
-  #claimant(claim: Claim, nowMs: number, ticket?: Ticket): Claimant {
-    const { resources, amounts } = claim.vector
-    const missing = ticket ? amounts.map((amount, index) => amount - ticket.held[index]!) : amounts
-    const ownOnly = isOwnOnly(this.histories.get(claim.lineage), nowMs)
-    return { leaf: claim.project.leaf, vector: { resources, amounts: missing }, priority: claim.priority, ownOnly }
-  }
-
   #reclaimFor(claim: Claim, ask: Ask, nowMs: number): Outcome {
-    const victims = this.planReclaim(claim, nowMs)
-    const waits = !victims && this.tree.policy(claim.project, 'reclaim') === 'natural' && this.#isOwner(claim)
+    const victims = this.planner.plan(claim, nowMs)
+    const waits = !victims && this.tree.policy(claim.project, 'reclaim') === 'natural' && this.planner.isOwner(claim)
     if (!victims && !waits)
       return {
         state: 'refused',
-        refusal: this.refusalOf(claim.project, claim.vector, this.#mayReclaim(claim.project)),
+        refusal: this.refusalOf(claim.project, claim.vector, this.planner.mayReclaim(claim.project)),
       }
     const ticket: Ticket = {
       id: claim.id,
@@ -225,22 +208,6 @@ export class QuotaEngine {
     return this.#ticketOutcome(ticket, notices)
   }
 
-  #mayReclaim(project: Project): boolean {
-    return this.tree.policy(project, 'reclaim') !== 'never' && this.tree.policy(project, 'reclaim') !== 'natural'
-  }
-
-  /** Within its own, or that of all above it: what is missing was lent out and comes back when the borrowers end. */
-  #isOwner(claim: Claim): boolean {
-    return this.tickets.asSettled(undefined, () => {
-      const claimant = this.#claimant(claim, 0)
-      if (isWithinOwn(this.tree.ledger, claimant, claimant.leaf)) return true
-      for (let project: Project | null = claim.project; project?.parent; project = project.parent) {
-        if (!isWithinOwn(this.tree.ledger, claimant, project.node)) return false
-      }
-      return true
-    })
-  }
-
   #ticketOutcome(ticket: Ticket, notices: Notice[]): Outcome {
     if (ticket.victims.size === 0 && notices.length === 0) return this.#withoutNotice(ticket)
     const dueMs = Math.max(0, ...[...ticket.victims].map((victim) => victim.reclaim!.deadlineMs))
@@ -253,21 +220,15 @@ export class QuotaEngine {
   }
 
   #giveNotice({ claim, right }: Victim, ticket: Ticket, nowMs: number): Notice {
-    const deadlineMs = nowMs + this.graceOf(claim, ticket.project)
+    const deadlineMs = nowMs + this.planner.graceOf(claim, ticket.project)
     this.#settleReserved(claim)
     claim.state = 'reclaiming'
+    this.#touch(claim)
     claim.reclaim = { deadlineMs, ticket: ticket.id, noticeAtMs: nowMs }
     ticket.victims.add(claim)
     const notice = { claim: claim.id, project: claim.project.id, deadlineMs, right }
     this.#events.push({ type: 'notice', forClaim: ticket.id, ...notice })
     return { ...notice, order: this.tree.policy(claim.project, 'victimOrder') }
-  }
-
-  /** The borrower's grace, as long as the lender waits at most. */
-  graceOf(claim: Claim, lender: Project): number {
-    if (this.tree.policy(lender, 'reclaim') === 'aggressive') return 0
-    const grace = claim.graceMs >= 0 ? claim.graceMs : this.tree.policy(claim.project, 'graceMs')
-    return Math.min(grace, this.tree.policy(lender, 'graceMaxMs'))
   }
 
   #serve(ticket: Ticket, nowMs: number): void {
@@ -282,6 +243,7 @@ export class QuotaEngine {
   #cancelNotices(ticket: Ticket): void {
     for (const victim of ticket.victims) {
       victim.state = 'committed'
+      this.#touch(victim)
       delete victim.reclaim
       this.#events.push({ type: 'noticeCancelled', claim: victim.id, project: victim.project.id })
     }
@@ -329,6 +291,7 @@ export class QuotaEngine {
   #drop(claim: Claim): void {
     this.#count(claim, -1)
     this.book.remove(claim)
+    this.#touch(claim)
     this.#expiring.delete(claim)
     if (claim.reclaim) this.tickets.find(claim.reclaim.ticket)?.victims.delete(claim)
   }
@@ -404,7 +367,7 @@ export class QuotaEngine {
         this.#events.push({ type: 'due', claim: victim.id, project: victim.project.id })
     }
     if (ticket.victims.size > 0) return
-    const victims = this.planReclaim(ticket.claim, nowMs, ticket)
+    const victims = this.planner.plan(ticket.claim, nowMs, ticket)
     for (const victim of victims ?? []) this.#giveNotice(victim, ticket, nowMs)
   }
 

@@ -1,5 +1,7 @@
 /** The hot numbers of the tree in flat arrays: visible, counted, used at each node, and the O(depth) walks. */
 import { AMOUNT_MAX, minus, positive, UNLIMITED } from './amounts.ts'
+import type { Block, CellSettings, KeptCell } from './cells.ts'
+import type { Touched } from './touched.ts'
 
 /**
  * Eight doubles (a cache line) per node, one column per resource. Two indices always name a cell: `node`, `resource`.
@@ -24,36 +26,7 @@ const STRIDE = 8
 
 export const NO_NODE = -1
 
-/**
- * What configuration says of one cell. `base` is the capacity that starts here: own of a leaf, pool of an inner node.
- */
-export interface CellSettings {
-  base: number
-  lend: number
-  borrow: number
-  ceiling: number
-}
-
-/** What stops a walk: the subtree's hard cap, or the capacity that is visible and borrowable. */
-export type Barrier = 'ceiling' | 'bound'
-
-export interface Block {
-  node: number
-  resource: number
-  barrier: Barrier
-}
-
-/** All that a walk needs of one cell. */
-export interface KeptCell {
-  visible: number
-  counted: number
-  subtree: number
-  private: number
-  bound: number
-  ceiling: number
-  lendable: number
-  borrow: number
-}
+export type { Barrier, Block, CellSettings, KeptCell } from './cells.ts'
 
 interface Column {
   cells: Float64Array
@@ -67,6 +40,8 @@ interface Column {
 export class Ledger {
   parents = new Int32Array(64).fill(NO_NODE)
   readonly children: number[][] = []
+  /** Of whoever keeps what follows from the numbers. */
+  touched: Touched | undefined
   readonly #columns: Column[] = []
   readonly #free: number[] = []
   #nodes = 0
@@ -79,6 +54,7 @@ export class Ledger {
   }
 
   addResource(): number {
+    this.#reshape()
     const size = this.parents.length
     this.#columns.push({
       cells: new Float64Array(size * STRIDE),
@@ -88,6 +64,10 @@ export class Ledger {
       lentWithoutLimit: new Int32Array(size),
     })
     return this.#columns.length - 1
+  }
+
+  #reshape(): void {
+    if (this.touched) this.touched.reshaped = true
   }
 
   /** A new node with nothing of anything; `configure` it next. */
@@ -124,6 +104,7 @@ export class Ledger {
 
   detach(node: number): void {
     const parent = this.parents[node]!
+    this.#reshape()
     if (parent === NO_NODE) return
     const siblings = this.children[parent]!
     siblings.splice(siblings.indexOf(node), 1)
@@ -132,6 +113,7 @@ export class Ledger {
   }
 
   attach(node: number, parent: number): void {
+    this.#reshape()
     this.parents[node] = parent
     if (parent === NO_NODE) return
     this.children[parent]!.push(node)
@@ -204,6 +186,8 @@ export class Ledger {
 
   /** Counts `amount` (negative: gives it back) at `leaf` without asking whether it fits; exactly its own inverse. */
   apply(leaf: number, resource: number, amount: number): void {
+    const { touched } = this
+    if (touched !== undefined && touched.marks[leaf] !== 1) touched.add(leaf)
     const cells = this.#columns[resource]!.cells,
       parents = this.parents
     let spill = amount
@@ -264,6 +248,7 @@ export class Ledger {
 
   /** Sets a cell and carries the change of what it lends and spills up its path: O(depth). */
   configure(node: number, resource: number, settings: CellSettings): void {
+    this.touched?.add(node)
     const column = this.#columns[resource]!
     column.bases[node] = settings.base
     column.lends[node] = settings.lend
@@ -274,6 +259,7 @@ export class Ledger {
 
   /** A cell as somebody has kept it. With a path of such cells alone the walks answer as the whole tree would. */
   restoreCell(node: number, resource: number, kept: KeptCell): void {
+    this.touched?.add(node)
     const { cells } = this.#columns[resource]!,
       at = node * STRIDE
     cells[at + VISIBLE] = kept.visible
@@ -349,6 +335,7 @@ export class Ledger {
 
   /** Derives every cell anew from settings and the use at the leaves: what the incremental numbers must equal. */
   rebuild(resource: number, roots: readonly number[], useAt: (leaf: number) => number): void {
+    this.#reshape()
     const column = this.#columns[resource]!,
       { cells } = column
     const visit = (node: number): void => {

@@ -58,7 +58,7 @@ export interface Policy {
   /** So often reclaimed, a container of this project claims only what the project owns from then on. */
   reclaimsMax: number
   /** Which of its containers, or of the projects below it, are taken back first. */
-  victimOrder: VictimOrder
+  readonly victimOrder: VictimOrder
 }
 
 export const policyDefault: Readonly<Policy> = {

@@ -1,6 +1,5 @@
 /** Who goes when a project has used more than it may for too long, because its limit was lowered under its use. */
 import type { QuotaEngine } from './engine.ts'
-import { choosePayers } from './victims.ts'
 
 export interface ShrinkNotice {
   claim: string
@@ -19,7 +18,7 @@ export const planShrink = (
   resources: readonly string[],
   nowMs: number,
 ): ShrinkNotice[] => {
-  const { tree, tickets } = engine,
+  const { tree, planner } = engine,
     project = tree.project(id)
   // The lower first: what is taken there is taken above as well.
   const nodes = [...new Set([project.leaf, project.node])]
@@ -27,11 +26,9 @@ export const planShrink = (
     .map((name) => tree.resourceNumber(name))
     .filter((resource) => resource !== undefined)
     .flatMap((resource) => nodes.map((node) => ({ node, resource })))
-  return tickets
-    .asSettled(undefined, () => choosePayers(engine.scene(nowMs), project.leaf, debts))
-    .map(({ claim }) => ({
-      claim: claim.id,
-      project: claim.project.id,
-      deadlineMs: nowMs + engine.graceOf(claim, project),
-    }))
+  return planner.planPayers(project.leaf, debts, nowMs).map(({ claim }) => ({
+    claim: claim.id,
+    project: claim.project.id,
+    deadlineMs: nowMs + planner.graceOf(claim, project),
+  }))
 }

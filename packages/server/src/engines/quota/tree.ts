@@ -2,26 +2,13 @@
 import { AMOUNT_MAX, positive, UNLIMITED } from './amounts.ts'
 import { drawingMore, drawnFrom } from './drawn.ts'
 import { Ledger, NO_NODE } from './ledger.ts'
+import { PlantedProject } from './project.ts'
+import type { Project } from './project.ts'
 import { capOf, drawsOnParent, exclusive, policyDefault, selfDefault, wrongField } from './settings.ts'
 import type { Holding, Policy, SelfHolding } from './settings.ts'
 import { RuleBroken } from './rules.ts'
 
-export interface Project {
-  readonly id: string
-  parent: Project | null
-  readonly children: Set<Project>
-  readonly node: number
-  /** Where the project's own use is counted: `node`, or a leaf below it once there are children. */
-  leaf: number
-  /** By resource number. */
-  readonly holdings: Holding[]
-  readonly selfHoldings: SelfHolding[]
-  readonly allocated: number[]
-  readonly reserved: number[]
-  /** How many children draw on what it has not given away. */
-  readonly drawing: number[]
-  policy: Partial<Policy>
-}
+export type { Project } from './project.ts'
 
 /** The Kilo numbers of one project and resource, and where the capacity came from. */
 export interface ProjectNumbers {
@@ -56,6 +43,9 @@ export class QuotaTree {
   readonly #resourceNumbers = new Map<string, number>()
   readonly #projects = new Map<string, Project>()
   readonly #byNode: Project[] = []
+  /** How often a project's policy was set. */
+  policyChanges = 0
+  readonly #notePolicy = () => void this.policyChanges++
 
   addResource(name: string): number {
     const known = this.#resourceNumbers.get(name)
@@ -102,19 +92,7 @@ export class QuotaTree {
     const parent = parentId === null ? null : this.project(parentId)
     if (parent) this.#giveSelf(parent)
     const node = this.ledger.addNode(parent?.node ?? NO_NODE)
-    const project: Project = {
-      id,
-      parent,
-      children: new Set(),
-      node,
-      leaf: node,
-      holdings: [],
-      selfHoldings: [],
-      allocated: [],
-      reserved: [],
-      drawing: [],
-      policy,
-    }
+    const project = new PlantedProject({ id, parent, node, policy }, this.#notePolicy)
     this.#projects.set(id, project)
     this.#byNode[node] = project
     parent?.children.add(project)

@@ -1,15 +1,12 @@
 /** Chooses whom to take capacity back from: fewest, only useful, in an order that anybody can check. */
-import { compareRatios, compareText } from './amounts.ts'
 import { amountOf } from './claims.ts'
-import type { Claim, ClaimBook } from './claims.ts'
+import type { Claim } from './claims.ts'
 import { NO_NODE } from './ledger.ts'
 import type { Block } from './ledger.ts'
-import { mayShare, mayTakeByShare, ownsAt, rankOf } from './rights.ts'
+import { mayShare, mayTakeByShare, ownsAt } from './rights.ts'
 import type { Claimant, Right, Sides } from './rights.ts'
+import type { Standings } from './standings.ts'
 import type { QuotaTree } from './tree.ts'
-import { compareVictims, orderFor } from './victim-order.ts'
-import type { VictimOrder } from './victim-order.ts'
-import { WorstFirst } from './worst-first.ts'
 
 export interface Victim {
   claim: Claim
@@ -22,34 +19,17 @@ interface Chosen extends Victim {
   resource: number
 }
 
-/** How a child of a node on the way down stands towards its siblings. */
-interface Standing {
-  readonly node: number
-  /** Use beyond its own, on the claimant's path with the request. */
-  readonly over: number
-  readonly rank: number
-  readonly weight: number
-  /** Its next victim, once it had to decide between equals; null: it has none. */
-  best?: Claim | null
-}
-
 /** Everything a choice looks at. The ledger is changed while choosing and is as before afterwards. */
 export interface Scene {
   tree: QuotaTree
-  book: ClaimBook
-  nowMs: number
+  standings: Standings
   /** Where a project's claims stand under the minimum run time of the victim's side. */
   isProtected(claim: Claim, victimSide: number): boolean
 }
 
 /** The victims that make the request fit, or nothing when no set of permitted victims does. */
 export const chooseVictims = (scene: Scene, claimant: Claimant): Victim[] | undefined => {
-  const choice = new Choice(scene, claimant)
-  try {
-    return choice.run()
-  } finally {
-    choice.undo()
-  }
+  return new Choice(scene, claimant).make((choice) => choice.run())
 }
 
 /** A node at which more is used than may be. */
@@ -60,25 +40,33 @@ export interface Debt {
 
 /** Whom to take from until nothing is owed any more, or nobody is left who could pay; `leaf`: of who is in debt. */
 export const choosePayers = (scene: Scene, leaf: number, debts: readonly Debt[]): Victim[] => {
-  const choice = new Choice(scene, { leaf, vector: { resources: [], amounts: [] }, priority: 0, ownOnly: true })
-  try {
-    return choice.settle(debts)
-  } finally {
-    choice.undo()
-  }
+  const claimant = { leaf, vector: { resources: [], amounts: [] }, priority: 0, ownOnly: true }
+  return new Choice(scene, claimant).make((choice) => choice.settle(debts))
 }
 
 class Choice {
   readonly #scene: Scene
   readonly #claimant: Claimant
+  /** From the leaf up. */
   readonly #path = new Set<number>()
   readonly #taken = new Map<Claim, Chosen>()
-  readonly #queues = new Map<number, WorstFirst<Standing>>()
 
   constructor(scene: Scene, claimant: Claimant) {
     this.#scene = scene
     this.#claimant = claimant
     for (let node = claimant.leaf; node !== NO_NODE; node = scene.tree.ledger.parents[node]!) this.#path.add(node)
+  }
+
+  /** Whatever was counted while choosing is taken back. */
+  make<T>(choose: (choice: Choice) => T): T {
+    const { leaf, vector } = this.#claimant
+    return this.#scene.standings.during({ leaf, vector, path: this.#path, taken: this.#taken }, () => {
+      try {
+        return choose(this)
+      } finally {
+        this.#undo()
+      }
+    })
   }
 
   run(): Victim[] | undefined {
@@ -113,7 +101,7 @@ class Choice {
     this.#taken.set(victim.claim, victim)
   }
 
-  undo(): void {
+  #undo(): void {
     for (const claim of this.#taken.keys()) this.#count(claim, 1)
     this.#taken.clear()
   }
@@ -172,8 +160,7 @@ class Choice {
   /** The worst permitted victim below a node on the claimant's path. */
   #pickBelow(node: number, resource: number): Chosen | undefined {
     if (node === this.#claimant.leaf) return this.#pickOwn(resource)
-    const children = this.#scene.tree.ledger.children[node]!
-    const mine = children.find((child) => this.#path.has(child))!
+    const mine = this.#childOnPath(node)
     const withinOwn = ownsAt(this.#scene.tree.ledger, this.#claimant, mine, resource)
     return this.#tryWorstFirst(node, resource, (child) =>
       child === mine
@@ -182,29 +169,20 @@ class Choice {
     )
   }
 
+  /** The claimant's own side below a node of its path. */
+  #childOnPath(node: number): number {
+    const path = [...this.#path]
+    return path[path.indexOf(node) - 1]!
+  }
+
   /** Lower priorities of the claimant's own project. */
   #pickOwn(resource: number): Chosen | undefined {
     if (this.#claimant.ownOnly) return undefined
-    for (const claim of this.#victimsAt(this.#claimant.leaf, resource)) {
-      if (claim.priority >= this.#claimant.priority || !this.#isFree(claim, resource)) continue
+    for (const claim of this.#scene.standings.victimsAt(this.#claimant.leaf, resource)) {
+      if (claim.priority >= this.#claimant.priority || !this.#scene.standings.isFree(claim, resource)) continue
       if (!this.#scene.isProtected(claim, this.#claimant.leaf)) return { claim, right: 'priority', resource }
     }
     return undefined
-  }
-
-  /** The order of a project is its policy's; between projects it is that of the one where they meet. */
-  #orderAt(node: number): VictimOrder {
-    const { tree } = this.#scene
-    return tree.policy(tree.projectAt(node), 'victimOrder')
-  }
-
-  #victimsAt(leaf: number, resource: number): readonly Claim[] {
-    const { tree, book } = this.#scene
-    return book.victimsOf(tree.projectAt(leaf), orderFor(this.#orderAt(leaf), resource))
-  }
-
-  #isFree(claim: Claim, resource: number): boolean {
-    return !this.#taken.has(claim) && claim.state !== 'reclaiming' && amountOf(claim.vector, resource) > 0
   }
 
   #pickFrom(node: number, sides: Sides, resource: number, withinOwn: boolean): Chosen | undefined {
@@ -219,10 +197,10 @@ class Choice {
   /** In the project's own order; of equal priority, if that counts, those past their minimum run time first. */
   #pickAtLeaf(leaf: number, sides: Sides, resource: number, withinOwn: boolean): Chosen | undefined {
     const mayBreakIn = withinOwn && !this.#ownerWaits(),
-      countsPriority = this.#orderAt(leaf).includes('priority')
+      countsPriority = this.#scene.standings.orderAt(leaf).includes('priority')
     let sheltered: Claim | undefined
-    for (const claim of this.#victimsAt(leaf, resource)) {
-      if (!this.#isFree(claim, resource)) continue
+    for (const claim of this.#scene.standings.victimsAt(leaf, resource)) {
+      if (!this.#scene.standings.isFree(claim, resource)) continue
       if (countsPriority && sheltered && sheltered.priority !== claim.priority) break
       if (this.#scene.isProtected(claim, sides.victim)) sheltered ??= mayBreakIn ? claim : undefined
       else if (withinOwn) return { claim, right: 'owner', sides, resource }
@@ -239,88 +217,18 @@ class Choice {
 
   /** Asks those who use more than their own, and the claimant's own side, worst first, until one gives a victim. */
   #tryWorstFirst(node: number, resource: number, ask: (child: number) => Chosen | undefined): Chosen | undefined {
-    const queue = this.#queueAt(node, resource),
-      asked: Standing[] = []
-    let victim: Chosen | undefined
-    while (!victim) {
-      const next = queue.pop()
-      if (!next) break
-      const now = this.#standing(next.node, resource)
-      // Who has paid since it was put there stands better.
-      if (next.over !== now.over) {
-        if (this.#takesPart(now)) queue.push(now)
-        continue
+    const { standings } = this.#scene,
+      asked: number[] = []
+    try {
+      for (;;) {
+        const child = standings.worstOf(node, resource)
+        const victim = child === NO_NODE ? undefined : ask(child)
+        if (victim || child === NO_NODE) return victim
+        standings.setAside(node, child, resource, true)
+        asked.push(child)
       }
-      victim = ask(next.node)
-      asked.push(next)
+    } finally {
+      for (const child of asked) standings.setAside(node, child, resource, false)
     }
-    for (const standing of asked) queue.push(standing)
-    return victim
-  }
-
-  #takesPart({ node, over }: Standing): boolean {
-    return over > 0 || this.#path.has(node)
-  }
-
-  #queueAt(node: number, resource: number): WorstFirst<Standing> {
-    const key = node * this.#scene.tree.resources.length + resource
-    let queue = this.#queues.get(key)
-    if (!queue) {
-      const standings = this.#scene.tree.ledger.children[node]!.map((child) => this.#standing(child, resource))
-      const before = (a: Standing, b: Standing) => this.#compareStandings(a, b, resource) < 0
-      queue = new WorstFirst(
-        standings.filter((standing) => this.#takesPart(standing)),
-        before,
-      )
-      this.#queues.set(key, queue)
-    }
-    return queue
-  }
-
-  #standing(node: number, resource: number): Standing {
-    const { tree } = this.#scene,
-      { ledger } = tree,
-      { leaf, vector } = this.#claimant
-    const counted = this.#path.has(node)
-      ? ledger.countedWith(leaf, node, resource, amountOf(vector, resource))
-      : ledger.counted(node, resource)
-    return {
-      node,
-      over: Math.max(0, counted - ledger.visible(node, resource)),
-      rank: rankOf(tree, node, resource),
-      weight: tree.sharing(node, resource).weight || 1,
-    }
-  }
-
-  #compareStandings(a: Standing, b: Standing, resource: number): number {
-    const order = b.rank - a.rank || compareRatios(b.over, b.weight, a.over, a.weight) || b.over - a.over
-    return order || this.#compareBest(a, b, resource)
-  }
-
-  #compareBest(a: Standing, b: Standing, resource: number): number {
-    const first = this.#bestOf(a, resource),
-      second = this.#bestOf(b, resource)
-    const { tree } = this.#scene
-    const order = this.#orderAt(tree.ledger.parents[a.node]!)
-    if (first && second && first !== second) return compareVictims(order, first, second, resource)
-    return Number(!first) - Number(!second) || compareText(tree.nodeName(a.node), tree.nodeName(b.node))
-  }
-
-  #bestOf(standing: Standing, resource: number): Claim | null {
-    if (standing.best === undefined) standing.best = this.#bestIn(standing.node, resource) ?? null
-    return standing.best
-  }
-
-  #bestIn(node: number, resource: number): Claim | undefined {
-    const { ledger } = this.#scene.tree,
-      children = ledger.children[node]!
-    if (children.length === 0) return this.#victimsAt(node, resource).find((claim) => this.#isFree(claim, resource))
-    const order = this.#orderAt(node)
-    let best: Claim | undefined
-    for (const child of children) {
-      const claim = ledger.overOwn(child, resource) > 0 ? this.#bestIn(child, resource) : undefined
-      if (claim && (!best || compareVictims(order, claim, best, resource) < 0)) best = claim
-    }
-    return best
   }
 }
