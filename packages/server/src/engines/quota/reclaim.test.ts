@@ -60,9 +60,13 @@ test('at rest with unit containers everything that could be used is used', () =>
   )
 })
 
+/** Somebody waits who was reclaimed a moment ago, and may use the owner's right only. */
+const coolsDown = ({ engine, pending, nowMs }: Rest): boolean =>
+  pending.some(({ name }) => (engine.histories.get(name)?.ownOnlyUntilMs ?? 0) > nowMs)
+
 test('at rest with unit containers everybody has what they deserve; few are one unit away, hardly any two', () => {
   const system = systems({ sizes: [1], tiers: true, depthMax: 2, jobs: { minLength: 40, maxLength: 80 } })
-  const systemsAt = [0, 0, 0]
+  const systemsAt = [0, 0, 0, 0]
   const { numRuns } = propertyRuns()
   fc.assert(
     fc.property(system, ({ jobs, ...others }) => {
@@ -71,13 +75,14 @@ test('at rest with unit containers everybody has what they deserve; few are one 
         deserved = rest.engine.deserved(0, waitingIn(rest))
       const distances = [...tree.projects].map(({ leaf }) => Math.abs(tree.ledger.counted(leaf, 0) - deserved.at(leaf)))
       const worst = Math.max(...distances)
-      assert.ok(worst <= 2, `${worst} units away`)
-      systemsAt[worst]!++
+      assert.ok(worst <= 2 || coolsDown(rest), `${worst} units away`)
+      systemsAt[Math.min(worst, 3)]!++
     }),
     { numRuns },
   )
   assert.ok(systemsAt[1]! <= 5 + numRuns * 0.16, `${systemsAt[1]} of ${numRuns} one unit away`)
   assert.ok(systemsAt[2]! <= 5 + numRuns * 0.01, `${systemsAt[2]} of ${numRuns} two units away`)
+  assert.ok(systemsAt[3]! <= 1 + numRuns * 0.0002, `${systemsAt[3]} of ${numRuns} further away`)
 })
 
 test('the same system played twice gives the same evictions and the same state', () => {

@@ -130,11 +130,36 @@ class Choice {
   /** The end of one may have given the right to others. */
   #permitsAllBut(spared: Chosen): boolean {
     return [...this.#taken.values()].every((victim) => {
-      const { right, sides, resource } = victim
-      if (victim === spared || !sides) return true
-      if (right === 'share') return mayShare(this.#scene.tree, this.#claimant, sides, resource)
-      return ownsAt(this.#scene.tree.ledger, this.#claimant, sides.claimant, resource)
+      if (victim === spared || !victim.sides) return true
+      return this.#permits(victim.right, victim.sides, victim.resource) || this.#permitsForAnother(victim, victim.sides)
     })
+  }
+
+  #permits(right: Right, sides: Sides, resource: number): boolean {
+    if (right === 'share') return mayShare(this.#scene.tree, this.#claimant, sides, resource)
+    return ownsAt(this.#scene.tree.ledger, this.#claimant, sides.claimant, resource)
+  }
+
+  /** Whoever frees several of what is asked for may be taken for any of them. */
+  #permitsForAnother({ claim, right, resource: first }: Chosen, sides: Sides): boolean {
+    this.#count(claim, 1)
+    const does = this.#claimant.vector.resources.some((resource) => {
+      if (resource === first || amountOf(claim.vector, resource) === 0) return false
+      if (!this.#isBeyondOwn(claim, sides.victim, resource)) return false
+      return right === 'share'
+        ? mayTakeByShare(this.#scene.tree, this.#claimant, sides, claim, resource)
+        : this.#permits(right, sides, resource)
+    })
+    this.#count(claim, -1)
+    return does
+  }
+
+  #isBeyondOwn(claim: Claim, top: number, resource: number): boolean {
+    const { ledger } = this.#scene.tree
+    for (let node = claim.project.leaf; ; node = ledger.parents[node]!) {
+      if (ledger.overOwn(node, resource) === 0) return false
+      if (node === top) return true
+    }
   }
 
   #count(claim: Claim, sign: 1 | -1): void {
